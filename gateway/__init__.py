@@ -1,0 +1,1 @@
+"""The house: what travels, what moves it, who may ask."""

@@ -1,0 +1,82 @@
+"""What the runtime tells about itself, for REST, metrics and the command line. Snapshots, made on demand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReport:
+    """One poll of one device: what was asked for and what is achieved."""
+
+    device: str
+    sources: tuple[str, ...]
+    requested_s: float
+    achieved_s: float | None
+    """Mean period of the last good reads; None before the second."""
+    last_good: int
+    """ns UTC of the last read with at least one good value; 0: never."""
+    reads: int
+    failures: int
+    overruns: int
+    """Polls that were due while the one before had not been done."""
+    answer_ms: float | None
+    """Learned time from request to answer, median of the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneReport:
+    """One connection."""
+
+    service: str
+    connection: str
+    state: str
+    """`connected`, `connecting`, `waiting` (backing off), `closed`."""
+    reason: str
+    """Why it is not connected, plain words; empty when it is."""
+    since: int
+    next_try_s: float | None
+    devices: tuple[str, ...]
+    quarantined: Mapping[str, float]
+    """Device → seconds to its next probe."""
+    requests: int
+    errors: Mapping[str, int]
+    """By kind: `not_connected`, `no_answer`, `device_error`, `bug`."""
+    connects: int
+    busy: float
+    """Share of the last minute the connection was in use, 0 to 1."""
+    commands_waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerReport:
+    """One consumer of the journal."""
+
+    name: str
+    connected: bool
+    reason: str
+    behind: int
+    """Records not acknowledged."""
+    oldest: int
+    """Origin (ns) of the oldest unacknowledged record; 0 when none."""
+    sent: int
+    set_aside: int
+    """Records the other side refused for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReport:
+    """The disk."""
+
+    state: str
+    """`ok`, or `failing: why`."""
+    head: int
+    committed: int
+    records: int
+    bytes: int
+    """On disk, with WAL and indexes."""
+    max_bytes: int
+    oldest: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Records dropped, by cause: `full`, `age`, `failed`."""
+    moved_aside: str = ""
+    """Path of a corrupt file that was set aside at start."""

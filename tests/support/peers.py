@@ -1,0 +1,17 @@
+"""Programs that are not ours and that a test needs: a counted skip on a user's machine, a failure where CI=true."""
+
+import os
+import shutil
+
+import pytest
+
+
+def need(program: str) -> str:
+    """Path of a program, or skip (fail on CI: what CI does not run is not tested)."""
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
+    if path:
+        return path
+    text = f"{program} is not installed (packages.txt names its Debian package)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(text)
+    pytest.skip(text)
