@@ -1,0 +1,178 @@
+"""The end-to-end figures: answering devices → gateway (journal FULL, API up) → mosquitto → far end."""
+
+import itertools
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench.rig import Figure, Window, broker, devices, far_end, gateway, gateway_folder, process, watch
+from tests.support.ports import free_port
+
+WARM_S = 5.0
+SECONDS = 20.0
+
+
+def s2() -> Iterator[Figure]:
+    """100 devices × 100 registers each second to MQTT QoS 1, journal FULL, against the yardstick in the same run."""
+    load = f"100 devices x 100 Uint16 registers each second, MQTT 5 QoS 1, {SECONDS:.0f} s after {WARM_S:.0f} s"
+    with devices(100) as ports, broker() as cloud, far_end(cloud.port) as end:
+        bare_command = (sys.executable, "-m", "tests.bench.bare_modbus", "--mqtt", str(cloud.port), *map(str, ports))
+        with process(*bare_command) as bare:
+            time.sleep(WARM_S)
+            yardstick = watch(bare.pid, end, SECONDS)
+        ours = _gateway_window(ports, cloud.port, "1s", SECONDS)
+    yield Figure("modbus.s2.cpu_ratio", ours.cpu_percent / yardstick.cpu_percent, "ratio", load + "; journal FULL")
+    yield Figure("modbus.s2.bare_cpu_percent", yardstick.cpu_percent, "% of a core", load + "; pymodbus and paho only")
+    yield Figure("modbus.s2.cpu_percent", ours.cpu_percent, "% of a core", load + "; journal FULL")
+    yield Figure("modbus.s2.rss_mb", ours.rss_mb, "MB", load)
+    yield Figure("modbus.s2.age_p99_ms", ours.came["age_p99_ms"], "ms", load + "; origin to far end")
+    yield Figure("modbus.s2.delivered_percent", _delivered(ours, 100 * 100), "%", load)
+
+
+def _gateway_window(ports: list[int], mqtt: int, interval: str, seconds: float) -> Window:
+    with tempfile.TemporaryDirectory() as folder, far_end(mqtt) as end:
+        settings = gateway_folder(Path(folder), ports, mqtt, interval=interval)
+        with gateway(settings) as ours:
+            time.sleep(WARM_S)
+            return watch(ours.pid, end, seconds)
+
+
+def _delivered(window: Window, values_per_s: float) -> float:
+    """Percent of the values that were due and arrived; a poll at either edge of the window is forgiven, not more."""
+    due = values_per_s * window.seconds
+    came = float(window.came["values"])
+    return min(100.0, 100 * came / due) if abs(came - due) > 0.006 * due else 100.0
+
+
+def fast() -> Iterator[Figure]:
+    """10 devices × 100 registers every 50 ms."""
+    with devices(10) as ports, broker() as cloud:
+        window = _gateway_window(ports, cloud.port, "50ms", 10.0)
+    conditions = "10 devices x 100 registers every 50 ms, 10 s"
+    yield Figure("modbus.fast.delivered_percent", _delivered(window, 10 * 100 * 20), "%", conditions)
+    yield Figure("modbus.fast.cpu_percent", window.cpu_percent, "% of a core", conditions)
+
+
+def slow() -> Iterator[Figure]:
+    """Every answer takes 20 ms."""
+    with devices(10, delay=0.02) as ports, broker() as cloud:
+        window = _gateway_window(ports, cloud.port, "1s", 20.0)
+    conditions = "every answer takes 20 ms, 10 devices x 100 registers each second, 20 s"
+    yield Figure("modbus.slow.delivered_percent", _delivered(window, 10 * 100), "%", conditions)
+    yield Figure("modbus.slow.age_p99_ms", window.came["age_p99_ms"], "ms", conditions)
+
+
+def most() -> Iterator[Figure]:
+    """The ceiling: the load is raised until less than 99 % arrives or the loop lags; the last good step counts."""
+    best = 0.0
+    lag = None
+    asked = 0
+    for ports_count, interval in ((100, 0.05), (150, 0.05), (175, 0.05), (200, 0.05), (225, 0.05), (250, 0.05)):
+        asked = int(ports_count * 100 / interval)
+        with devices(ports_count, cpu=0) as ports, broker() as cloud, far_end(cloud.port, cpu=0) as end:
+            step = _step(ports, cloud.port, end, f"{int(interval * 1000)}ms")
+        print(f"  modbus.max: asked {asked}, came {step[0]:.0f}/s, loop lag p99 {step[1]} ms", file=sys.stderr)
+        if step[0] < 0.99 * asked or (step[1] is not None and step[1] > 20):
+            break
+        best, lag = step
+    conditions = f"one core, REST health asked every 100 ms, 100 registers a device every 50 ms; stopped at {asked}/s"
+    yield Figure("modbus.max.registers_per_s", best, "registers/s", conditions)
+    yield Figure("modbus.max.loop_lag_p99_ms", lag, "ms", conditions)
+
+
+def _step(ports: list[int], mqtt: int, end, interval: str) -> tuple[float, float | None]:  # type: ignore[no-untyped-def]
+    api = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = gateway_folder(Path(folder), ports, mqtt, interval=interval, api=api)
+        with gateway(settings, cpu=1) as ours, _asking(api):
+            time.sleep(WARM_S)
+            window = watch(ours.pid, end, 10.0)
+            lag = metric(api, "southgate_loop_lag_p99_seconds")
+    return window.came["values"] / window.seconds, None if lag is None else 1000 * lag
+
+
+class _asking:
+    """Keeps asking the API for health while a bench runs."""
+
+    def __init__(self, port: int) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(port,))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self, port: int) -> None:
+        while not self._stop.wait(0.1):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/gateway/api/v1/health", timeout=5).read()
+            except OSError:
+                continue
+
+
+def metric(port: int, name: str) -> float | None:
+    """One unlabelled metric of /metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+    return None
+
+
+def write() -> Iterator[Figure]:
+    """A REST write while the line is 80 % busy. What counts is the time above the request that is already on the wire
+    plus the write's own exchanges (write and read-back) with the device."""
+    answer = 0.008
+    period = answer / 0.8
+    api = free_port()
+    took: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, devices(1, delay=answer) as ports:
+        settings = gateway_folder(Path(folder), ports, None, interval=f"{period * 1000:.0f}ms", api=api)
+        with gateway(settings):
+            time.sleep(WARM_S)
+            for value in itertools.islice(itertools.cycle(range(1, 1000)), 300):
+                took.append(_put(api, value))
+    over = sorted(1000 * (t - 3 * answer) for t in took)
+    conditions = f"300 writes, answers take {answer * 1000:.0f} ms, a poll of 100 registers every {period * 1000:.0f} ms"
+    yield Figure("modbus.write.p99_ms_over_device", over[int(0.99 * len(over))], "ms", conditions)
+    yield Figure("modbus.write.median_ms", 1000 * statistics.median(took), "ms", conditions + "; with read-back")
+
+
+def _put(port: int, value: int) -> float:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/core-command/api/v3/device/name/device-0/R99",
+        data=f'{{"R99": "{value}"}}'.encode(),
+        method="PUT",
+        headers={"Content-Type": "application/json"},
+    )
+    start = time.monotonic()
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200, answer.read()
+    return time.monotonic() - start
+
+
+def start() -> Iterator[Figure]:
+    """From exec to the first value at the far end, and to a value of every device beyond one period."""
+    first, everyone = [], []
+    for _ in range(3):
+        with devices(100) as ports, broker() as cloud, far_end(cloud.port) as end, tempfile.TemporaryDirectory() as folder:
+            settings = gateway_folder(Path(folder), ports, cloud.port)
+            began = time.time_ns()
+            with gateway(settings):
+                time.sleep(5)
+                came = end.ask()
+        assert came["devices"] == 100, f"only {came['devices']} of 100 devices came within 5 s"
+        first.append((came["first_arrival"] - began) / 1e9)
+        everyone.append((came["last_device"] - began) / 1e9)
+    conditions = "100 devices x 100 registers each second, from exec to the far end behind mosquitto; median of 3"
+    yield Figure("start.first_value_s", statistics.median(first), "s", conditions)
+    over = statistics.median(all_ - one - 1.0 for all_, one in zip(everyone, first, strict=True))
+    yield Figure("start.all_devices_s_over_period", over, "s", conditions + "; after the first value, above one period")
