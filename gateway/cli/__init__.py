@@ -1,0 +1,91 @@
+"""The command line: one file per command, loaded only when it is called.
+
+Exit codes: 0 done; 1 it was tried and did not work (a device refused, something is unhealthy); 2 wrong use or a
+configuration that will never work; 3 the gateway or the device cannot be reached; 130 interrupted.
+"""
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Protocol
+
+from gateway.cli.output import Output
+from gateway.model.errors import ConfigError, GatewayError, NoAnswer, NotConnected
+
+COMMANDS: dict[str, str] = {
+    "run": "run the gateway",
+    "check": "read and plan everything, connect to nothing",
+    "plan": "show what will happen on the wire: requests, bytes, time per cycle",
+    "apply": "make a running gateway take over changed files",
+    "devices": "list the devices of a running gateway: values, quality, age, rate",
+    "read": "read a device now, through a running gateway",
+    "write": "write to a device, through a running gateway, and read back",
+    "decode": "show every type and byte order of register values, or find the one that fits the display",
+    "simulate": "serve simulated devices from their profiles",
+    "demo": "simulated devices, a broker and the gateway, to look at",
+}
+"""Name → one line of help; the code is in the module of that name."""
+
+
+class Command(Protocol):
+    """What a module of this package offers."""
+
+    EXAMPLES: str
+
+    def add(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, options: argparse.Namespace, output: Output) -> int: ...
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and gives the exit code. Never raises for what the user or a device did."""
+    parser = _parser()
+    name = next((a for a in arguments if not a.startswith("-")), None)
+    module = _load(parser, name) if name in COMMANDS else None
+    options = parser.parse_args(arguments)
+    if module is None:
+        parser.print_help()
+        return 2
+    output = Output(json=options.json)
+    try:
+        return module(options, output)
+    except ConfigError as error:
+        output.problems(error.problems)
+        return 2
+    except (NotConnected, NoAnswer) as error:
+        output.error(str(error))
+        return 3
+    except GatewayError as error:
+        output.error(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="southgate",
+        description="Modbus, OPC UA and BLE devices, from their YAML profiles to an MQTT cloud and back.",
+        epilog="southgate COMMAND --help shows examples. Exit codes: 0 done, 1 did not work, 2 wrong use or "
+        "configuration, 3 not reachable.",
+    )
+    parser.add_argument("--version", action="version", version=f"southgate {version('southgate')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, text in COMMANDS.items():
+        commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+    return parser
+
+
+def _load(parser: argparse.ArgumentParser, name: str | None) -> Callable[[argparse.Namespace, Output], int]:
+    module = importlib.import_module(f"gateway.cli.{name}")
+    commands = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))  # noqa: SLF001
+    own: argparse.ArgumentParser = commands.choices[name]
+    own.epilog = "examples:\n" + module.EXAMPLES
+    own.add_argument("--json", action="store_true", help="machine-readable output on standard output")
+    module.add(own)
+    entry: Callable[[argparse.Namespace, Output], int] = module.run
+    return entry

@@ -1,0 +1,77 @@
+"""Talks to a running gateway's REST API from the command line."""
+
+import argparse
+import http.client
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from gateway.model.errors import ConfigError, GatewayError, NotConnected
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """`--url`, `--config`, `--token-file`: where the gateway is."""
+    parser.add_argument("--url", help="address of the gateway's API; default: as gateway.yaml says, else http://127.0.0.1:8080")
+    parser.add_argument("--config", type=Path, help="gateway.yaml to take address and token from")
+    parser.add_argument("--token-file", type=Path, help="file with the bearer token, where the gateway asks for one")
+
+
+class Remote:
+    """One gateway."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        url, token_file = options.url, options.token_file
+        if not url and options.config:
+            from gateway.config import load_settings
+
+            settings = load_settings(options.config)
+            url = f"http://{settings.api.listen}"
+            token_file = token_file or settings.api.token_file
+        self.url = (url or "http://127.0.0.1:8080").rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
+            raise ConfigError(f"--url {self.url}: an address like http://127.0.0.1:8080 was expected")
+        self._token = token_file.read_text().strip() if token_file else ""
+
+    def get(self, path: str) -> Any:
+        """Body of a GET as JSON. Raises NotConnected, Refused."""
+        return self.ask("GET", path)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """One request; `path` is already encoded. Raises NotConnected, Refused."""
+        request = urllib.request.Request(  # noqa: S310  the scheme was checked
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise Refused(error.code, error.read()) from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise NotConnected(
+                f"no gateway answers at {self.url} ({reason}). Is it running (southgate run)? Another address: --url"
+            ) from None
+
+
+class Refused(GatewayError):
+    """The gateway answered with an error status."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        try:
+            parsed = json.loads(body)
+        except ValueError:
+            parsed = None
+        self.body = parsed if isinstance(parsed, dict) else {}
+        super().__init__(str(self.body.get("message") or self.body.get("error") or body.decode(errors="replace")[:500]))
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return urllib.parse.quote(name, safe="")
