@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and gives the exit code. Never raises for what the user or a device did."""
     parser = _parser()
     name = next((a for a in arguments if not a.startswith("-")), None)
-    module = _load(parser, name) if name in COMMANDS else None
+    module = _load(parser, name) if name and name in COMMANDS else None
     options = parser.parse_args(arguments)
     if module is None:
         parser.print_help()
@@ -75,12 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, text in COMMANDS.items():
         commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     return parser
 
 
-def _load(parser: argparse.ArgumentParser, name: str | None) -> Callable[[argparse.Namespace, Output], int]:
+def _load(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace, Output], int]:
     module = importlib.import_module(f"gateway.cli.{name}")
     commands = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))  # noqa: SLF001
     own: argparse.ArgumentParser = commands.choices[name]

@@ -14,7 +14,9 @@ from gateway.model.errors import ConfigError, GatewayError, NotConnected
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """`--url`, `--config`, `--token-file`: where the gateway is."""
-    parser.add_argument("--url", help="address of the gateway's API; default: as gateway.yaml says, else http://127.0.0.1:8080")
+    parser.add_argument(
+        "--url", help="address of the gateway's API; default: as gateway.yaml says, else http://127.0.0.1:8080"
+    )
     parser.add_argument("--config", type=Path, help="gateway.yaml to take address and token from")
     parser.add_argument("--token-file", type=Path, help="file with the bearer token, where the gateway asks for one")
 
@@ -45,7 +47,8 @@ class Remote:
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+            headers={"Content-Type": "application/json"}
+            | ({"Authorization": f"Bearer {self._token}"} if self._token else {}),
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310

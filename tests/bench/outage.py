@@ -1,4 +1,4 @@
-"""The broker is away for 20 s, and in a second run the gateway is killed meanwhile: what comes back, when, what lacks."""
+"""The broker is away for 20 s, and in a second run the gateway is killed meanwhile: what comes back, and when."""
 
 import signal
 import tempfile
@@ -27,7 +27,9 @@ def cloud() -> Iterator[Figure]:
     with devices(COUNT) as ports, tempfile.TemporaryDirectory() as folder, broker() as middle:
         settings = gateway_folder(Path(folder), ports, middle.port)
         with far_end(middle.port) as end:
-            yield Figure("cloud.outage.lost_after_kill", _killed(settings, middle, end), "events", conditions + "; kill -9")
+            yield Figure(
+                "cloud.outage.lost_after_kill", _killed(settings, middle, end), "events", conditions + "; kill -9"
+            )
 
 
 def _away(middle: Broker, end: FarEnd, meanwhile: Any, expected: float) -> tuple[float, float]:

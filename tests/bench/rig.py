@@ -29,7 +29,9 @@ class Figure:
 
 
 @contextlib.contextmanager
-def process(*command: str, stdin: int | None = None, cpu: int | None = None, **kwargs: Any) -> Iterator[subprocess.Popen[str]]:
+def process(
+    *command: str, stdin: int | None = None, cpu: int | None = None, **kwargs: Any
+) -> Iterator[subprocess.Popen[str]]:
     """Runs a command, on one core if `cpu` is given; terminated (killed after 10 s) at the end."""
     if cpu is not None and (taskset := shutil.which("taskset")):
         command = (taskset, "-c", str(cpu), *command)
@@ -199,4 +201,6 @@ def gateway_folder(folder: Path, ports: list[int], mqtt: int | None, **options: 
 
 def gateway(settings: Path, cpu: int | None = None) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
     """The gateway itself, as a user starts it."""
-    return process(sys.executable, "-m", "gateway", "run", "--config", str(settings), cpu=cpu, stderr=subprocess.DEVNULL)
+    return process(
+        sys.executable, "-m", "gateway", "run", "--config", str(settings), cpu=cpu, stderr=subprocess.DEVNULL
+    )

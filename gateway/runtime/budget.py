@@ -1,0 +1,100 @@
+"""Whether what is asked for fits on the wire: time per cycle of every poll, and how busy each connection gets. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.model.errors import Problem
+from gateway.model.plan import Connection, PlannedDevice, Poll
+
+ASSUMED_ANSWER_MS = 10.0
+"""From request to answer, where nothing was learned yet and nobody said."""
+BUSY = 0.8
+"""Above this share a connection has no room for commands and repeats; worth a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollCost:
+    """One cycle of one poll."""
+
+    poll: Poll
+    requests: int
+    sent: int
+    """Bytes on the wire towards the device, per cycle."""
+    received: int
+    seconds: float
+    """The connection is occupied that long, per cycle."""
+    answer_ms: float
+    answer_from: str
+    """`given`, `learned` or `assumed`."""
+
+    @property
+    def share(self) -> float:
+        """Of the connection's time, 0 to 1 and above."""
+        return self.seconds / self.poll.interval
+
+
+@dataclass(frozen=True, slots=True)
+class LineBudget:
+    """One connection with everything on it."""
+
+    connection: Connection
+    polls: tuple[PollCost, ...]
+
+    @property
+    def busy(self) -> float:
+        """Share of the time the connection is occupied by polls."""
+        return sum(cost.share for cost in self.polls)
+
+    def problems(self) -> list[Problem]:
+        """An error for what cannot fit, by how much; a warning where it is tight."""
+        where = self.connection.key
+        if self.busy > 1:
+            return [Problem(where, f"{self._sum()}: {self.busy - 1:.0%} more than there is. {_slower(self)}")]
+        if self.busy > BUSY:
+            text = f"{self._sum()}; commands and repeats will delay polls. {_slower(self)}"
+            return [Problem(where, text, severity="warning")]
+        return []
+
+    def _sum(self) -> str:
+        names = {cost.poll.device for cost in self.polls}
+        return f"the polls of {len(names)} device{'s' * (len(names) > 1)} take {self.busy:.0%} of the connection's time"
+
+
+def _slower(budget: LineBudget) -> str:
+    widest = max(budget.polls, key=lambda cost: cost.share)
+    need = widest.poll.interval * budget.busy / BUSY
+    factor = budget.busy / BUSY
+    return f"Longer intervals would help: all {factor:.1f} times as long (e.g. {need:.2g} s for {widest.poll.device})"
+
+
+def budgets(planned: Iterable[PlannedDevice], answer_ms: float | None = None) -> list[LineBudget]:
+    """One budget per connection, in order of its key. `answer_ms` overrides what was learned."""
+    lines: dict[str, tuple[Connection, list[PollCost]]] = {}
+    for device in planned:
+        _, costs = lines.setdefault(device.connection.key, (device.connection, []))
+        costs += [cost_of(poll, device.facts, answer_ms) for poll in device.polls]
+    return [LineBudget(connection, tuple(costs)) for _, (connection, costs) in sorted(lines.items())]
+
+
+def cost_of(poll: Poll, facts: Mapping[str, object], answer_ms: float | None = None) -> PollCost:
+    """One cycle: characters and turnaround by baud rate on a serial line, plus the device's own time per request."""
+    requests = poll.plan.requests
+    each, source = _answer(facts, answer_ms)
+    return PollCost(
+        poll=poll,
+        requests=len(requests),
+        sent=sum(r.sent for r in requests),
+        received=sum(r.received for r in requests),
+        seconds=sum(r.line_s + each / 1000 for r in requests),
+        answer_ms=each,
+        answer_from=source,
+    )
+
+
+def _answer(facts: Mapping[str, object], given: float | None) -> tuple[float, str]:
+    if given is not None:
+        return given, "given"
+    learned = facts.get("answer_ms")
+    if isinstance(learned, int | float):
+        return float(learned), "learned"
+    return ASSUMED_ANSWER_MS, "assumed"
