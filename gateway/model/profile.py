@@ -1,30 +1,53 @@
 """EdgeX device profiles (v3, as in EdgeX 3.1 to 4.x) with the extensions of our own names.
 
-The same types take YAML (scalars keep their literal text, see `yaml.Scalar`) and JSON (strict types). The rules are
+The same types take YAML (scalars keep their literal text, see `scalar.Plain`) and JSON (strict types). The rules are
 those of the EdgeX contract, sections 0 and 1: a YAML scalar of any type becomes text in a text field; a number field
-wants a plain number.
+wants a plain number. Files and request bodies come in through `load`, which also drops nulls and reports unknown keys.
+Fields stand in the order in which EdgeX writes them.
 """
 
 from enum import StrEnum
-from typing import Any
+from functools import cached_property
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from gateway.model.extensions import Extensions, extensions
+from gateway.model.fields import (
+    EdgeXModel,
+    Flag,
+    FreeMap,
+    FreeValue,
+    GoDuration,
+    Integer,
+    Name,
+    Number,
+    Optional,
+    StringMap,
+    Text,
+    Unsigned,
+    Uuid,
+)
 
-class EdgeXModel(BaseModel):
-    """camelCase outside, snake_case inside; frozen; unknown keys are kept aside for a warning, never an error here."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
-
-
-Text = str
-Name = str
-Flag = bool
-Number = float
-GoDuration = str
-FreeMap = dict[str, Any]
-StringMap = dict[str, str]
+__all__ = [
+    "INTEGER_RANGE",
+    "Compat",
+    "DeviceCommand",
+    "DeviceProfile",
+    "DeviceResource",
+    "EdgeXModel",
+    "Flag",
+    "FreeMap",
+    "FreeValue",
+    "GoDuration",
+    "Name",
+    "Number",
+    "ReadWrite",
+    "ResourceOperation",
+    "ResourceProperties",
+    "StringMap",
+    "Text",
+    "ValueType",
+]
 
 
 class ValueType(StrEnum):
@@ -58,6 +81,10 @@ class ValueType(StrEnum):
     FLOAT32_ARRAY = "Float32Array"
     FLOAT64_ARRAY = "Float64Array"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "ValueType | None":
+        return _BY_LOWER_CASE.get(value.lower()) if isinstance(value, str) else None
+
     @property
     def is_integer(self) -> bool:
         """A scalar integer type."""
@@ -68,6 +95,8 @@ class ValueType(StrEnum):
         """Float32 or Float64."""
         return self in (ValueType.FLOAT32, ValueType.FLOAT64)
 
+
+_BY_LOWER_CASE = {member.value.lower(): member for member in ValueType}
 
 INTEGER_RANGE: dict[ValueType, tuple[int, int]] = {
     **{ValueType(f"Uint{bits}"): (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
@@ -96,65 +125,85 @@ class ReadWrite(StrEnum):
 class ResourceProperties(EdgeXModel):
     """What a value is: type, direction, units, limits, transform."""
 
+    always = frozenset({"valueType", "readWrite"})
+
     value_type: ValueType
     read_write: ReadWrite
     units: Text = ""
     minimum: Number | None = None
     maximum: Number | None = None
     default_value: Text = ""
-    mask: int | None = None
-    shift: int | None = None
+    mask: Unsigned | None = None
+    shift: Integer | None = None
     scale: Number | None = None
     offset: Number | None = None
     base: Number | None = None
     assertion: Text = ""
     media_type: Text = ""
-    optional: FreeMap = {}
+    optional: Optional = Field(default_factory=dict)
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        """Our own keys of `optional`, typed."""
+        return extensions(self.optional)
 
 
 class DeviceResource(EdgeXModel):
     """One value of a device. `attributes` say where it is on the wire and belong to the protocol."""
 
-    name: Name
+    always = frozenset({"name", "isHidden", "properties"})
+
     description: Text = ""
+    name: Name
     is_hidden: Flag = False
-    tags: FreeMap = {}
-    attributes: FreeMap = {}
     properties: ResourceProperties
+    attributes: FreeMap = Field(default_factory=dict)
+    tags: FreeMap = Field(default_factory=dict)
 
 
 class ResourceOperation(EdgeXModel):
+    """A resource as part of a command: its default when written, its texts for values."""
+
+    always = frozenset({"deviceResource"})
+
     device_resource: Name
     default_value: Text = ""
-    mappings: StringMap = {}
+    mappings: StringMap = Field(default_factory=dict)
 
 
 class DeviceCommand(EdgeXModel):
     """Several resources read or written together."""
 
+    always = frozenset({"name", "isHidden", "readWrite", "resourceOperations"})
+
     name: Name
     is_hidden: Flag = False
     read_write: ReadWrite
-    tags: FreeMap = {}
     resource_operations: list[ResourceOperation] = Field(min_length=1)
+    tags: FreeMap = Field(default_factory=dict)
 
 
 class Compat(StrEnum):
+    """Whose behaviour where EdgeX is plainly wrong."""
+
     NONE = "none"
     EDGEX = "edgex"
 
 
 class DeviceProfile(EdgeXModel):
-    """A kind of device."""
+    """A kind of device. `inconsistencies` checks what its parts say about each other."""
+
+    always = frozenset({"apiVersion", "name", "deviceResources", "deviceCommands"})
+    unread = frozenset({"$schema", "created", "modified", "dbTimestamp", "linkedDeviceCount"})
 
     api_version: Text = "v3"
-    id: Text = ""
+    id: Uuid = ""
     name: Name
     manufacturer: Text = ""
-    model: Text = ""
     description: Text = ""
-    labels: list[Text] = []
+    model: Text = ""
+    labels: list[Text] = Field(default_factory=list)
     compat: Compat = Compat.NONE
     """`edgex`: upstream's quirks for this profile."""
-    device_resources: list[DeviceResource] = []
-    device_commands: list[DeviceCommand] = []
+    device_resources: list[DeviceResource] = Field(default_factory=list)
+    device_commands: list[DeviceCommand] = Field(default_factory=list)

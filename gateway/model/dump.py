@@ -1,0 +1,107 @@
+"""Types → EdgeX's JSON shape, and → YAML that reads back equal."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+import yaml
+
+from gateway.model.device import AutoEvent, Device, Retention
+from gateway.model.fields import EdgeXModel
+from gateway.model.profile import Compat, DeviceProfile, DeviceResource
+from gateway.model.scalar import LiteralFloat, LiteralInt, resolve
+
+_TAG = "tag:yaml.org,2002:"
+_TAGS = {type(None): "null", bool: "bool", int: "int", LiteralInt: "int", float: "float", LiteralFloat: "float"}
+
+
+def edgex_json(model: EdgeXModel, created: int = 0, modified: int = 0) -> dict[str, Any]:
+    """A profile, device or part of one as EdgeX 4.x answers it: its order of keys, its rules for leaving out what is
+    empty, whole floats as integers, free-form maps sorted. `created` and `modified` in ms, left out when 0."""
+    stamps = {key: value for key, value in (("created", created), ("modified", modified)) if value}
+    found: dict[str, Any] = {}
+    for name, field in type(model).model_fields.items():
+        key = field.alias or name
+        if key in ("id", "name"):
+            found.update(stamps)
+            stamps = {}
+        value = getattr(model, name)
+        if isinstance(model, AutoEvent) and key == "retention" and value is None:
+            value = Retention()
+        if key in model.always or (value not in _EMPTY and value is not Compat.NONE):
+            found[key] = _json(value)
+    return found
+
+
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, EdgeXModel):
+        return edgex_json(value)
+    if isinstance(value, Mapping):
+        return {key: _json(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return int(value) if isinstance(value, int) or (value.is_integer() and abs(value) < 1e21) else float(value)
+
+
+def dump_profile(profile: DeviceProfile) -> str:
+    """YAML of a profile, for people: what has its default is left out. `load_profile` gives an equal profile."""
+    return _yaml(_tree(profile))
+
+
+def dump_devices(devices: Sequence[Device]) -> str:
+    """YAML of a device list; `load_devices` gives equal devices."""
+    return _yaml({"deviceList": [_tree(device) for device in devices]})
+
+
+def _tree(model: EdgeXModel) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": model.name} if isinstance(model, DeviceResource) else {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if field.is_required() or value != field.get_default(call_default_factory=True):
+            found[field.alias or name] = _plain(value)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, EdgeXModel):
+        return _tree(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Writes a string plainly only when it reads back as that string here, in EdgeX and in YAML 1.1 tools."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 — PyYAML's own name
+        return True
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0]:
+            tag = _TAGS.get(type(resolve(value)))
+            if tag or value == "<<":
+                return f"{_TAG}{tag or 'merge'}"
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+
+def _represent_number(dumper: _Dumper, value: float) -> yaml.Node:
+    text = value.text if isinstance(value, LiteralInt | LiteralFloat) else repr(value)
+    return dumper.represent_scalar(_TAG + ("float" if isinstance(value, float) else "int"), text)
+
+
+for _kind in (float, int, LiteralInt, LiteralFloat):
+    _Dumper.add_representer(_kind, _represent_number)
+
+
+def _yaml(tree: Any) -> str:
+    text: str = yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+    return text

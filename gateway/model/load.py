@@ -1,0 +1,159 @@
+"""Profiles and device lists: text or JSON values → types, with every problem named at its place; and back."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from gateway.model import jsontext, yaml
+from gateway.model.consistency import inconsistencies, rough_outline
+from gateway.model.device import Device
+from gateway.model.document import Document, many_objects
+from gateway.model.dump import dump_devices, dump_profile, edgex_json
+from gateway.model.errors import ConfigError, Problem
+from gateway.model.profile import DeviceProfile
+from gateway.model.shaping import Shaping
+
+__all__ = [
+    "Loaded",
+    "device_from_json",
+    "dump_devices",
+    "dump_profile",
+    "edgex_json",
+    "load_devices",
+    "load_model",
+    "load_profile",
+    "patch_device",
+    "profile_from_json",
+]
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+REQUIRED_OVER_REST = ("adminState", "operatingState", "serviceName", "protocols")
+"""Keys of a device that a file may leave out and a request may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[T]):
+    """What a file says, and what is doubtful about it."""
+
+    value: T
+    problems: tuple[Problem, ...] = ()
+    """Warnings and notes, by line."""
+
+
+def load_profile(text: str | bytes, file: str, strict: bool = False) -> Loaded[DeviceProfile]:
+    """A device profile from YAML, or from JSON when `file` ends in `.json`. `strict` makes unknown keys errors. Raises
+    ConfigError with all problems of the file."""
+    with many_objects():
+        document = _read(text, file)
+        shaping = Shaping(document, strict)
+        profile = _profile(shaping)
+        return Loaded(profile, _finish(shaping))
+
+
+def load_devices(text: str | bytes, file: str, strict: bool = False) -> Loaded[list[Device]]:
+    """The devices of a `deviceList:` or of a bare list, YAML or JSON; otherwise as `load_profile`."""
+    document = _read(text, file)
+    shaping = Shaping(document, strict)
+    path: tuple[str, ...] = ()
+    entries = document.value
+    if isinstance(entries, Mapping):
+        path = ("deviceList",)
+        shaping.keys(entries, ("deviceList", "$schema"), ())
+        entries = entries.get("deviceList", entries if "deviceList" not in entries else None)
+    if entries is None:
+        entries = []
+    if not isinstance(entries, list):
+        shaping.error(path, "expected a list of devices, such as deviceList: [{name: meter-1, …}]")
+        entries = []
+    devices = [shaping.build(Device, entry, (*path, index)) for index, entry in enumerate(entries)]
+    found = [device for device in devices if device is not None]
+    _check_devices(shaping, found, path)
+    return Loaded(found, _finish(shaping))
+
+
+def load_model(model: type[M], text: str | bytes, file: str, strict: bool = True) -> Loaded[M]:
+    """Any other settings of ours from YAML (or `.json`), with the same messages. Scalars arrive as text, which pydantic
+    turns into what the field wants. Raises ConfigError with all problems of the file."""
+    document = _read(text, file)
+    shaping = Shaping(document, strict)
+    value = shaping.build(model, {} if document.value is None else document.value, ())
+    problems = _finish(shaping)
+    assert value is not None
+    return Loaded(value, problems)
+
+
+def profile_from_json(obj: Any) -> DeviceProfile:
+    """A profile of a request body: keys in any case, strict types, unknown keys ignored. Raises ConfigError."""
+    shaping = Shaping(Document(obj, "", find_lines=lambda: None))
+    profile = _profile(shaping)
+    _finish(shaping)
+    return profile
+
+
+def device_from_json(obj: Any) -> Device:
+    """A device of a request body, as `profile_from_json`; EdgeX wants more keys here than in a file."""
+    shaping = Shaping(Document(obj, "", find_lines=lambda: None))
+    device = shaping.build(Device, obj, (), REQUIRED_OVER_REST)
+    _check_devices(shaping, [device] if device else [], ())
+    _finish(shaping)
+    assert device is not None
+    return device
+
+
+def patch_device(device: Device, obj: Any) -> Device:
+    """The device with a PATCH body's changes: absent and null leave a key as it is, lists and maps replace whole. The
+    name (and the id, when the device has one) must be the device's own. Raises ConfigError."""
+    shaping = Shaping(Document(obj, "", find_lines=lambda: None))
+    changes = shaping.shape(Device, obj, ())
+    if not isinstance(changes, dict):
+        raise ConfigError("expected an object with the keys to change")
+    if not changes.get("id") and not changes.get("name"):
+        raise ConfigError([Problem("name", "a change needs the device's id or name")])
+    if changes.get("name", device.name) != device.name or (device.id and changes.get("id", device.id) != device.id):
+        shown = str(changes.get("name", device.name))
+        raise ConfigError([Problem("name", f"device name '{shown}' not match the exsting '{device.name}' ")])
+    kept = {name: getattr(device, name) for name in Device.model_fields}
+    changed = shaping.validate(Device, {**_by_alias(kept), **changes}, ())
+    _check_devices(shaping, [changed] if changed else [], ())
+    _finish(shaping)
+    assert changed is not None
+    return changed
+
+
+def _by_alias(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {Device.model_fields[name].alias or name: value for name, value in fields.items()}
+
+
+def _read(text: str | bytes, file: str) -> Document:
+    return jsontext.read(text, file) if file.lower().endswith(".json") else yaml.read(text, file)
+
+
+def _profile(shaping: Shaping) -> DeviceProfile:
+    tree = shaping.shape(DeviceProfile, shaping.document.value, ())
+    profile = shaping.validate(DeviceProfile, tree, ())
+    for path, what in inconsistencies(rough_outline(tree)):
+        shaping.error(path, what)
+    if profile is None:
+        shaping.refuse()
+    return profile
+
+
+def _check_devices(shaping: Shaping, devices: list[Device], path: tuple[str, ...]) -> None:
+    twice = {name for name, count in Counter(device.name for device in devices).items() if count > 1}
+    seen: set[str] = set()
+    for index, device in enumerate(devices):
+        if device.name in twice and device.name in seen:
+            shaping.error((*path, index, "name"), f"device {device.name} is listed twice; rename or remove one")
+        seen.add(device.name)
+        if device.parent == device.name:
+            shaping.error((*path, index, "parent"), "a device cannot be its own parent")
+
+
+def _finish(shaping: Shaping) -> tuple[Problem, ...]:
+    if shaping.wrong:
+        shaping.refuse()
+    return tuple(sorted(shaping.problems, key=lambda problem: problem.line))

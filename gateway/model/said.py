@@ -1,0 +1,103 @@
+"""pydantic's errors in plain words: what was expected, what came, what to do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from gateway.model.near import nearest
+from gateway.model.profile import ReadWrite, ValueType
+
+Path = tuple[str | int, ...]
+
+_WANTED: Mapping[str, str] = {
+    "name": "text",
+    "properties": "a mapping with at least valueType and readWrite",
+    "valueType": f"one of {', '.join(ValueType)}",
+    "readWrite": f"one of {', '.join(ReadWrite)}",
+    "resourceOperations": "a list of at least one {deviceResource: …}",
+    "deviceResource": "the name of a device resource",
+    "interval": "a duration such as 500ms, 10s or 1h30m",
+    "sourceName": "the name of a device command or a device resource",
+    "adminState": "LOCKED or UNLOCKED",
+    "operatingState": "UP, DOWN or UNKNOWN",
+    "serviceName": "the device service, such as device-modbus",
+    "protocols": "a mapping such as {modbus-tcp: {Address: …}}",
+}
+_EXPECTED: Mapping[str, str] = {
+    "string_type": "expected text",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "finite_number": "expected a finite number",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_parsing_size": "expected a smaller whole number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "model_attributes_type": "expected a mapping",
+}
+
+
+def said(error: ErrorDetails) -> tuple[Path, str]:
+    """Where, below the model's root, and what."""
+    kind = error["type"]
+    path = error["loc"]
+    context = error.get("ctx", {})
+    if kind == "extension":
+        return (*path, context["key"]), context["what"]
+    if kind == "missing":
+        return path, required(path[-1])
+    if kind == "value_error":
+        return path, str(context["error"])
+    if kind == "extra_forbidden":
+        return path, f"unknown key {str(path[-1])!r}"
+    if kind == "enum":
+        return path, _choice(error["input"], context["expected"])
+    if kind in _EXPECTED:
+        return path, f"{_EXPECTED[kind]}, got {shown(error['input'])}{_unquote(kind, error['input'])}"
+    if kind == "too_short":
+        return path, f"expected at least {context['min_length']} of them, got {context['actual_length']}"
+    return path, f"{_lower(error['msg'])}, got {shown(error['input'])}"
+
+
+def required(key: str | int) -> str:
+    """What to say about a key that is missing."""
+    return f"is required: {_WANTED[key]}" if isinstance(key, str) and key in _WANTED else "is required"
+
+
+def _choice(given: Any, expected: str) -> str:
+    choices = [part.strip("'") for part in expected.replace(" or ", ", ").split(", ")]
+    near = nearest(given, choices) if isinstance(given, str) else ""
+    hint = f"; did you mean {near}?" if near else ""
+    return f"expected one of {', '.join(choices)}, got {shown(given)}{hint}"
+
+
+def _unquote(kind: str, given: Any) -> str:
+    if not isinstance(given, str):
+        return ""
+    try:
+        float(given)
+    except ValueError:
+        return ""
+    return "; write it without quotes" if kind.startswith(("float", "int")) else ""
+
+
+def _lower(message: str) -> str:
+    return message.removeprefix("Input ").replace("should be", "must be")
+
+
+def shown(value: Any) -> str:
+    """A value as the person who wrote it would know it."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"{str(value[:60])!r}" + ("…" if len(value) > 60 else "")
+    return str(value) if not isinstance(value, int) or abs(value) < 2**128 else "a number of too many digits"

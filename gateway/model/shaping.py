@@ -1,0 +1,156 @@
+"""A document → a model: keys sorted out first, then the types; what is wrong is collected with its place."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from gateway.model.document import Document
+from gateway.model.errors import ConfigError, Problem
+from gateway.model.fields import EdgeXModel
+from gateway.model.near import nearest
+from gateway.model.said import required, said
+
+M = TypeVar("M", bound=BaseModel)
+Path = tuple[str | int, ...]
+MAX_PROBLEMS = 500
+"""Problems of one file that are still named."""
+
+
+class Child(NamedTuple):
+    """A field that holds models."""
+
+    model: type[BaseModel]
+    holds: Literal["one", "list", "map"]
+
+
+class Shaping:
+    """Makes models of one document and collects its problems. `strict`: unknown keys are errors, not warnings."""
+
+    def __init__(self, document: Document, strict: bool = False) -> None:
+        self.document = document
+        self.problems = list(document.problems)
+        self.unknown: Literal["error", "warning"] = "error" if strict else "warning"
+
+    @property
+    def wrong(self) -> bool:
+        return any(problem.severity == "error" for problem in self.problems)
+
+    def error(self, path: Path, what: str) -> None:
+        """One thing wrong at `path`."""
+        self.problems.append(self.document.problem(path, what))
+
+    def refuse(self) -> NoReturn:
+        """Raises ConfigError with all errors so far (and the warnings, which may explain them), by line."""
+        found = sorted(self.problems, key=lambda problem: problem.line)
+        if len(found) > MAX_PROBLEMS:
+            rest = Problem("", f"and {len(found) - MAX_PROBLEMS} more problems", self.document.file)
+            found = [*found[:MAX_PROBLEMS], rest]
+        raise ConfigError(found)
+
+    def build(self, model: type[M], value: Any, path: Path, wanted: Sequence[str] = ()) -> M | None:
+        """`shape`, then `validate`; None when something was wrong. `wanted`: keys the model alone would not want."""
+        tree = self.shape(model, value, path)
+        missing = [key for key in wanted if isinstance(tree, dict) and not _given(tree, key)]
+        for key in missing:
+            self.error((*path, key), required(key))
+        return self.validate(model, tree, path)
+
+    def validate(self, model: type[M], tree: Any, path: Path) -> M | None:
+        """The model of a shaped tree; None when something was wrong."""
+        try:
+            return model.model_validate(tree)
+        except ValidationError as error:
+            for one in error.errors(include_url=False)[: 2 * MAX_PROBLEMS]:
+                where, what = said(one)
+                self.error((*path, *where), what)
+            return None
+
+    def shape(self, model: type[BaseModel], value: Any, path: Path) -> Any:
+        """The value with the model's own keys only and without nulls, which leave a field as it is. JSON keys match in
+        any case, as Go matches them; YAML keys exactly."""
+        if not isinstance(value, dict):
+            return value
+        known = children(model)
+        result: dict[str, Any] = {}
+        for given, item in value.items():
+            key = given
+            if key not in known:
+                key = self._other_key(model, given, path)
+            if item is None or not key:
+                continue
+            child = known[key]
+            result[key] = item if child is None else self._inside(child, item, (*path, given))
+        return result
+
+    def _inside(self, child: Child, item: Any, path: Path) -> Any:
+        if child.holds == "one":
+            return self.shape(child.model, item, path)
+        if child.holds == "list" and isinstance(item, list):
+            return [self.shape(child.model, one, (*path, index)) for index, one in enumerate(item)]
+        if child.holds == "map" and isinstance(item, dict):
+            return {key: self.shape(child.model, one, (*path, key)) for key, one in item.items()}
+        return item
+
+    def _other_key(self, model: type[BaseModel], key: str, path: Path) -> str:
+        """The key that is meant, or nothing."""
+        if self.document.is_json:
+            meant = _by_lower_case(model).get(key.lower())
+            if meant:
+                return meant
+        self.keys((key,), children(model), path, model)
+        return ""
+
+    def keys(
+        self, given: Iterable[str], known: Iterable[str], path: Path, model: type[BaseModel] | None = None
+    ) -> None:
+        """A problem for every given key that is not known, with the nearest that is."""
+        choices = list(known)
+        unread = model.unread if model is not None and issubclass(model, EdgeXModel) else frozenset()
+        for key in given:
+            if key in choices or key in unread or key.startswith("x-"):
+                continue
+            near = nearest(key, choices)
+            hint = f"did you mean {near}?" if near else f"known here: {', '.join(choices)}"
+            what = f"unknown key {key[:60]!r}, which is ignored; {hint}"
+            if self.unknown == "error":
+                what = f"unknown key {key[:60]!r}; {hint}"
+            self.problems.append(self.document.problem((*path, key), what, self.unknown))
+
+
+def _given(tree: Mapping[str, Any], key: str) -> bool:
+    return tree.get(key) not in (None, "")
+
+
+@lru_cache(maxsize=256)
+def children(model: type[BaseModel]) -> Mapping[str, Child | None]:
+    """Every key of a model, with the models it holds."""
+    return {field.alias or name: _child(field) for name, field in model.model_fields.items()}
+
+
+@lru_cache(maxsize=256)
+def _by_lower_case(model: type[BaseModel]) -> Mapping[str, str]:
+    return {key.lower(): key for key in children(model)}
+
+
+def _child(field: FieldInfo) -> Child | None:
+    for annotation in _alternatives(field.annotation):
+        origin, inner = get_origin(annotation), get_args(annotation)
+        if _is_model(annotation):
+            return Child(annotation, "one")
+        if origin is list and _is_model(inner[0]):
+            return Child(inner[0], "list")
+        if origin is dict and _is_model(inner[1]):
+            return Child(inner[1], "map")
+    return None
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
