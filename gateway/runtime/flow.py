@@ -1,0 +1,83 @@
+"""Whether values flow from a device: its state and the reason, from what was heard and from its connection."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.model.device import AdminState, Flow, OperatingState
+from gateway.model.health import LaneReport
+from gateway.model.plan import PlannedDevice
+from gateway.model.reading import Source
+from gateway.runtime.lastvalues import NEVER, Slot, allowance
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What holds now; equal as long as nothing worth telling has changed."""
+
+    flow: Flow
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class _Count:
+    flowing: int = 0
+    waiting: int = 0
+    silent: int = 0
+    excuse: Slot | None = None
+    name: str = ""
+    heard: bool = False
+
+
+def judge(
+    planned: PlannedDevice, slots: Mapping[Source, Slot], since: float, monotonic: float, lane: LaneReport | None
+) -> Judgement:
+    """Online while every polled source gives good values in time; degraded while some do, offline when none does,
+    unknown before the first read. `since`: monotonic time at which this plan came into force."""
+    blocked = _blocked(planned)
+    if blocked:
+        return Judgement(Flow.UNKNOWN, blocked)
+    count = _count(planned, slots, since, monotonic)
+    if not count.silent:
+        return Judgement(Flow.ONLINE, "") if count.flowing else Judgement(Flow.UNKNOWN, "not read yet")
+    return Judgement(Flow.DEGRADED if count.flowing else Flow.OFFLINE, _why(count, planned.device.name, lane))
+
+
+def _blocked(planned: PlannedDevice) -> str:
+    if planned.device.admin_state is AdminState.LOCKED:
+        return "locked: it is not polled (adminState LOCKED)"
+    if planned.device.operating_state is OperatingState.DOWN:
+        return "taken out of operation by hand (operatingState DOWN)"
+    return "" if planned.polls else "nothing is polled: the device has no autoEvents"
+
+
+def _count(planned: PlannedDevice, slots: Mapping[Source, Slot], since: float, monotonic: float) -> _Count:
+    count = _Count()
+    for poll in planned.polls:
+        patience = allowance(poll.interval)
+        for source in poll.sources:
+            slot = slots.get(source)
+            if slot is not None and slot.good != NEVER and monotonic - slot.good <= patience:
+                count.flowing += 1
+            elif (slot is None or slot.heard == NEVER) and monotonic - since <= patience:
+                count.waiting += 1
+            else:
+                count.silent += 1
+                count.excuse, count.name = count.excuse or slot, count.name or source.name
+    return count
+
+
+def _why(count: _Count, device: str, lane: LaneReport | None) -> str:
+    if lane is not None and lane.state != "connected" and lane.reason:
+        return f"{lane.connection}: {lane.reason}"
+    if lane is not None and device in lane.quarantined:
+        return f"does not answer on {lane.connection}; the gateway keeps trying"
+    slot = count.excuse
+    quality = next(iter(slot.last.quality.values()), None) if slot and slot.last and slot.last.quality else None
+    if quality is None:
+        return f"no values of {count.name} in time"
+    return f"no good values of {count.name}: {quality.reason}{' ' + quality.code if quality.code else ''}"
+
+
+def lane_of(device: str, lanes: Iterable[LaneReport]) -> LaneReport | None:
+    """The connection a device is on."""
+    return next((lane for lane in lanes if device in lane.devices), None)

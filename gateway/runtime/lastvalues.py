@@ -1,0 +1,168 @@
+"""What was last heard of every resource, kept per source at the cost of a few assignments per Event.
+
+An Event is only remembered when it comes (`Slot.take`); who wants to look pays for unfolding it into cells."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gateway.model.plan import PlannedDevice
+from gateway.model.reading import GOOD, Event, Quality, Source
+
+Freshness = Literal["fresh", "repeat", "stale"]
+
+NEVER = float("-inf")
+MISSED_PERIODS = 3
+"""A value is stale when it was not read for this many requested periods …"""
+PATIENCE_S = 1.0
+"""… and at least this long: very fast polls do not flicker."""
+
+
+def allowance(period: float) -> float:
+    """Seconds without a good read after which a value polled every `period` seconds is stale."""
+    return max(MISSED_PERIODS * period, PATIENCE_S)
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """One resource."""
+
+    value: Any = None
+    """The last value that was not bad."""
+    origin: int = 0
+    """Of that value, ns UTC; 0: never."""
+    good: float = NEVER
+    """Monotonic time of that value; never for one remembered from before a restart."""
+    quality: Quality = GOOD
+    """Of the last attempt."""
+    heard: float = NEVER
+    """Monotonic time of the last attempt."""
+    repeat: bool = False
+    """The last read gave the same value as the one before."""
+
+    def take(self, value: Any, origin: int, quality: Quality, heard: float) -> None:
+        """One attempt to read: a bad one leaves the last value as it is."""
+        self.quality, self.heard = quality, heard
+        if quality.level == "bad":
+            return
+        self.repeat = self.good != NEVER and self.value == value
+        self.value, self.origin, self.good = value, origin, heard
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """The newest of one resource, for people."""
+
+    resource: str
+    value: Any
+    """None while it is bad; see `last_good`."""
+    quality: Quality
+    origin: int
+    """ns UTC of the last good read; 0: never."""
+    age_s: float | None
+    """Seconds since the last good read, on monotonic time, never negative; None: never read."""
+    freshness: Freshness
+    period_s: float | None
+    """Requested period; None: not polled."""
+    last_good: Any
+    """The value before it went bad, or `value`."""
+
+
+class Slot:
+    """One source: its last Event, and cells made of it when somebody looks."""
+
+    __slots__ = ("_before", "_cells", "_pending", "good", "heard", "last", "source")
+
+    def __init__(self, source: Source, cells: list[Cell] | None = None) -> None:
+        self.source = source
+        self.last: Event | None = None
+        self.heard = NEVER
+        self.good = NEVER
+        """Monotonic time of the last Event with a value that was not bad."""
+        self._pending: Event | None = None
+        self._before: Event | None = None
+        self._cells = cells
+
+    def take(self, event: Event, heard: float) -> None:
+        """Remembers an Event; unfolds the one before only when it holds values that this one does not replace."""
+        pending, quality = self._pending, event.quality
+        if pending is not None and (
+            event.which is not None or (quality and not quality.keys() <= (pending.quality or {}).keys())
+        ):
+            self.cells()
+            pending = None
+        self._before, self._pending, self.last, self.heard = pending, event, event, heard
+        if quality is None or len(quality) < len(event.values) or any(q.level != "bad" for q in quality.values()):
+            self.good = heard
+        if event.which is not None:
+            self.cells()
+
+    def cells(self) -> list[Cell]:
+        """One per resource of the source, up to date."""
+        if self._cells is None:
+            self._cells = [Cell() for _ in self.source.resources]
+        event, before = self._pending, self._before
+        if event is None:
+            return self._cells
+        if before is not None:
+            self._unfold(before, self._cells)
+        self._unfold(event, self._cells)
+        self._pending = self._before = None
+        return self._cells
+
+    def _unfold(self, event: Event, cells: list[Cell]) -> None:
+        indexes = range(len(cells)) if event.which is None else event.which
+        quality, times = event.quality or {}, event.times or {}
+        for position, index in enumerate(indexes):
+            cells[index].take(
+                event.values[position], times.get(position, event.origin), quality.get(position, GOOD), self.heard
+            )
+
+
+def newest(slots: Iterable[Slot], spare: Mapping[str, Cell]) -> dict[str, Cell]:
+    """Per resource the cell that was heard last; `spare` holds what no slot has."""
+    found = dict(spare)
+    for slot in slots:
+        for name, cell in zip(slot.source.names, slot.cells(), strict=True):
+            if cell.heard == NEVER:
+                continue
+            other = found.get(name)
+            if other is None or cell.heard >= other.heard:
+                found[name] = cell
+    return found
+
+
+def periods(planned: PlannedDevice) -> dict[str, float]:
+    """Shortest requested period, in seconds, of every resource that is polled."""
+    found: dict[str, float] = {}
+    for poll in planned.polls:
+        for source in poll.sources:
+            for name in source.names:
+                found[name] = min(poll.interval, found.get(name, poll.interval))
+    return found
+
+
+def row(name: str, cell: Cell, period: float | None, monotonic: float, now: int) -> Row:
+    """A cell as people see it."""
+    bad = cell.quality.level == "bad"
+    return Row(
+        resource=name,
+        value=None if bad else cell.value,
+        quality=cell.quality,
+        origin=cell.origin,
+        age_s=_age(cell, monotonic, now),
+        freshness="stale" if is_stale(cell, period, monotonic) else "repeat" if cell.repeat else "fresh",
+        period_s=period,
+        last_good=cell.value,
+    )
+
+
+def is_stale(cell: Cell, period: float | None, monotonic: float) -> bool:
+    """Not read in time: its good read is too long ago, or was before the restart."""
+    return cell.good == NEVER or (period is not None and monotonic - cell.good > allowance(period))
+
+
+def _age(cell: Cell, monotonic: float, now: int) -> float | None:
+    if cell.good != NEVER:
+        return max(0.0, monotonic - cell.good)
+    return max(0.0, (now - cell.origin) / 1e9) if cell.origin else None

@@ -1,0 +1,48 @@
+"""Whether two values of a resource are the same, for read-backs, desired values and twin patches."""
+
+import math
+import struct
+from typing import Any
+
+from gateway.model.profile import DeviceResource, ValueType
+
+_SINGLE = struct.Struct("<f")
+
+
+def tolerance(resource: DeviceResource) -> float:
+    """`optional.tolerance`, in the units people see; 0.0 when there is none or it is no number."""
+    try:
+        given = float(resource.properties.optional.get("tolerance") or 0.0)
+    except (TypeError, ValueError):
+        return 0.0
+    return given if math.isfinite(given) and given > 0 else 0.0
+
+
+def same(one: Any, other: Any, within: float = 0.0) -> bool:
+    """Equal, or numbers at most `within` apart."""
+    if one == other:
+        return True
+    # The limit itself confirms; the last digit of a float must not decide.
+    return bool(within) and _numbers(one, other) and abs(one - other) <= within * (1 + 1e-9)
+
+
+def same_of(resource: DeviceResource, wanted: Any, read: Any) -> bool:
+    """Equal as this resource carries it: Float32 as single precision, others exactly, both within its tolerance."""
+    if same(wanted, read, tolerance(resource)):
+        return True
+    if resource.properties.value_type is ValueType.FLOAT32 and _numbers(wanted, read):
+        return single(wanted) == single(read)
+    return False
+
+
+def single(value: float) -> float:
+    """The nearest single-precision number; infinite where it has none."""
+    try:
+        found: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    return found
+
+
+def _numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

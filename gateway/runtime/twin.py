@@ -1,0 +1,258 @@
+"""The twin of every device: last reported values, how fresh, since when. Never asks a device.
+
+`update` is a bus tap and only remembers; documents, patches, versions and states are worked out when somebody looks."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from gateway.model.contracts import Clock, State
+from gateway.model.device import DeviceState, Flow
+from gateway.model.errors import StoreFailed
+from gateway.model.health import LaneReport
+from gateway.model.plan import PlannedDevice
+from gateway.model.reading import Batch, Event, Source
+from gateway.runtime.flow import Judgement, judge, lane_of
+from gateway.runtime.lastvalues import Cell, Row, Slot, newest, periods, row
+from gateway.runtime.reported import Reported
+
+TABLE = "twins"
+BOOT = ""
+"""Key of the start counter in the table; no device has this name."""
+VERSIONS_PER_START = 2**32
+TICK_S = 1.0
+SAVE_S = 30.0
+
+StateChanged = Callable[[str, DeviceState, DeviceState], None]
+"""Called with device, state before, state now. Must not block or raise."""
+
+log = logging.getLogger(__name__)
+
+
+class _Twin:
+    """One device, as long as its plan is in force."""
+
+    def __init__(self, planned: PlannedDevice, reported: Reported, spare: dict[str, Cell], since: float) -> None:
+        self.planned = planned
+        self.reported = reported
+        self.spare = spare
+        """Values of throw-away reads, of sources that are no more, and of before the restart."""
+        self.since = since
+        self.periods = periods(planned)
+        self.polled = {source for poll in planned.polls for source in poll.sources}
+        self.slots: dict[Source, Slot] = {}
+        self.judgement: Judgement | None = None
+        self.state = DeviceState(Flow.UNKNOWN, "not read yet", 0)
+        self.held = 0
+
+    def owns(self, source: Source) -> bool:
+        return source in self.polled or self.planned.sources.get(source.name) is source
+
+    def cells(self) -> dict[str, Cell]:
+        slots = sorted(self.slots.values(), key=lambda slot: slot.heard)
+        return {n: c for n, c in newest(slots, self.spare).items() if n in self.reported.known}
+
+    def put_aside(self) -> dict[str, Cell]:
+        return newest(self.slots.values(), self.spare)
+
+
+class TwinStore:
+    """Implements `gateway.model.contracts.Twins`; `update` is the tap for the bus."""
+
+    def __init__(
+        self,
+        planned: Callable[[], Mapping[str, PlannedDevice]],
+        state: State,
+        clock: Clock,
+        lanes: Callable[[], Sequence[LaneReport]] = tuple,
+    ) -> None:
+        """`planned` gives the devices in force, `lanes` the connections (for the reason of an outage)."""
+        self._planned, self._state, self._clock, self._lanes = planned, state, clock, lanes
+        self._twins: dict[str, _Twin] = {}
+        self._slots: dict[Source, Slot] = {}
+        self._stored: dict[str, Any] = {}
+        self._boot = 1
+        self._saved: dict[str, int] = {}
+        self.listeners: list[StateChanged] = []
+
+    # ------------------------------------------------------------------------------------------------------ the tap
+
+    def update(self, batch: Batch) -> None:
+        """Remembers every live Event of the batch."""
+        heard = self._clock.monotonic()
+        slots = self._slots
+        for record in batch:
+            if isinstance(record, Event) and not record.historical:
+                slot = slots.get(record.source)
+                if slot is None:
+                    self._meet(record, heard)
+                else:
+                    slot.take(record, heard)
+
+    def _meet(self, event: Event, heard: float) -> None:
+        """First Event of a source; of a throw-away one only the cells stay."""
+        source = event.source
+        twin = self._find(source.device)
+        if twin is None:
+            return
+        if twin.owns(source):
+            slot = twin.slots[source] = self._slots[source] = Slot(source)
+            slot.take(event, heard)
+            return
+        slot = Slot(source, [twin.spare.setdefault(name, Cell()) for name in source.names])
+        slot.take(event, heard)
+        slot.cells()
+
+    # ------------------------------------------------------------------------------------------------------- looking
+
+    def devices(self) -> Sequence[str]:
+        """Every device in force that has a profile."""
+        return list(self._planned())
+
+    def state(self, device: str) -> DeviceState:
+        """Whether values flow, why not, since when. A device nobody knows is `unknown`."""
+        twin = self._find(device)
+        if twin is None:
+            return DeviceState(Flow.UNKNOWN, "no such device", 0)
+        judgement = judge(twin.planned, twin.slots, twin.since, self._clock.monotonic(), lane_of(device, self._lanes()))
+        return self._note(device, twin, judgement)
+
+    def last(self, device: str) -> list[Row]:
+        """Newest value of every resource that was ever read, polled or not."""
+        twin = self._find(device)
+        if twin is None:
+            return []
+        monotonic, now = self._clock.monotonic(), self._clock.now()
+        return [row(n, c, twin.periods.get(n), monotonic, now) for n, c in twin.cells().items()]
+
+    def version(self, device: str) -> int:
+        """Reported version; only grows, also over restarts and kill -9. 0 for a device nobody knows."""
+        twin = self._fresh(device)
+        return twin.reported.version if twin else 0
+
+    def document(self, device: str) -> dict[str, Any]:
+        """`{version, ts, properties, quality}`: last good values by resource, and what is not good about them."""
+        twin = self._fresh(device)
+        return twin.reported.document() if twin else {"version": 0, "ts": 0, "properties": {}, "quality": {}}
+
+    def patch(self, device: str, base: int) -> dict[str, Any] | None:
+        """Merge patch (RFC 7396) from version `base` to now: a resource that left the twin is null, a quality that is
+        good again is null. None when nothing changed, or while the device is held."""
+        twin = self._fresh(device)
+        if twin is None or twin.held:
+            return None
+        return twin.reported.patch(base)
+
+    @contextmanager
+    def hold(self, device: str) -> Iterator[None]:
+        """Gives no patches of a device meanwhile: an acknowledgement goes out before the patch that follows from it."""
+        twin = self._find(device)
+        if twin is None:
+            yield
+            return
+        twin.held += 1
+        try:
+            yield
+        finally:
+            twin.held -= 1
+
+    # ---------------------------------------------------------------------------------------------------- life cycle
+
+    async def start(self) -> None:
+        """Reads what was remembered, and makes sure on disk that no version is ever given twice."""
+        self._stored = self._state.all(TABLE)
+        boot = self._stored.pop(BOOT, 0)
+        self._boot = (boot if isinstance(boot, int) else 0) + 1
+        try:
+            await self._state.put(TABLE, {BOOT: self._boot})
+        except StoreFailed as error:
+            log.error("The twins' start counter could not be written (%s); versions may repeat after a restart", error)
+
+    async def run(self) -> None:
+        """Looks at every device's state once a second and remembers the reported values twice a minute."""
+        left = SAVE_S
+        while True:
+            await self._clock.sleep(TICK_S)
+            self.tick()
+            left -= TICK_S
+            if left <= 0:
+                left = SAVE_S
+                await self.save()
+
+    def tick(self) -> None:
+        """Works out all states; listeners hear of what changed."""
+        lanes = {device: lane for lane in self._lanes() for device in lane.devices}
+        monotonic = self._clock.monotonic()
+        for device in self._planned():
+            twin = self._find(device)
+            if twin is not None:
+                judgement = judge(twin.planned, twin.slots, twin.since, monotonic, lanes.get(device))
+                self._note(device, twin, judgement)
+        for device in self._twins.keys() - self._planned().keys():
+            self._forget(device)
+
+    async def save(self) -> None:
+        """Remembers what changed since the last time, for the next start."""
+        entries = {}
+        for device in self._planned():
+            twin = self._fresh(device)
+            if twin is not None and self._saved.get(device) != twin.reported.version:
+                entries[device] = twin.reported.remembered()
+                self._saved[device] = twin.reported.version
+        if entries:
+            with suppress(StoreFailed):  # the journal raises the alarm about the disk
+                await self._state.put(TABLE, entries)
+
+    # ------------------------------------------------------------------------------------------------------- inside
+
+    def _find(self, device: str) -> _Twin | None:
+        planned = self._planned().get(device)
+        twin = self._twins.get(device)
+        if planned is None or (twin is not None and twin.planned is planned):
+            return twin if planned is not None else None
+        return self._renew(device, planned, twin)
+
+    def _renew(self, device: str, planned: PlannedDevice, old: _Twin | None) -> _Twin:
+        """A device is new or has another plan: what was heard is kept under the new one."""
+        first = self._boot * VERSIONS_PER_START
+        if old is None:
+            reported = Reported(planned.profile, first)
+            spare = reported.restore(self._stored.pop(device, None))
+        else:
+            reported, spare = old.reported, old.put_aside()
+            reported.follow(planned.profile)
+            self._forget(device)
+        twin = self._twins[device] = _Twin(planned, reported, spare, self._clock.monotonic())
+        if old is not None:
+            twin.state, twin.held = old.state, old.held
+            self._keep_unchanged(old, twin)
+        return twin
+
+    def _keep_unchanged(self, old: _Twin, twin: _Twin) -> None:
+        for source, slot in old.slots.items():
+            if twin.owns(source):
+                twin.slots[source] = self._slots[source] = slot
+
+    def _forget(self, device: str) -> None:
+        for source in self._twins.pop(device).slots:
+            self._slots.pop(source, None)
+
+    def _fresh(self, device: str) -> _Twin | None:
+        twin = self._find(device)
+        if twin is not None:
+            wanted = twin.reported.names
+            cells = {name: cell for name, cell in twin.cells().items() if name in wanted} if wanted else {}
+            twin.reported.refresh(cells, twin.periods, self._clock.monotonic(), self._clock.now())
+        return twin
+
+    def _note(self, device: str, twin: _Twin, judgement: Judgement) -> DeviceState:
+        if judgement == twin.judgement:
+            return twin.state
+        before = twin.state
+        since = before.since if before.state is judgement.flow and before.since else self._clock.now()
+        twin.judgement, twin.state = judgement, DeviceState(judgement.flow, judgement.reason, since)
+        if before.state is not judgement.flow:
+            for listener in self.listeners:
+                listener(device, before, twin.state)
+        return twin.state
