@@ -1,0 +1,151 @@
+"""One read or write of a device, for core-command and for the device services: EdgeX's parameters, bodies, outcomes."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Header, Query, Request
+from ulid import ULID
+
+from gateway.api.bodies import read_json
+from gateway.api.envelope import EdgexError, as_edgex, rejected_status
+from gateway.api.parts import Parts
+from gateway.api.values import event_json
+from gateway.model.command import Command, CommandResult, Outcome
+from gateway.model.errors import CommandRejected, GatewayError
+from gateway.model.plan import PlannedDevice
+from gateway.model.profile import Compat
+from gateway.model.reading import Event
+
+PushEvent = Annotated[
+    str,
+    Query(
+        alias="ds-pushevent", description="true or false. What is read always goes its way up, so this changes nothing"
+    ),
+]
+ReturnEvent = Annotated[
+    str, Query(alias="ds-returnevent", description="false: answer with an empty body. Else the event")
+]
+RegexCommand = Annotated[
+    str, Query(alias="ds-regexcmd", description="false: the command is a name, never a regular expression")
+]
+CommandId = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        description="Id of this write. The same id again within a day gives the first answer and writes nothing",
+    ),
+]
+_DEVICE_SAID_NO = frozenset({"timeout", "refused", "disconnected", "device"})
+
+
+async def read_now(parts: Parts, device: str, name: str, regex: str) -> Event:
+    """Reads from the device. Raises EdgexError with the whole chain."""
+    try:
+        event = await parts.commands.read(device, name, regex != "false")
+    except CommandRejected as error:
+        raise as_edgex(error) from error
+    except GatewayError as error:
+        raise EdgexError(500, f"error reading DeviceCommand {name} for {device}", str(error)) from error
+    refusal = _refusal(event)
+    if refusal:
+        raise EdgexError(500, f"error reading DeviceCommand {name} for {device}", refusal)
+    return event
+
+
+def _refusal(event: Event) -> str:
+    """Why nothing at all was read; empty when at least one value came or was only not representable."""
+    quality = event.quality or {}
+    if any(quality[i].reason not in _DEVICE_SAID_NO if i in quality else True for i in range(len(event.values))):
+        return ""
+    if not event.values or any(value is not None for value in event.values):
+        return ""
+    first = quality[0]
+    return f"the device gave no value: {first.reason}{' ' + first.code if first.code else ''}"
+
+
+def shown_event(parts: Parts, event: Event, returned: str) -> dict[str, Any] | None:
+    """The event's JSON, or None when ds-returnevent says so."""
+    if returned == "false":
+        return None
+    device = parts.registry.current.devices.get(event.source.device)
+    return event_json(event, device.tags if device else None)
+
+
+def check_switches(**switches: str) -> None:
+    """`ds-*` parameters are true or false. Raises EdgexError(400)."""
+    for key, text in switches.items():
+        if text not in ("true", "false"):
+            raise EdgexError(400, f"invalid query parameter, ds-{key} has to be 'true' or 'false'")
+
+
+async def settings_of(request: Request) -> dict[str, Any]:
+    """The values of a PUT by resource name; an empty body has none. Raises EdgexError(400)."""
+    if not await request.body():
+        return {}
+    try:
+        body = await read_json(request)
+    except EdgexError as error:
+        raise EdgexError(error.status, "failed to parse request body", *error.chain) from error
+    if not isinstance(body, dict):
+        raise EdgexError(400, "failed to parse request body", "expected a JSON object of resource name and value")
+    return body
+
+
+def command_id(parts: Parts, given: str) -> str:
+    """The caller's, else a new one. Raises EdgexError(400)."""
+    if not given:
+        return str(ULID.from_timestamp(parts.clock.now() / 1e9))
+    if len(given) > 128 or not given.isascii() or not given.isprintable():
+        raise EdgexError(400, "Idempotency-Key must be at most 128 printable ASCII characters")
+    return given
+
+
+def actor(request: Request) -> str:
+    """Who asked, for the record."""
+    return f"rest {request.client.host if request.client else 'local'}"
+
+
+async def write_now(parts: Parts, command: Command) -> None:
+    """Writes to the device. Returns when EdgeX would say 200; else raises EdgexError with the whole chain."""
+    planned = parts.registry.planned.get(command.device)
+    missing = _missing(planned, command.name, command.args) if planned else ""
+    if missing:
+        raise EdgexError(500, f"DeviceResource {missing} not found in request body and no default value defined")
+    result = await parts.commands.run(command)
+    if result.outcome is not Outcome.CONFIRMED and not _edgex_takes(parts, planned, result):
+        raise _unsuccessful(result)
+
+
+def _edgex_takes(parts: Parts, planned: PlannedDevice | None, result: CommandResult) -> bool:
+    quirks = parts.compat is Compat.EDGEX or (planned is not None and planned.profile.compat is Compat.EDGEX)
+    return quirks and result.outcome is Outcome.UNCONFIRMED
+
+
+def _missing(planned: PlannedDevice, name: str, args: Mapping[str, Any]) -> str:
+    """The first resource that a write would leave without a value: EdgeX calls that a 500."""
+    source = planned.sources.get(name)
+    if source is None:
+        return ""
+    command = next((c for c in planned.profile.device_commands if c.name == name), None)
+    if not (command.read_write if command else source.resources[0].properties.read_write).writable:
+        return ""
+    defaults = {op.device_resource: op.default_value for op in command.resource_operations} if command else {}
+    return next(
+        (
+            r.name
+            for r in source.resources
+            if r.name not in args and not defaults.get(r.name) and not r.properties.default_value
+        ),
+        "",
+    )
+
+
+def _unsuccessful(result: CommandResult) -> EdgexError:
+    text = result.error or result.outcome.value
+    if result.outcome is Outcome.REJECTED:
+        return EdgexError(rejected_status(result.code), text)
+    if result.outcome is Outcome.EXPIRED:
+        return EdgexError(410, text)
+    if result.outcome is Outcome.UNCONFIRMED:
+        text = f"written, but not confirmed: wanted {dict(result.wanted)}, read {dict(result.readback)}; {text}"
+    return EdgexError(500, f"error writing DeviceCommand {result.name} for {result.device}", text)

@@ -1,0 +1,126 @@
+"""Bodies people send: strict JSON, and one uploaded file."""
+
+import json
+import math
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from gateway.api.envelope import EdgexError
+
+MAX_DEPTH = 64
+"""Nesting of JSON; deeper bodies are refused before anybody walks them."""
+
+
+async def read_json(request: Request) -> Any:
+    """The body as JSON. Raises EdgexError 400 (malformed, NaN, infinite, too deep), 408, 413."""
+    return parse_json(await request.body())
+
+
+def parse_json(body: bytes) -> Any:
+    """Strict JSON: no NaN, nothing infinite, nothing behind it, nested at most MAX_DEPTH. Raises EdgexError(400)."""
+    try:
+        value = json.loads(body.decode(), parse_constant=_not_json, parse_float=_finite)
+    except UnicodeDecodeError:
+        raise EdgexError(400, "the body is not UTF-8") from None
+    except ValueError as error:
+        raise EdgexError(400, f"the body is not valid JSON: {error}") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if deeper_than(value, MAX_DEPTH):
+        raise _too_deep()
+    return value
+
+
+def _too_deep() -> EdgexError:
+    return EdgexError(400, f"the JSON is nested deeper than {MAX_DEPTH} levels")
+
+
+def deeper_than(value: Any, levels: int) -> bool:
+    """Whether lists and objects nest deeper; level by level, so that depth costs no stack."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One request of a batch."""
+
+    request_id: str
+    content: dict[str, Any]
+    """What stands under `device`, `profile`, …"""
+
+
+async def read_batch(request: Request, key: str) -> list[Item]:
+    """EdgeX's array of `{apiVersion, requestId, <key>}`. One bad envelope refuses all of it: EdgexError(400)."""
+    body = await read_json(request)
+    if not isinstance(body, list):
+        raise EdgexError(400, f"the body must be a JSON array of {{apiVersion, requestId, {key}}}")
+    return list(_items(body, key))
+
+
+def _items(body: list[Any], key: str) -> Iterator[Item]:
+    for position, entry in enumerate(body):
+        if not isinstance(entry, dict):
+            raise EdgexError(400, f"[{position}]: expected an object with apiVersion, requestId and {key}")
+        if not isinstance(member(entry, "apiVersion"), str) or not member(entry, "apiVersion"):
+            raise EdgexError(400, f"[{position}]: ApiVersion field is required")
+        content = member(entry, key)
+        if not isinstance(content, dict):
+            raise EdgexError(400, f"[{position}].{key}: expected an object")
+        yield Item(_request_id(entry, position), content)
+
+
+def member(entry: dict[str, Any], key: str) -> Any:
+    """A member by name, in any case, as Go reads it; None when it is not there."""
+    if key in entry:
+        return entry[key]
+    return next((v for k, v in entry.items() if k.lower() == key.lower()), None)
+
+
+def _request_id(entry: dict[str, Any], position: int) -> str:
+    given = member(entry, "requestId")
+    if given in (None, ""):
+        return ""
+    try:
+        return str(uuid.UUID(given)) and str(given)
+    except (ValueError, TypeError, AttributeError):
+        raise EdgexError(400, f"[{position}]: RequestId field needs a uuid") from None
+
+
+async def read_upload(request: Request) -> tuple[bytes, str]:
+    """Content and name of the multipart file `file`. The name is for messages only, never a path. Raises
+    EdgexError 400, 408, 413."""
+    await request.body()
+    try:
+        async with request.form(max_files=1, max_fields=10) as form:
+            upload = form.get("file")
+            if upload is None or isinstance(upload, str):
+                raise EdgexError(400, "missing yaml file")
+            return await upload.read(), (upload.filename or "").replace("\\", "/").rpartition("/")[2]
+    except HTTPException as error:
+        raise EdgexError(400, f"the body is not a multipart form with a file: {error.detail}") from None

@@ -1,0 +1,60 @@
+"""A device service's own routes: read and write its devices. One service per mapper."""
+
+from fastapi import APIRouter, Request, Response
+
+from gateway.api.actuate import (
+    CommandId,
+    PushEvent,
+    RegexCommand,
+    ReturnEvent,
+    actor,
+    check_switches,
+    command_id,
+    read_now,
+    settings_of,
+    shown_event,
+    write_now,
+)
+from gateway.api.common import served_by
+from gateway.api.devices import service_of
+from gateway.api.envelope import EdgexError, GoResponse, reply
+from gateway.api.parts import House, Parts
+from gateway.api.paths import Name
+from gateway.model.command import Command
+
+router = APIRouter(prefix="/device")
+
+
+def _own(parts: Parts, service: str, device: str) -> None:
+    found = parts.registry.current.devices.get(device)
+    if found is None or service_of(parts, found) != service:
+        raise EdgexError(404, f"device {device} not found")
+
+
+@router.get("/name/{name}/{command}")
+async def read_device(
+    request: Request,
+    name: Name,
+    command: Name,
+    parts: House,
+    push: PushEvent = "false",
+    returned: ReturnEvent = "true",
+    regex: RegexCommand = "true",
+) -> Response:
+    """Reads a deviceCommand, a deviceResource or the resources that a regular expression names, now."""
+    check_switches(pushevent=push, returnevent=returned)
+    _own(parts, served_by(request), name)
+    event = shown_event(parts, await read_now(parts, name, command, regex), returned)
+    return reply(event=event) if event else Response()
+
+
+@router.put("/name/{name}/{command}")
+async def write_device(
+    request: Request, name: Name, command: Name, parts: House, identity: CommandId = ""
+) -> GoResponse:
+    """Writes a deviceCommand or deviceResource; the body is an object of resource name and value. 200 means that the
+    value was read back."""
+    _own(parts, served_by(request), name)
+    args = await settings_of(request)
+    await write_now(parts, Command(command_id(parts, identity), name, command, args, actor(request), parts.clock.now()))
+    return reply()

@@ -1,0 +1,56 @@
+"""What the API is given: contracts, and the few snapshots that people look at."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
+from gateway.model.profile import Compat
+from gateway.runtime.lastvalues import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether values flow. A closed socket alone is not ill; values that should come and do not are."""
+
+    problems: tuple[str, ...] = ()
+    """Plain sentences, worst first; empty: healthy."""
+
+    @property
+    def healthy(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the API talks to; `gateway.app` fills it in."""
+
+    registry: Registry
+    protocols: Protocols
+    commands: Commands
+    twins: Twins
+    store: Store
+    lanes: Lanes
+    forwards: Forwards
+    clock: Clock
+    last: Callable[[str], Iterable[Row]]
+    """Newest values of a device."""
+    health: Callable[[], Health]
+    name: str = "southgate"
+    version: str = ""
+    compat: Compat = Compat.NONE
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The settings in force for /config; secrets are file names, never their content."""
+    metrics: Callable[[], Mapping[str, float]] = dict
+    """More gauges for /metrics: name without the prefix → value (loop lag, memory)."""
+
+
+def _parts(request: Request) -> Parts:
+    found: Parts = request.app.state.parts
+    return found
+
+
+House = Annotated[Parts, Depends(_parts)]
+"""How a route asks for the parts."""

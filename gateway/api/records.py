@@ -1,0 +1,99 @@
+"""Questions to the journal: events a page at a time, readings counted one by one."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+from gateway.api.envelope import EdgexError
+from gateway.api.ids import EventId, mark, parse_event_id
+from gateway.api.paging import Page
+from gateway.api.parts import Parts
+from gateway.api.values import event_json, readings_json
+from gateway.model.contracts import Store
+from gateway.model.query import Selection
+from gateway.model.reading import Event
+
+CHUNK = 500
+"""Events looked at in one go while readings are counted; the loop runs in between."""
+
+
+@runtime_checkable
+class CountsReadings(Protocol):
+    """A store that knows how many readings a selection has without reading them."""
+
+    async def count_readings(self, selection: Selection) -> int: ...
+
+
+async def events_page(parts: Parts, selection: Selection, page: Page) -> tuple[int, list[dict[str, Any]]]:
+    """How many events there are, and this page of them, newest first. Raises EdgexError(416)."""
+    events, total = await parts.store.events(replace(selection, offset=page.offset, limit=page.limit))
+    page.check(total)
+    devices = parts.registry.current.devices
+    return total, [event_json(e, d.tags if (d := devices.get(e.source.device)) else None) for e in events]
+
+
+async def readings_page(
+    parts: Parts, selection: Selection, page: Page, only: frozenset[str] | None = None
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many readings there are, and this page of them, newest first. `only`: these resources."""
+    total = await count_readings(parts.store, selection, only)
+    page.check(total)
+    found: list[dict[str, Any]] = []
+    skip = page.offset
+    if total <= skip or not page.limit:
+        return total, []
+    async for event in _newest_first(parts.store, selection):
+        count = _count(event, only)
+        if count > skip:
+            found.extend(list(readings_json(event, only))[skip:])
+        skip = max(0, skip - count)
+        if len(found) >= page.limit:
+            break
+    return total, found[: page.limit]
+
+
+async def count_readings(store: Store, selection: Selection, only: frozenset[str] | None = None) -> int:
+    """Of a selection; without the store's help every event is looked at."""
+    if only is None and not selection.resource and isinstance(store, CountsReadings):
+        return await store.count_readings(selection)
+    return sum([_count(event, only) async for event in _newest_first(store, selection)])
+
+
+def _count(event: Event, only: frozenset[str] | None) -> int:
+    return len(event.values) if only is None else sum(name in only for name in event.names())
+
+
+async def _newest_first(store: Store, selection: Selection) -> AsyncIterator[Event]:
+    """All events of a selection. What is appended meanwhile is left out: the end is fixed at the first look."""
+    offset = 0
+    while True:
+        events, _ = await store.events(replace(selection, offset=offset, limit=CHUNK))
+        for event in events:
+            yield event
+        if len(events) < CHUNK:
+            return
+        selection = replace(selection, end=min(selection.end, events[-1].origin))
+        offset = sum(e.origin == events[-1].origin for e in events)
+
+
+async def find_event(parts: Parts, identity: str) -> Event:
+    """By its id. Raises EdgexError 400 (not a uuid), 404."""
+    try:
+        wanted = parse_event_id(identity)
+    except ValueError:
+        raise EdgexError(400, f"{identity} is not a uuid") from None
+    if wanted and wanted.position == 0:
+        selection = Selection(start=wanted.origin, end=wanted.origin, limit=-1)
+        for event in (await parts.store.events(_narrowed(parts, selection, wanted)))[0]:
+            if mark(event.source.device, event.source.name) == wanted.mark:
+                return event
+    raise EdgexError(404, f"event {identity} not found")
+
+
+def _narrowed(parts: Parts, selection: Selection, wanted: EventId) -> Selection:
+    """With the device and source where they are still configured: their rows are found by index."""
+    for device, planned in parts.registry.planned.items():
+        for source in planned.sources:
+            if mark(device, source) == wanted.mark:
+                return replace(selection, device=device, source=source)
+    return selection
