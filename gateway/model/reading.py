@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from gateway.model.profile import DeviceResource
+from gateway.model.profile import Compat, DeviceResource
 
 Level = Literal["good", "uncertain", "bad"]
 Reason = Literal["", "timeout", "refused", "overflow", "nan", "stale", "disconnected", "config", "device"]
@@ -53,6 +53,8 @@ class Source:
     tags: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
     """Given by the store; 0 for a throw-away source that was never stored."""
+    compat: Compat = Compat.NONE
+    """Of the profile: whose behaviour where EdgeX is plainly wrong."""
     names: tuple[str, ...] = field(init=False)
     """Resource names, in the order of the values."""
 
