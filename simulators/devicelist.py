@@ -1,0 +1,49 @@
+"""A device list that points at simulated devices, so that the gateway can be run against them at once."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from gateway.model.device import AutoEvent, Device
+from gateway.model.load import dump_devices
+from gateway.model.profile import DeviceProfile
+from simulators.modbus import TcpPort
+
+if TYPE_CHECKING:
+    from simulators.world import Served
+
+
+def device_list(devices: Iterable["Served"]) -> str:
+    """EdgeX YAML (`deviceList:`) with an autoEvent for every readable command and every resource that no command reads,
+    unless the world says which."""
+    return dump_devices([_device(served) for served in devices])
+
+
+def _device(served: "Served") -> Device:
+    intervals = served.entry.autoEvents or dict.fromkeys(sources(served.profile), served.entry.interval)
+    key, properties = _protocol(served)
+    return Device(
+        name=served.name,
+        service_name="device-modbus",
+        profile_name=served.profile.name,
+        protocols={key: {**properties, **served.entry.properties}},
+        auto_events=[AutoEvent(source_name=name, interval=interval) for name, interval in intervals.items()],
+    )
+
+
+def sources(profile: DeviceProfile) -> list[str]:
+    """Readable commands, and the readable resources that are in none of them."""
+    commands = [command for command in profile.device_commands if command.read_write.readable]
+    covered = {operation.device_resource for command in commands for operation in command.resource_operations}
+    rest = [r.name for r in profile.device_resources if r.properties.read_write.readable and r.name not in covered]
+    return [command.name for command in commands] + rest
+
+
+def _protocol(served: "Served") -> tuple[str, dict[str, Any]]:
+    endpoint = served.endpoint
+    common = {"UnitID": served.entry.unit, "Timeout": 1, "IdleTimeout": 5}
+    if isinstance(endpoint, TcpPort):
+        framing = {"Framing": "rtu"} if endpoint.rtu else {}
+        return "modbus-tcp", {"Address": endpoint.host, "Port": endpoint.port, **common, **framing}
+    assert served.line
+    serial = {"BaudRate": served.line.baud, "DataBits": 8, "StopBits": 1, "Parity": served.line.parity}
+    return "modbus-rtu", {"Address": endpoint.address, **common, **serial}

@@ -1,0 +1,37 @@
+"""Finding profiles: a file, or one of the shipped library by its name or file name."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from gateway.model.errors import ConfigError
+from gateway.model.load import load_profile
+from gateway.model.near import nearest
+from gateway.model.profile import DeviceProfile
+
+
+def shipped() -> Iterator[Traversable]:
+    """The profile files that come with Southgate, by file name within each protocol's folder."""
+    for folder in sorted(files("profiles").iterdir(), key=lambda entry: entry.name):
+        if folder.is_dir() and folder.name != "demo":
+            found = (entry for entry in folder.iterdir() if entry.name.endswith((".yaml", ".yml")))
+            yield from sorted(found, key=lambda entry: entry.name)
+
+
+def find_profile(name: str, near: Path | None = None) -> DeviceProfile:
+    """A profile by path (relative to `near`, else to the current folder), by shipped file name (`eastron-sdm630`) or by
+    its own name (`Eastron-SDM630`). Raises ConfigError, naming the nearest."""
+    path = (near / name) if near else Path(name)
+    if path.is_file():
+        return load_profile(path.read_bytes(), str(path)).value
+    library = {entry.name.rsplit(".", 1)[0]: entry for entry in shipped()}
+    if name in library:
+        return load_profile(library[name].read_bytes(), library[name].name).value
+    for entry in library.values():
+        profile = load_profile(entry.read_bytes(), entry.name).value
+        if profile.name == name:
+            return profile
+    guess = nearest(name, library)
+    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(library)}"
+    raise ConfigError(f"{name} is neither a profile file nor a shipped profile; {hint}")

@@ -1,0 +1,90 @@
+"""What `southgate simulate` does, apart from reading its arguments."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.model.contracts import Clock
+from gateway.model.errors import ConfigError
+from simulators.faults import NONE, change, fault
+from simulators.world import Running, World, serve
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateOptions:
+    """The options of the command line."""
+
+    profiles: tuple[str, ...] = ()
+    """Profile files or names of shipped profiles; alternatively `world`."""
+    world: Path | None = None
+    """A world file."""
+    port: int = 0
+    """First TCP port; 0 is any free one."""
+    unit: int = 1
+    rtu: bool = False
+    """On one serial line over a pty instead of TCP."""
+    count: int = 1
+    """Devices of every profile."""
+    delay: float = 0.0
+    """Seconds that every answer takes."""
+    faults: tuple[str, ...] = ()
+    """As `faults.fault` takes them, for every device."""
+    seed: int = 0
+    devices: Path | None = None
+    """Writes a device list that points at what is served."""
+    say: Callable[[str], None] = field(default=print)
+    """Takes each line of output."""
+
+
+async def run(
+    options: SimulateOptions, clock: Clock | None = None, ready: Callable[[Running], None] | None = None
+) -> None:
+    """Serves until cancelled, says what, and calls `ready` once everything answers. Raises ConfigError."""
+    async with serve(_world(options), clock) as running:
+        _afflict(running, options)
+        if options.devices:
+            await asyncio.to_thread(options.devices.write_text, running.device_list())
+        for line in table(running):
+            options.say(line)
+        if options.devices:
+            options.say(f"device list: {options.devices}")
+        if ready:
+            ready(running)
+        await asyncio.Event().wait()
+
+
+def _world(options: SimulateOptions) -> World:
+    if options.world and options.profiles:
+        raise ConfigError("give profiles or a world file, not both")
+    if options.world:
+        return World.from_file(options.world)
+    if not options.profiles:
+        raise ConfigError("nothing to simulate: give a profile (southgate simulate eastron-sdm630) or a world file")
+    return World.from_profiles(
+        options.profiles,
+        count=options.count,
+        port=options.port,
+        unit=options.unit,
+        rtu=options.rtu,
+        seed=options.seed,
+    )
+
+
+def _afflict(running: Running, options: SimulateOptions) -> None:
+    faults = NONE
+    for text in options.faults:
+        faults = fault(text, faults)
+    if options.delay:
+        faults = change(faults, delay=options.delay)
+    if faults is not NONE:
+        for served in running.devices.values():
+            served.unit.faults = faults
+
+
+def table(running: Running) -> list[str]:
+    """What is served, a line each: device, endpoint, unit, profile."""
+    rows = [("device", "endpoint", "unit", "profile")]
+    rows += [(s.name, s.address, str(s.entry.unit), s.profile.name) for s in running.devices.values()]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

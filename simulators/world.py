@@ -1,0 +1,214 @@
+"""A world of simulated devices: described by files or profiles, then served.
+
+async with serve(World.from_profiles(["eastron-sdm630"])) as running:
+    running.devices["eastron-sdm630"].address      # 127.0.0.1:41234
+    running.set("eastron-sdm630", "Power", 1234.5)
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from gateway.model.contracts import Clock
+from gateway.model.duration import parse_duration
+from gateway.model.errors import ConfigError
+from gateway.model.load import load_model
+from gateway.model.profile import DeviceProfile
+from gateway.runtime.clock import SystemClock
+from simulators.behaviour import Behaviour, parse
+from simulators.devicelist import device_list
+from simulators.endpoint import Endpoint
+from simulators.faults import NONE, Faults, change, fault
+from simulators.library import find_profile
+from simulators.modbus import Line, TcpPort
+from simulators.unit import Unit
+from simulators.worldfile import DeviceEntry, LineEntry, WorldFile, load_world
+
+LINE = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """One device to be served: its entry in the world with the count spread out and the profile loaded."""
+
+    name: str
+    profile: DeviceProfile
+    entry: DeviceEntry
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is to be served."""
+
+    devices: tuple[Simulated, ...]
+    file: WorldFile
+
+    @classmethod
+    def from_file(cls, path: Path | Traversable) -> "World":
+        """A world file (see `worldfile`). Raises ConfigError with file, line and what is wrong."""
+        if isinstance(path, Path):
+            return cls._of(load_world(path), path.parent)
+        return cls._of(load_model(WorldFile, path.read_bytes(), path.name).value)
+
+    @classmethod
+    def from_profiles(
+        cls,
+        profiles: Sequence[str | Path | DeviceProfile],
+        *,
+        count: int = 1,
+        port: int = 0,
+        unit: int = 1,
+        rtu: bool = False,
+        **settings: Any,
+    ) -> "World":
+        """`count` devices of every profile. TCP: each on a port of its own, from `port` on (0: free ones), all with
+        `unit`; with `rtu` all on one line, with units from `unit` on. `settings` are those of the world file: seed,
+        refresh, unknown, host. Raises ConfigError."""
+        entries, known = [], {}
+        for index, profile in enumerate(profiles):
+            loaded = profile if isinstance(profile, DeviceProfile) else find_profile(str(profile))
+            name = loaded.name if isinstance(profile, DeviceProfile) else Path(profile).stem
+            known[name] = loaded
+            place = (
+                {"rtu": LINE, "unit": unit + index * count}
+                if rtu
+                else {"unit": unit, "tcp": port and port + index * count}
+            )
+            entries.append(DeviceEntry(profile=name, name=name, count=count, **place))
+        return cls._of(WorldFile(devices=entries, **settings), known=known)
+
+    @classmethod
+    def _of(
+        cls, file: WorldFile, near: Path | None = None, known: Mapping[str, DeviceProfile] | None = None
+    ) -> "World":
+        devices: dict[str, Simulated] = {}
+        for entry in file.devices:
+            profile = (known or {}).get(entry.profile) or find_profile(entry.profile, near)
+            for number in range(entry.count):
+                one = _one_of(entry, number)
+                if one.name in devices:
+                    raise ConfigError(f"two devices are named {one.name}; give one of them another name")
+                devices[one.name] = Simulated(one.name, profile, one)
+        return cls(tuple(devices.values()), file)
+
+
+def _one_of(entry: DeviceEntry, number: int) -> DeviceEntry:
+    name = entry.name or Path(entry.profile).stem
+    place = {"unit": entry.unit + number} if entry.rtu else {"tcp": entry.tcp and entry.tcp + number}
+    changed = {"name": name if entry.count == 1 else f"{name}-{number + 1}", "count": 1, **place}
+    return DeviceEntry.model_validate({**entry.model_dump(), **changed})
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One device that answers."""
+
+    name: str
+    profile: DeviceProfile
+    entry: DeviceEntry
+    unit: Unit
+    endpoint: Endpoint
+    line: LineEntry | None
+    """Its serial settings; None over TCP."""
+
+    @property
+    def address(self) -> str:
+        """`127.0.0.1:5020` or the path of a pty."""
+        return self.endpoint.address
+
+
+class Running:
+    """A world that is being served."""
+
+    def __init__(self, devices: Mapping[str, Served]) -> None:
+        self.devices = devices
+
+    def set(self, device: str, resource: str, value: Any, raw: bool = False) -> None:
+        """From now on the device holds this value, as people see it or, with `raw`, as it is on the wire. Raises
+        ConfigError, ValueError if it does not fit."""
+        self._served(device).unit.set(resource, value, raw)
+
+    def get(self, device: str, resource: str, raw: bool = False) -> Any:
+        """What the device holds now; what somebody wrote over the wire, too."""
+        return self._served(device).unit.get(resource, raw)
+
+    def behave(self, device: str, resource: str, behaviour: Behaviour) -> None:
+        """Gives a resource another behaviour."""
+        self._served(device).unit.behave(resource, behaviour)
+
+    def fault(self, device: str, **changes: Any) -> None:
+        """Changes the faults of one unit: `fault("meter", silence=True)`; without changes it is well again."""
+        unit = self._served(device).unit
+        unit.faults = _well(change(unit.faults, **changes)) if changes else NONE
+
+    def fault_port(self, device: str, **changes: Any) -> None:
+        """The same for the port or line that a device is on, with everything there."""
+        endpoint = self._served(device).endpoint
+        endpoint.faults = _well(change(endpoint.faults, **changes)) if changes else NONE
+
+    def requests(self, device: str) -> int:
+        """How many requests the device has had."""
+        return self._served(device).unit.requests
+
+    async def unplug(self, device: str) -> None:
+        """Closes the port or line that a device is on: connections are cut, new ones refused. `plug` brings it back."""
+        await self._served(device).endpoint.close()
+
+    async def plug(self, device: str) -> None:
+        """Opens the port or line again, on the same port (a line without `link` gets a new path), with its values."""
+        await self._served(device).endpoint.open()
+
+    def device_list(self) -> str:
+        """EdgeX YAML of all devices, with the addresses they are served at: ready for the gateway."""
+        return device_list(self.devices.values())
+
+    def _served(self, device: str) -> Served:
+        if device not in self.devices:
+            raise ConfigError(f"there is no simulated device {device!r}; there are {', '.join(self.devices)}")
+        return self.devices[device]
+
+
+def _well(faults: Faults) -> Faults:
+    return NONE if faults == NONE else faults
+
+
+@asynccontextmanager
+async def serve(world: World, clock: Clock | None = None) -> AsyncIterator[Running]:
+    """Opens every port and line and serves until the block ends; then everything is closed. Raises ConfigError."""
+    clock = clock or SystemClock()
+    endpoints: dict[str, Endpoint] = {}
+    devices = {device.name: _build(world, device, endpoints, clock) for device in world.devices}
+    async with AsyncExitStack() as stack:
+        for endpoint in endpoints.values():
+            await endpoint.open()
+            stack.push_async_callback(endpoint.close)
+        yield Running(devices)
+
+
+def _build(world: World, device: Simulated, endpoints: dict[str, Endpoint], clock: Clock) -> Served:
+    entry = device.entry
+    where = f"device {device.name}"
+    behaviours = {name: parse(spec, f"{where}, {name}") for name, spec in entry.behaviours.items()}
+    seed = world.file.seed + len(endpoints) + entry.unit
+    unit = Unit(
+        device.profile, clock, behaviours, seed=seed, strict=entry.strict, period=parse_duration(world.file.refresh)
+    )
+    for text in entry.faults:
+        unit.faults = fault(text, unit.faults)
+    unit.max_registers = int(entry.properties.get("MaxRegisters", unit.max_registers))
+    unit.max_bits = int(entry.properties.get("MaxBits", unit.max_bits))
+    line = (world.file.lines.get(entry.rtu) or LineEntry()) if entry.rtu else None
+    key = f"rtu {entry.rtu}" if entry.rtu else f"tcp {entry.tcp or device.name}"
+    if key not in endpoints:
+        endpoints[key] = _endpoint(world.file, entry, line, clock)
+    endpoints[key].add(entry.unit, unit)
+    return Served(device.name, device.profile, entry, unit, endpoints[key], line)
+
+
+def _endpoint(file: WorldFile, entry: DeviceEntry, line: LineEntry | None, clock: Clock) -> Endpoint:
+    if line:
+        return Line(clock, line.link)
+    return TcpPort(clock, entry.tcp or 0, file.host, file.unknown, rtu=entry.framing == "rtu")
