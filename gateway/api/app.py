@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gateway.api import command, common, data, device_service, gateway, metadata, metrics, pages
 from gateway.api.border import MAX_BODY, Border, Token
 from gateway.api.common import CORE_SERVICES, GATEWAY, served_by, serving, serving_device_service
-from gateway.api.envelope import GoResponse, as_edgex, base, explain
+from gateway.api.envelope import DeviceServiceResponse, GoResponse, as_edgex, base, explain
 from gateway.api.parts import Parts
 from gateway.model.errors import ConfigError, GatewayError
 
@@ -76,7 +76,8 @@ async def _refused(request: Request, error: Exception) -> Response:
             {"where": p.where, "what": p.what, "file": p.file, "line": p.line, "severity": p.severity}
             for p in error.problems
         ]
-    return GoResponse(body, status_code=answer.status)
+    kind = GoResponse if service in (*CORE_SERVICES, GATEWAY, "") else DeviceServiceResponse
+    return kind(body, status_code=answer.status)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

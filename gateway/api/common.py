@@ -1,11 +1,12 @@
 """What every EdgeX service answers: ping, version, config; and which service a request has reached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from gateway.api.envelope import EdgexError, GoResponse, service_reply
+from gateway.api.envelope import API_VERSION, DeviceServiceResponse, EdgexError, GoResponse
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
 
@@ -52,10 +53,19 @@ def _host(request: Request) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def is_core(request: Request) -> bool:
+    return served_by(request) in CORE_SERVICES
+
+
+def _answer(request: Request, behind: Mapping[str, str] | None = None, **content: Any) -> Response:
+    body = {"apiVersion": API_VERSION, **content, "serviceName": served_by(request), **(behind or {})}
+    return GoResponse(body) if is_core(request) else DeviceServiceResponse(body)
+
+
 @router.get("/ping")
-async def ping(request: Request, parts: House) -> GoResponse:
+async def ping(request: Request, parts: House) -> Response:
     """The service is there. Never asks for a token."""
-    return service_reply(served_by(request), timestamp=unix_date(parts.clock.now()))
+    return _answer(request, timestamp=unix_date(parts.clock.now()))
 
 
 def unix_date(ns: int) -> str:
@@ -69,14 +79,13 @@ _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 @router.get("/version")
-async def version(request: Request, parts: House) -> GoResponse:
+async def version(request: Request, parts: House) -> Response:
     """Version of the gateway; a device service names it as its SDK's, too."""
-    service = served_by(request)
-    sdk = {} if service in CORE_SERVICES else {"sdk_version": parts.version}
-    return GoResponse({"apiVersion": "v3", "version": parts.version, "serviceName": service, **sdk})
+    sdk = {} if is_core(request) else {"sdk_version": parts.version}
+    return _answer(request, sdk, version=parts.version)
 
 
 @router.get("/config")
-async def config(request: Request, parts: House) -> GoResponse:
+async def config(request: Request, parts: House) -> Response:
     """Settings in force; secrets are names of files, never their content."""
-    return service_reply(served_by(request), config=dict(parts.settings))
+    return _answer(request, config=dict(parts.settings))

@@ -17,7 +17,7 @@ from gateway.api.actuate import (
 )
 from gateway.api.common import served_by
 from gateway.api.devices import service_of
-from gateway.api.envelope import EdgexError, GoResponse, reply
+from gateway.api.envelope import DeviceServiceResponse, EdgexError, base
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
 from gateway.model.command import Command
@@ -45,16 +45,14 @@ async def read_device(
     check_switches(pushevent=push, returnevent=returned)
     _own(parts, served_by(request), name)
     event = shown_event(parts, await read_now(parts, name, command, regex), returned)
-    return reply(event=event) if event else Response()
+    return DeviceServiceResponse(base(200, event=event)) if event else Response()
 
 
 @router.put("/name/{name}/{command}")
-async def write_device(
-    request: Request, name: Name, command: Name, parts: House, identity: CommandId = ""
-) -> GoResponse:
+async def write_device(request: Request, name: Name, command: Name, parts: House, identity: CommandId = "") -> Response:
     """Writes a deviceCommand or deviceResource; the body is an object of resource name and value. 200 means that the
     value was read back."""
     _own(parts, served_by(request), name)
     args = await settings_of(request)
     await write_now(parts, Command(command_id(parts, identity), name, command, args, actor(request), parts.clock.now()))
-    return reply()
+    return DeviceServiceResponse(base(200))

@@ -70,12 +70,21 @@ def go_float(value: float) -> str:
 
 
 class GoResponse(Response):
-    """Any JSON-able body. Core services end it with a newline."""
+    """Any JSON-able body, ended with a newline as core services do."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         return go_json(content) + b"\n"
+
+
+class DeviceServiceResponse(Response):
+    """Any JSON-able body, without the newline."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return go_json(content)
 
 
 def base(status: int, *, request_id: str = "", message: str = "", **more: Any) -> dict[str, Any]:
@@ -91,11 +100,6 @@ def base(status: int, *, request_id: str = "", message: str = "", **more: Any) -
 def reply(status: int = 200, **more: Any) -> GoResponse:
     """A base response with what belongs to this answer."""
     return GoResponse(base(status, **more), status_code=status)
-
-
-def service_reply(service: str, **more: Any) -> GoResponse:
-    """The odd ones without a statusCode: ping, version, config."""
-    return GoResponse({"apiVersion": API_VERSION, **more, "serviceName": service})
 
 
 def as_edgex(error: Exception) -> EdgexError:
