@@ -1,13 +1,14 @@
 """gateway.yaml → settings. Unknown keys are refused; paths are relative to the file."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
-from gateway.model.errors import ConfigError, Problem
+from gateway.model.errors import ConfigError
+from gateway.model.load import load_model
 from gateway.model.names import check_name
 from gateway.model.profile import Compat
 from gateway.northbound.settings import MqttSettings
@@ -20,12 +21,15 @@ class _Strict(BaseModel):
 class GatewaySettings(_Strict):
     """Who this gateway is and where its files are."""
 
-    name: str = Field(default="southgate", description="Name of this gateway: part of every topic and of the MQTT client id")
+    name: str = Field(
+        default="southgate", description="Name of this gateway: part of every topic and of the MQTT client id"
+    )
     profiles: list[Path] = Field(
         default=[Path("profiles")], description="Folders of profile YAML; the shipped library is always there"
     )
     devices: Path = Field(
-        default=Path("devices"), description="Folder of device YAML: the truth; changes made through the API are written to it"
+        default=Path("devices"),
+        description="Folder of device YAML: the truth; changes made through the API are written to it",
     )
     data: Path = Field(default=Path("data"), description="Journal, twins, learned facts")
     compat: Compat = Field(default=Compat.NONE, description="`edgex`: upstream's quirks everywhere")
@@ -52,3 +56,31 @@ class Settings(_Strict):
     cloud: CloudSettings = CloudSettings()
     exporters: dict[str, Any] = Field(default={}, max_length=0, description="None in this version")
     rules: list[Any] = Field(default=[], max_length=0, description="None in this version")
+
+
+def load_settings(path: Path) -> Settings:
+    """gateway.yaml with every relative path made relative to the file's folder. Raises ConfigError naming file, line
+    and key of everything that is wrong."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; --config names the settings file, gateway.yaml") from None
+    return _anchored(load_model(Settings, text, str(path)).value, path.absolute().parent)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _anchored(model: M, folder: Path) -> M:
+    """A copy in which every path is absolute."""
+    return model.model_copy(update={name: _anchor(getattr(model, name), folder) for name in type(model).model_fields})
+
+
+def _anchor(value: Any, folder: Path) -> Any:
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, BaseModel):
+        return _anchored(value, folder)
+    if isinstance(value, list):
+        return [_anchor(entry, folder) for entry in value]
+    return value

@@ -14,7 +14,7 @@ COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "note": "\x1b[36m", "good
 class Output:
     """Standard output for results, standard error for everything else."""
 
-    def __init__(self, json: bool = False) -> None:  # noqa: A002  named after the option
+    def __init__(self, json: bool = False) -> None:
         self.json = json
         self.terminal = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 

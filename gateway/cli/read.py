@@ -1,0 +1,34 @@
+"""`southgate read`: one read, now, through a running gateway (which alone owns the connection)."""
+
+import argparse
+from typing import Any
+
+from gateway.cli.output import Output
+from gateway.cli.remote import Remote, add_options, segment
+
+EXAMPLES = """  southgate read meter-1 Voltage
+  southgate read meter-1 'Current.*'          a regular expression reads all that match, in one go
+  southgate read meter-1 AllValues --json"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device")
+    parser.add_argument("name", help="deviceCommand or deviceResource of its profile, or a regular expression")
+    add_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """0 when every value is good, else 1."""
+    path = f"/core-command/api/v3/device/name/{segment(options.device)}/{segment(options.name)}?ds-pushevent=true"
+    event = Remote(options).get(path)["event"]
+    output.result(event)
+    output.table(["RESOURCE", "VALUE", "UNITS", "TYPE"], [_row(reading) for reading in event["readings"]])
+    return 0 if all(_shown(reading) is not None for reading in event["readings"]) else 1
+
+
+def _row(reading: dict[str, Any]) -> list[Any]:
+    return [reading["resourceName"], _shown(reading), reading.get("units", ""), reading["valueType"]]
+
+
+def _shown(reading: dict[str, Any]) -> Any:
+    return next((reading[key] for key in ("value", "objectValue", "binaryValue") if reading.get(key) is not None), None)

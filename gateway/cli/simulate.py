@@ -1,0 +1,55 @@
+"""`southgate simulate`: devices that are not there, served from their own profiles."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from gateway.cli.output import Output
+from simulators.faults import FORMS
+from simulators.options import SimulateOptions
+from simulators.options import run as serve
+
+EXAMPLES = """  southgate simulate eastron-sdm630                       a shipped profile on a free port
+  southgate simulate my-device.yaml --port 5020 --count 3  ports 5020, 5021, 5022
+  southgate simulate xy-md02 waveshare-modbus-rtu-relay --rtu --devices devices/simulated.yaml
+  southgate simulate eastron-sdm630 --delay 20 --fault hole=52-53
+  southgate simulate --world plant.yaml"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("profiles", nargs="*", metavar="PROFILE", help="profile file, or name of a shipped profile")
+    parser.add_argument("--world", type=Path, help="world file: devices, lines, behaviours, faults")
+    parser.add_argument("--port", type=int, default=0, help="first TCP port; default: free ones")
+    parser.add_argument("--unit", type=int, default=1, help="(first) unit id; default 1")
+    parser.add_argument("--rtu", action="store_true", help="all on one serial line, over a pty that is opened for it")
+    parser.add_argument("--count", type=int, default=1, help="so many devices of every profile")
+    parser.add_argument(
+        "--delay", type=float, default=0.0, metavar="MS", help="every answer takes so many milliseconds"
+    )
+    parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help=f"one of: {FORMS}; repeatable")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other values")
+    parser.add_argument(
+        "--devices", type=Path, metavar="FILE", help="write a device list that points at what is served"
+    )
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Serves until interrupted."""
+    asyncio.run(
+        serve(
+            SimulateOptions(
+                profiles=tuple(options.profiles),
+                world=options.world,
+                port=options.port,
+                unit=options.unit,
+                rtu=options.rtu,
+                count=options.count,
+                delay=options.delay / 1000,
+                faults=tuple(options.fault),
+                seed=options.seed,
+                devices=options.devices,
+                say=lambda line: print(line, flush=True),
+            )
+        )
+    )
+    return 0
