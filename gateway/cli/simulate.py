@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 
 from gateway.cli.output import Output
-from simulators.faults import FORMS
+from gateway.cli.stop import until_stopped
 from simulators.options import SimulateOptions
 from simulators.options import run as serve
 
@@ -14,6 +14,7 @@ EXAMPLES = """  southgate simulate eastron-sdm630                       a shippe
   southgate simulate xy-md02 waveshare-modbus-rtu-relay --rtu --devices devices/simulated.yaml
   southgate simulate eastron-sdm630 --delay 20 --fault hole=52-53
   southgate simulate --world plant.yaml"""
+FAULTS = "silence, drop, garbage, wrong-unit, exception=4, delay=20ms or hole=10-20; may be repeated"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -26,30 +27,33 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delay", type=float, default=0.0, metavar="MS", help="every answer takes so many milliseconds"
     )
-    parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help=f"one of: {FORMS}; repeatable")
+    parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help=FAULTS)
     parser.add_argument("--seed", type=int, default=0, help="another seed, other values")
+    parser.add_argument("--for", dest="seconds", type=float, help="end after so many seconds")
     parser.add_argument(
         "--devices", type=Path, metavar="FILE", help="write a device list that points at what is served"
     )
 
 
-def run(options: argparse.Namespace, output: Output) -> int:
+def run(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001  every command has it
     """Serves until interrupted."""
-    asyncio.run(
-        serve(
-            SimulateOptions(
-                profiles=tuple(options.profiles),
-                world=options.world,
-                port=options.port,
-                unit=options.unit,
-                rtu=options.rtu,
-                count=options.count,
-                delay=options.delay / 1000,
-                faults=tuple(options.fault),
-                seed=options.seed,
-                devices=options.devices,
-                say=lambda line: print(line, flush=True),
-            )
+    return asyncio.run(until_stopped(_serve(options), options.seconds))
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    await serve(
+        SimulateOptions(
+            profiles=tuple(options.profiles),
+            world=options.world,
+            port=options.port,
+            unit=options.unit,
+            rtu=options.rtu,
+            count=options.count,
+            delay=options.delay / 1000,
+            faults=tuple(options.fault),
+            seed=options.seed,
+            devices=options.devices,
+            say=lambda line: print(line, flush=True),
         )
     )
     return 0
