@@ -74,11 +74,9 @@ def _number(point: Point, own: int) -> Behaviour:
 
 def _possible(point: Point) -> tuple[float, float]:
     """Lowest and highest value as people see it: the profile's limits within what the wire can carry."""
-    ends = (
-        sorted(float(point.to_people(end)) for end in limits(point.kind, point.count))
-        if not _nonlinear(point)
-        else [0.0, 1.0]
-    )
+    ends = [0.0, 1.0]
+    if _linear(point):
+        ends = sorted(float(point.to_people(end)) for end in limits(point.kind, point.count))
     properties = point.resource.properties
     low = ends[0] if properties.minimum is None else max(ends[0], properties.minimum)
     high = ends[1] if properties.maximum is None else min(ends[1], properties.maximum)
