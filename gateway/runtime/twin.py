@@ -3,8 +3,8 @@
 `update` is a bus tap and only remembers; documents, patches, versions and states are worked out when somebody looks."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gateway.model.contracts import Clock, State
@@ -44,7 +44,6 @@ class _Twin:
         self.slots: dict[Source, Slot] = {}
         self.judgement: Judgement | None = None
         self.state = DeviceState(Flow.UNKNOWN, "not read yet", 0)
-        self.held = 0
 
     def owns(self, source: Source) -> bool:
         return source in self.polled or self.planned.sources.get(source.name) is source
@@ -138,24 +137,9 @@ class TwinStore:
 
     def patch(self, device: str, base: int) -> dict[str, Any] | None:
         """Merge patch (RFC 7396) from version `base` to now: a resource that left the twin is null, a quality that is
-        good again is null. None when nothing changed, or while the device is held."""
+        good again is null. None when nothing changed."""
         twin = self._fresh(device)
-        if twin is None or twin.held:
-            return None
-        return twin.reported.patch(base)
-
-    @contextmanager
-    def hold(self, device: str) -> Iterator[None]:
-        """Gives no patches of a device meanwhile: an acknowledgement goes out before the patch that follows from it."""
-        twin = self._find(device)
-        if twin is None:
-            yield
-            return
-        twin.held += 1
-        try:
-            yield
-        finally:
-            twin.held -= 1
+        return twin.reported.patch(base) if twin else None
 
     # ---------------------------------------------------------------------------------------------------- life cycle
 
@@ -225,7 +209,7 @@ class TwinStore:
             self._forget(device)
         twin = self._twins[device] = _Twin(planned, reported, spare, self._clock.monotonic())
         if old is not None:
-            twin.state, twin.held = old.state, old.held
+            twin.state = old.state
             self._keep_unchanged(old, twin)
         return twin
 

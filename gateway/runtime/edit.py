@@ -1,0 +1,168 @@
+"""Changes made through the API, written to the folders: which files, and all of them or none."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.model.configuration import Configuration
+from gateway.model.dump import dump_devices, dump_profile
+from gateway.model.errors import ConfigError
+from gateway.model.names import encode_name
+from gateway.runtime.cutting import without_devices
+from gateway.runtime.files import OWN, Contents, Folders
+
+BEFORE = ".before"
+"""Ending of the copy that is kept when a hand-written file cannot be changed without losing its comments."""
+MAX_NAME = 180
+_AWKWARD = str.maketrans({c: f"%{ord(c):02X}" for c in '\\:*?"<>|'})
+
+
+@dataclass(slots=True)
+class Edit:
+    """Files to write and to remove; done as a whole or not at all."""
+
+    files: dict[Path, str | None] = field(default_factory=dict)
+    _before: dict[Path, bytes | None] = field(default_factory=dict)
+
+    def write(self, path: Path, text: str) -> None:
+        self.files[path] = text
+
+    def remove(self, path: Path) -> None:
+        self.files[path] = None
+
+    def keep(self, path: Path) -> None:
+        """Keeps a copy of what a person wrote, beside the file."""
+        self.files[path.with_name(path.name + BEFORE)] = path.read_text(encoding="utf-8", errors="surrogateescape")
+
+    def apply(self) -> None:
+        """Every file atomically: what is added before what is taken away, so that a cut of power leaves a device twice
+        rather than nowhere. Raises ConfigError when the disk refuses; then the files are as they were."""
+        try:
+            for path, text in sorted(self.files.items(), key=lambda item: item[0].parent.name != OWN):
+                self._before[path] = path.read_bytes() if path.exists() else None
+                _replace(path, None if text is None else text.encode(errors="surrogateescape"))
+        except OSError as error:
+            self.undo()
+            raise ConfigError(
+                f"cannot write {error.filename or 'a file'}: {error.strerror}; nothing was changed"
+            ) from error
+
+    def undo(self) -> None:
+        """Puts back what was there before `apply`."""
+        for path, content in reversed(self._before.items()):
+            with suppress(OSError):
+                _replace(path, content)
+        self._before.clear()
+
+
+def _replace(path: Path, content: bytes | None) -> None:
+    """Temporary file, fsync, rename, fsync of the folder."""
+    if content is None:
+        path.unlink(missing_ok=True)
+        if path.parent.exists():
+            _sync_folder(path.parent)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:200]}.new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def changes(folders: Folders, before: Configuration, after: Configuration) -> Edit:
+    """The files that make the folders say `after` where they said `before`, from the files as they are now. Raises
+    ConfigError when that cannot be written."""
+    contents, edit = folders.read(), Edit()
+    _profiles(edit, folders, contents, before, after)
+    _devices(edit, folders, contents, before, after)
+    return edit
+
+
+def _profiles(edit: Edit, folders: Folders, contents: Contents, before: Configuration, after: Configuration) -> None:
+    for name, profile in after.profiles.items():
+        if before.profiles.get(name) is profile:
+            continue
+        place = contents.profiles.get(name)
+        path = place.path if place else None
+        if path is None:
+            if not folders.profiles:
+                raise ConfigError(f"there is no folder of profiles to write {name} to; name one in gateway.profiles")
+            path = _free(folders.profiles[0] / OWN, name, edit)
+        elif not (place and place.own):
+            edit.keep(path)
+        edit.write(path.with_suffix(".yaml"), dump_profile(profile))
+        if path.suffix != ".yaml":
+            edit.remove(path)
+    for name in before.profiles.keys() - after.profiles.keys():
+        place = contents.profiles.get(name)
+        if place is not None and place.path is None:
+            raise ConfigError(f"profile {name} is shipped with the gateway and cannot be removed")
+        if place is not None and place.path is not None:
+            edit.remove(place.path)
+
+
+def _devices(edit: Edit, folders: Folders, contents: Contents, before: Configuration, after: Configuration) -> None:
+    """A device changed through the API gets a file of its own and leaves the hand-written list it stood in."""
+    changed = {name: d for name, d in after.devices.items() if before.devices.get(name) is not d}
+    gone = before.devices.keys() - after.devices.keys()
+    for name, device in changed.items():
+        place = contents.devices.get(name)
+        path = place.path if place and place.own and place.path else _free(folders.devices / OWN, name, edit)
+        edit.write(path, dump_devices([device]))
+    cut: dict[Path, list[str]] = {}
+    for name in (*changed, *gone):
+        for path in contents.standing.get(name, ()):
+            if path not in edit.files:
+                cut.setdefault(path, []).append(name)
+    for path, names in cut.items():
+        _cut(edit, path, names)
+
+
+def _cut(edit: Edit, path: Path, names: Iterable[str]) -> None:
+    rest = without_devices(path.read_bytes(), str(path), set(names))
+    if rest.empty and path.parent.name == OWN:
+        edit.remove(path)
+        return
+    if not rest.faithful:
+        edit.keep(path)
+    edit.write(path, rest.text)
+
+
+def _free(folder: Path, name: str, edit: Edit) -> Path:
+    """A file for a new thing; two names that differ only in case must not meet on a disk that does not tell them
+    apart."""
+    taken = {path.name.casefold() for path in (*folder.glob("*"), *edit.files) if path.parent == folder}
+    plain = folder / file_name(name)
+    if plain.name.casefold() not in taken:
+        return plain
+    return folder / file_name(name, always=True)
+
+
+def file_name(name: str, always: bool = False) -> str:
+    """A file name that any disk takes; with a hash where the name is too long (or `always`)."""
+    text = encode_name(name).translate(_AWKWARD)
+    if text.startswith(".") or text.endswith((".", " ")):
+        text = text.replace(".", "%2E").replace(" ", "%20")
+    if always or len(text.encode()) > MAX_NAME:
+        cut = text.encode()[: MAX_NAME - 20].decode(errors="ignore")
+        text = f"{cut}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return f"{text}.yaml"

@@ -1,0 +1,160 @@
+"""The command ledger: (device, id) is on disk before the wire is touched, the result after.
+
+A repeated id finds the first result, also after kill -9; what was started and has no result is resolved by reading
+back, never by doing it again."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from gateway.model.command import Command, CommandResult, Outcome
+from gateway.model.contracts import Clock, State
+from gateway.model.errors import StoreFailed
+from gateway.model.reading import Message
+
+TABLE = "commands"
+KEPT_NS = 24 * 3600 * 10**9
+"""How long after its expiry (or its coming) an id is remembered."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one command."""
+
+    command: Command
+    started: int = 0
+    """ns UTC at which the wire was about to be touched; 0: not yet."""
+    old: Mapping[str, Any] = field(default_factory=dict)
+    """Values before, as last reported."""
+    result: CommandResult | None = None
+    told: bool = False
+    """The result is in the journal."""
+    repeats: int = 0
+
+
+class Ledger:
+    """Remembers commands. While the disk refuses, it remembers in memory and says so: commands go on."""
+
+    def __init__(self, state: State, clock: Clock) -> None:
+        self._state, self._clock = state, clock
+        self._memory: dict[str, dict[str, Any]] = {}
+        self._told: dict[str, tuple[dict[str, Any], int | None]] = {}
+
+    def find(self, device: str, command: str) -> Entry | None:
+        """What is remembered of this id."""
+        key = _key(device, command)
+        told = self._told.get(key)
+        stored = told[0] if told else self._memory.get(key) or self._state.get(TABLE, key)
+        return _entry(stored) if stored else None
+
+    async def record(self, entry: Entry) -> None:
+        """On disk when it returns (or in memory, when the disk refuses)."""
+        key, expires = _key(entry.command.device, entry.command.id), self._expires(entry.command)
+        stored = _stored(entry)
+        self._told.pop(key, None)
+        try:
+            await self._state.put(TABLE, {key: stored}, expires)
+        except StoreFailed as error:
+            log.error("The command ledger cannot be written (%s); ids are remembered in memory only", error)
+            self._memory[key] = stored
+            return
+        self._memory.pop(key, None)
+        await self._flush()
+
+    def told(self, entry: Entry) -> None:
+        """The result is safely in the journal; written with the next record, since telling twice does no harm."""
+        key = _key(entry.command.device, entry.command.id)
+        entry.told = True
+        self._told[key] = _stored(entry), self._expires(entry.command)
+        if len(self._told) > MAX_UNWRITTEN:
+            self._told.pop(next(iter(self._told)))
+
+    async def close(self) -> None:
+        """Writes what is still to be written."""
+        await self._flush(least=1)
+
+    def unfinished(self) -> Iterator[Entry]:
+        """After a start: without a result, or with one that nobody may have been told. Oldest first."""
+        entries = map(_entry, self._state.all(TABLE).values())
+        left = [e for e in entries if e is not None and not (e.result and e.told)]
+        return iter(sorted(left, key=lambda e: e.command.received))
+
+    async def _flush(self, least: int = 16) -> None:
+        if len(self._told) < least:
+            return
+        told, self._told = self._told, {}
+        by_expiry: dict[int | None, dict[str, Any]] = {}
+        for key, (stored, expires) in told.items():
+            by_expiry.setdefault(expires, {})[key] = stored
+        for expires, entries in by_expiry.items():
+            try:
+                await self._state.put(TABLE, entries, expires)
+            except StoreFailed:
+                return
+
+    def _expires(self, command: Command) -> int | None:
+        # While the wall clock is wrong, "24 hours from now" may be long over as soon as it is set.
+        if not self._clock.trusted():
+            return None
+        return max(command.expires_at or 0, command.received, self._clock.now()) + KEPT_NS
+
+
+MAX_UNWRITTEN = 1024
+
+
+def _key(device: str, command: str) -> str:
+    return f"{device}\n{command}"
+
+
+def _stored(entry: Entry) -> dict[str, Any]:
+    command = asdict(replace(entry.command, args=dict(entry.command.args)))
+    command["correlation"] = entry.command.correlation.hex()
+    result = None
+    if entry.result is not None:
+        result = {k: v for k, v in asdict(replace(entry.result, event=None)).items() if k not in ("event", "attempt")}
+    return {
+        "command": command,
+        "started": entry.started,
+        "old": dict(entry.old),
+        "result": result,
+        "told": entry.told,
+        "repeats": entry.repeats,
+    }
+
+
+def _entry(stored: Any) -> Entry | None:
+    try:
+        command = Command(**{**stored["command"], "correlation": bytes.fromhex(stored["command"]["correlation"])})
+        result = stored["result"]
+        if result is not None:
+            result = CommandResult(**{**result, "outcome": Outcome(result["outcome"])})
+        return Entry(command, stored["started"], stored["old"], result, stored["told"], stored["repeats"])
+    except (KeyError, TypeError, ValueError):
+        log.error("An entry of the command ledger cannot be read and is passed over")
+        return None
+
+
+def result_message(entry: Entry, result: CommandResult, outputs: Mapping[str, Any] | None = None) -> Message:
+    """`{id, status, code, result or error, started, finished, attempt, readback}` and, for the record, who asked, what
+    was wanted and what was there before."""
+    command = entry.command
+    said: dict[str, Any] = {"error": result.error}
+    if not result.error:
+        said = {"result": dict(outputs or result.readback)}
+    body = {
+        "id": result.id,
+        "status": str(result.outcome),
+        "code": result.code,
+        **said,
+        "started": result.started,
+        "finished": result.finished,
+        "attempt": result.attempt,
+        "readback": dict(result.readback),
+        "actor": command.actor,
+        "wanted": dict(result.wanted),
+        "old": dict(entry.old),
+    }
+    return Message("result", result.device, result.name, result.finished, body, command.reply_to, command.correlation)

@@ -1,0 +1,147 @@
+"""From a configuration to devices that are ready to run: every check, every plan, all problems at once. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any
+
+from gateway.model.configuration import Configuration
+from gateway.model.contracts import Protocols, Store
+from gateway.model.device import AdminState, Device, OperatingState
+from gateway.model.errors import CommandRejected, ConfigError, Problem
+from gateway.model.near import nearest
+from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
+from gateway.model.profile import Compat, DeviceProfile
+from gateway.model.reading import Source
+from gateway.runtime.schedule import polls_of
+from gateway.runtime.sources import select, sources_of
+from gateway.runtime.transform import check_transform
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans devices; keeps what it found out about a profile as long as the profile object lives in the set."""
+
+    protocols: Protocols
+    store: Store
+    compat: Compat = Compat.NONE
+    _checked: dict[int, tuple[DeviceProfile, list[Problem]]] = field(default_factory=dict)
+
+    def profile_problems(self, profile: DeviceProfile) -> list[Problem]:
+        """What is wrong with a profile whatever the protocol."""
+        known = self._checked.get(id(profile))
+        if known is None or known[0] is not profile:
+            found = [problem for resource in profile.device_resources for problem in check_transform(resource)]
+            known = self._checked[id(profile)] = profile, found
+        return known[1]
+
+    def forget_all_but(self, profiles: Iterable[DeviceProfile]) -> None:
+        """Lets go of profiles that are no longer in force."""
+        kept = {id(profile) for profile in profiles}
+        self._checked = {key: value for key, value in self._checked.items() if key in kept}
+
+    def plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
+        """The device ready to run, and warnings. Raises ConfigError with everything wrong about it."""
+        protocol = self.protocols.of(device)
+        problems = list(self.profile_problems(profile)) + protocol.check(profile, device)
+        problems += auto_event_problems(device, profile)
+        if any(problem.severity == "error" for problem in problems):
+            raise ConfigError(problems)
+        connection = protocol.connection(device)
+        sources = self._numbered(device, sources_of(device, profile, protocol.service, self.compat))
+
+        def plan(chosen: Sequence[Source]) -> Plan:
+            made: Plan = protocol.plan(device, chosen, facts)
+            return made
+
+        polls = polls_of(device, sources, device.auto_events, plan) if polled(device) else ()
+        return PlannedDevice(device, profile, connection, sources, tuple(polls), facts), problems
+
+    def _numbered(self, device: Device, sources: dict[str, Source]) -> dict[str, Source]:
+        """Sources that are polled get their numbers now; the others when they are first used."""
+        number = self.store.number
+        for name in {event.source_name for event in device.auto_events} & sources.keys():
+            sources[name] = number(sources[name])
+        return sources
+
+
+def polled(device: Device) -> bool:
+    """A locked device, or one taken out of operation by hand, is not polled."""
+    return device.admin_state is AdminState.UNLOCKED and device.operating_state is not OperatingState.DOWN
+
+
+def auto_event_problems(device: Device, profile: DeviceProfile) -> list[Problem]:
+    """autoEvents whose source is no deviceCommand, no deviceResource and no regular expression that matches one."""
+    names = {c.name for c in profile.device_commands} | {r.name for r in profile.device_resources}
+    problems = []
+    for index, event in enumerate(device.auto_events):
+        name = event.source_name
+        if name in names:
+            continue
+        try:
+            select(profile, device, name)
+        except CommandRejected:
+            near = nearest(name, names)
+            hint = f"; did you mean {near}?" if near else ""
+            what = f"auto event source '{name}' cannot be found in the device profile '{profile.name}'{hint}"
+            problems.append(Problem(f"autoEvents[{index}].sourceName", what))
+    return problems
+
+
+def shared_connections(planned: Mapping[str, PlannedDevice]) -> list[Problem]:
+    """Devices on one connection that want it set up differently: an error naming both."""
+    first: dict[tuple[str, str], PlannedDevice] = {}
+    problems = []
+    for device in planned.values():
+        connection = device.connection
+        other = first.setdefault((connection.service, connection.key), device)
+        if other.connection.settings != connection.settings:
+            what = (
+                f"devices {other.device.name} and {device.device.name} share {connection.key} "
+                f"but set it up differently: {_settings_apart(other.connection, connection)}; make them equal"
+            )
+            problems.append(Problem(f"device {device.device.name}", what))
+    return problems
+
+
+def _settings_apart(one: Connection, other: Connection) -> str:
+    ours, theirs = _as_dict(one.settings), _as_dict(other.settings)
+    apart = [f"{k} {ours.get(k)} and {theirs.get(k)}" for k in {**ours, **theirs} if ours.get(k) != theirs.get(k)]
+    return ", ".join(apart) or f"{one.settings} and {other.settings}"
+
+
+def _as_dict(settings: Any) -> dict[str, Any]:
+    if is_dataclass(settings):
+        return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
+    if hasattr(settings, "model_dump"):
+        return dict(settings.model_dump(by_alias=True))
+    named = getattr(settings, "_asdict", None)
+    return dict(named()) if named else {}
+
+
+def unused_profile_problems(profile: DeviceProfile, protocols: Protocols, services: Iterable[str]) -> list[Problem]:
+    """A profile no device uses, looked at through every service given. One that none of them understands is a note:
+    its protocol may be spoken by others. One that is nearly understood has its mistakes as warnings."""
+    best: list[Problem] | None = None
+    for service in services:
+        found = [p for p in protocols.by_service(service).check(profile) if p.severity == "error"]
+        if not found:
+            return []
+        best = found if best is None or len(found) < len(best) else best
+    if best is None:
+        return []
+    if len({problem.where for problem in best}) < len(profile.device_resources):
+        return [Problem(p.where, f"{p.what} (no device uses this profile yet)", severity="warning") for p in best]
+    what = f"profile {profile.name} is of a protocol that is not spoken here; kept for others, and no device may use it"
+    return [Problem("", what, severity="note")]
+
+
+def missing_profiles(configuration: Configuration) -> dict[str, Problem]:
+    """Devices whose profile does not exist, by device."""
+    found = {}
+    for device in configuration.devices.values():
+        name = device.profile_name
+        if name and name not in configuration.profiles:
+            near = nearest(name, configuration.profiles)
+            hint = f"; did you mean {near}?" if near else ""
+            found[device.name] = Problem("profileName", f"there is no device profile '{name}'{hint}")
+    return found

@@ -1,0 +1,265 @@
+"""The one writer of configuration. Files, REST and cloud all come through here: check, plan all, difference, apply only
+what changed, or refuse and leave the running set as it is."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.model.configuration import Configuration, Difference
+from gateway.model.contracts import Clock, Lanes, Protocols, State, Store
+from gateway.model.device import Device
+from gateway.model.errors import ConfigError, Problem, StoreFailed
+from gateway.model.names import check_name
+from gateway.model.plan import Facts, PlannedDevice
+from gateway.model.profile import Compat, DeviceProfile
+from gateway.runtime.edit import changes
+from gateway.runtime.files import Contents, Folders
+from gateway.runtime.planning import Planner, missing_profiles, shared_connections, unused_profile_problems
+from gateway.runtime.stamps import Stamps
+
+FACTS = "facts"
+"""Table of what was learned, by device."""
+AT_A_TIME = 5
+"""Devices planned before the loop gets its turn: polls go on while hundreds are planned."""
+
+log = logging.getLogger(__name__)
+
+Change = Callable[[Configuration], Configuration]
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What the registry keeps and asks: given by `gateway.app`."""
+
+    folders: Folders
+    protocols: Protocols
+    lanes: Lanes
+    store: Store
+    state: State
+    clock: Clock
+    compat: Compat = Compat.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A configuration that passed every check."""
+
+    configuration: Configuration
+    planned: Mapping[str, PlannedDevice]
+    problems: tuple[Problem, ...]
+
+
+class FileRegistry:
+    """Implements `gateway.model.contracts.Registry`."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self._keeping = keeping
+        self._planner = Planner(keeping.protocols, keeping.store, keeping.compat)
+        self._stamps = Stamps(keeping.state, keeping.clock)
+        self._set = _Set(Configuration(), {}, ())
+        self._facts: dict[str, Facts] = {}
+        self._turn = asyncio.Lock()
+
+    # ------------------------------------------------------------------------------------------------- the contract
+
+    @property
+    def current(self) -> Configuration:
+        """What is in force."""
+        return self._set.configuration
+
+    @property
+    def planned(self) -> Mapping[str, PlannedDevice]:
+        """Every device in force that has a profile, by name."""
+        return self._set.planned
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Warnings and notes about what is in force."""
+        return self._set.problems
+
+    @property
+    def digest(self) -> str:
+        """Hash (hex) of the configuration in force; equal for equal content, in whatever files."""
+        return self._stamps.digest(self.current)
+
+    def stamps(self, kind: str, name: str) -> tuple[int, int]:
+        """created and modified, ms since the epoch, of a `device` or `profile`; (0, 0) if shipped or unknown."""
+        return self._stamps.of(kind, name)
+
+    async def reload(self, dry_run: bool = False) -> Difference:
+        """Reads the files again and applies what changed. Raises ConfigError naming every problem with file, line and
+        key; the running set stays as it is."""
+        async with self._turn:
+            if not self._facts:
+                self._facts = dict(self._keeping.state.all(FACTS))
+            contents = await asyncio.to_thread(self._keeping.folders.read)
+            wanted = _same_objects(self.current, contents.configuration())
+            new = await self._checked(wanted, contents)
+            difference = _difference(self._set, new)
+            if not dry_run:
+                await self._stamps.load(contents)
+                await self._apply(new, difference)
+            return difference
+
+    async def change(self, edit: Change, dry_run: bool = False) -> Difference:
+        """Applies an edit to what is in force and writes the files, all or none; edits wait for each other. Raises
+        ConfigError (or what `edit` raises); then nothing changed."""
+        async with self._turn:
+            wanted = _same_objects(self.current, edit(self.current))
+            new = await self._checked(wanted, Contents())
+            difference = _difference(self._set, new)
+            if not difference or dry_run:
+                return difference
+            files = await asyncio.to_thread(changes, self._keeping.folders, self.current, wanted)
+            await asyncio.to_thread(files.apply)
+            try:
+                await self._apply(new, difference)
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(files.undo))
+                raise
+            return difference
+
+    async def learned(self, device: str, facts: Facts) -> None:
+        """Facts found out about a device are kept, and it is planned again with them; the others miss no poll."""
+        async with self._turn:
+            self._facts[device] = facts
+            await self._put_facts(device, facts)
+            old = self._set.planned.get(device)
+            if old is None:
+                return
+            planned, _ = self._planner.plan(old.device, old.profile, facts)
+            await self._put_in_force(replace(self._set, planned={**self._set.planned, device: planned}))
+
+    # ------------------------------------------------------------------------------------------------------ checking
+
+    async def _checked(self, wanted: Configuration, contents: Contents) -> _Set:
+        """Every check and every plan. Raises ConfigError with everything that is wrong."""
+        problems = list(contents.problems)
+        problems += self._names(wanted)
+        missing = missing_profiles(wanted)
+        problems += [_of_device(contents, name, problem) for name, problem in missing.items()]
+        planned = {}
+        for count, device in enumerate(wanted.devices.values()):
+            profile = wanted.profiles.get(device.profile_name)
+            if profile is None:
+                continue
+            if count % AT_A_TIME == AT_A_TIME - 1:
+                await asyncio.sleep(0)
+            try:
+                planned[device.name], found = self._planned_device(device, profile)
+            except ConfigError as error:
+                found = error.problems
+            problems += [_of_device(contents, device.name, problem, profile) for problem in found]
+        problems += shared_connections(planned)
+        problems += self._unused(wanted, planned, contents)
+        if any(problem.severity == "error" for problem in problems):
+            raise ConfigError(_once(problems))
+        return _Set(wanted, planned, tuple(_once(problems)))
+
+    def _planned_device(self, device: Device, profile: DeviceProfile) -> tuple[PlannedDevice, list[Problem]]:
+        old = self._set.planned.get(device.name)
+        facts = self._facts.get(device.name, {})
+        if old is not None and old.device is device and old.profile is profile and old.facts == facts:
+            return old, []
+        return self._planner.plan(device, profile, facts)
+
+    def _names(self, wanted: Configuration) -> list[Problem]:
+        problems = []
+        for kind, names in (("device", wanted.devices), ("profile", wanted.profiles)):
+            for name in names:
+                try:
+                    check_name(name)
+                except ValueError as error:
+                    problems.append(Problem(f"{kind} {name!r}", str(error)))
+        return problems
+
+    def _unused(self, wanted: Configuration, planned: Mapping[str, PlannedDevice], contents: Contents) -> list[Problem]:
+        used = {device.profile_name for device in wanted.devices.values()}
+        services = {device.connection.service for device in planned.values()} or set(self._keeping.protocols.services())
+        problems = []
+        for name, profile in wanted.profiles.items():
+            known = self.current.profiles.get(name) is profile
+            shipped = name in contents.profiles and contents.profiles[name].path is None
+            if name not in used and not known and not shipped:
+                found = unused_profile_problems(profile, self._keeping.protocols, services)
+                problems += [contents.locate("profile", name, problem) for problem in found]
+        return problems
+
+    # ------------------------------------------------------------------------------------------------------ applying
+
+    async def _apply(self, new: _Set, difference: Difference) -> None:
+        if difference or new.planned != self._set.planned:
+            await self._put_in_force(new)
+        self._set = new
+        self._planner.forget_all_but(new.configuration.profiles.values())
+        for problem in new.problems:
+            log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
+        await self._stamps.note(new.configuration, difference)
+        for device in difference.removed_devices:
+            if self._facts.pop(device, None) is not None:
+                await self._put_facts(device, None)
+
+    async def _put_in_force(self, new: _Set) -> None:
+        """The set is current before its lanes run: their first values already find it. On failure the old one is
+        put back."""
+        old, self._set = self._set, new
+        try:
+            await self._keeping.lanes.apply(new.planned)
+        except BaseException:
+            self._set = old
+            await self._keeping.lanes.apply(old.planned)
+            raise
+
+    async def _put_facts(self, device: str, facts: Facts | None) -> None:
+        try:
+            if facts is None:
+                await self._keeping.state.remove(FACTS, [device])
+            else:
+                await self._keeping.state.put(FACTS, {device: dict(facts)})
+        except StoreFailed as error:
+            log.error("What was learned about %s cannot be written: %s", device, error)
+
+
+def _same_objects(old: Configuration, new: Configuration) -> Configuration:
+    """Equal devices and profiles keep the object in force: identity then tells what changed."""
+    return Configuration(_kept(old.profiles, new.profiles), _kept(old.devices, new.devices))
+
+
+def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: old[name] if name in old and old[name] == value else value for name, value in new.items()}
+
+
+def _difference(old: _Set, new: _Set) -> Difference:
+    was, will = old.configuration, new.configuration
+    profiles = {n for n in was.profiles.keys() & will.profiles.keys() if was.profiles[n] is not will.profiles[n]}
+    devices = {
+        n
+        for n in was.devices.keys() & will.devices.keys()
+        if was.devices[n] is not will.devices[n] or will.devices[n].profile_name in profiles
+    }
+    return Difference(
+        added_profiles=tuple(sorted(will.profiles.keys() - was.profiles.keys())),
+        changed_profiles=tuple(sorted(profiles)),
+        removed_profiles=tuple(sorted(was.profiles.keys() - will.profiles.keys())),
+        added_devices=tuple(sorted(will.devices.keys() - was.devices.keys())),
+        changed_devices=tuple(sorted(devices)),
+        removed_devices=tuple(sorted(was.devices.keys() - will.devices.keys())),
+        problems=new.problems,
+    )
+
+
+def _of_device(contents: Contents, device: str, problem: Problem, profile: DeviceProfile | None = None) -> Problem:
+    """A problem with its file and line: keys of resources stand in the profile, the others with the device."""
+    if profile is not None and problem.where.startswith(("deviceResources", "deviceCommands")):
+        located = contents.locate("profile", profile.name, problem)
+        return located if located.file else replace(problem, where=f"profile {profile.name}: {problem.where}")
+    located = contents.locate("device", device, problem)
+    where = f"device {device}{': ' + problem.where if problem.where else ''}"
+    return replace(located, where=where)
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    """A profile's mistake is said once, however many devices use it."""
+    return list(dict.fromkeys(problems))
