@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.near import nearest
-from gateway.model.profile import Compat, DeviceProfile
+from gateway.model.profile import Compat, DeviceProfile, ReadWrite
 
 Path = tuple[str | int, ...]
 
@@ -49,11 +49,11 @@ def rough_outline(tree: Any) -> Outline:
     resources = []
     for resource in _maps(tree, "deviceResources"):
         properties = resource.get("properties")
-        resources.append(Part(_text(resource, "name"), _text(properties, "readWrite"), _text(properties, "valueType")))
+        resources.append(Part(_text(resource, "name"), _direction(properties), _text(properties, "valueType")))
     commands = [
         Part(
             _text(command, "name"),
-            _text(command, "readWrite"),
+            _direction(command),
             uses=[_text(operation, "deviceResource") for operation in _maps(command, "resourceOperations")],
         )
         for command in _maps(tree, "deviceCommands")
@@ -69,6 +69,11 @@ def _maps(tree: Any, key: str) -> list[dict[str, Any]]:
 def _text(tree: Any, key: str) -> str:
     found = tree.get(key) if isinstance(tree, dict) else None
     return str(found) if isinstance(found, str) else ""
+
+
+def _direction(tree: Any) -> str:
+    text = _text(tree, "readWrite")
+    return text if text in list(ReadWrite) else ""
 
 
 def inconsistencies(profile: Outline) -> Iterator[tuple[Path, str]]:

@@ -55,8 +55,11 @@ class Retention(EdgeXModel):
     always = frozenset({"maxCap", "minCap", "duration"})
 
     max_cap: Integer = 0
+    """Events kept at most, before the oldest go; 0 or less: no such limit."""
     min_cap: Integer = 0
+    """Events always kept."""
     duration: Annotated[Text, AfterValidator(_not_negative)] = ""
+    """How long events are kept, such as 168h."""
 
 
 class AutoEvent(EdgeXModel):
@@ -65,11 +68,15 @@ class AutoEvent(EdgeXModel):
     always = frozenset({"interval", "onChange", "onChangeThreshold", "sourceName", "retention"})
 
     interval: Annotated[GoDuration, AfterValidator(_at_least_1ms)]
+    """How often it is read: a duration such as 500ms, 10s or 1h30m."""
     on_change: Flag = False
+    """Reported only when it changed."""
     on_change_threshold: Annotated[Number, Field(ge=0)] = 0.0
+    """A number must change by more than this."""
     source_name: Name
     """A deviceCommand, a deviceResource, or a POSIX regular expression over whole resource names."""
     retention: Retention | None = None
+    """How long EdgeX's core-data keeps the events."""
 
 
 class Device(EdgeXModel):
@@ -79,19 +86,33 @@ class Device(EdgeXModel):
     unread = frozenset({"$schema", "apiVersion", "created", "modified", "dbTimestamp", "lastConnected", "lastReported"})
 
     id: Uuid = ""
+    """A UUID; better left out."""
     name: Name
+    """Unique in the gateway."""
     parent: Text = ""
+    """Name of the device this one is a part of."""
     description: Text = ""
+    """For people."""
     admin_state: AdminState = AdminState.UNLOCKED
+    """LOCKED: neither polled nor commanded."""
     operating_state: OperatingState = OperatingState.UP
+    """DOWN: said not to work."""
     labels: list[Text] = Field(default_factory=list)
+    """For searching."""
     location: FreeValue = None
+    """Free-form."""
     service_name: Text = ""
+    """Device service that owns it, such as device-modbus; empty: the key under protocols decides."""
     profile_name: Text = ""
+    """The device profile; empty: no polls and no commands."""
     auto_events: list[AutoEvent] = Field(default_factory=list)
+    """What is read, and how often."""
     protocols: Annotated[dict[Text, FreeMap], BeforeValidator(text_map)] = Field(default_factory=dict)
+    """How it is reached: one mapping per protocol."""
     tags: FreeMap = Field(default_factory=dict)
+    """Free-form; copied to every event."""
     properties: FreeMap = Field(default_factory=dict)
+    """Free-form."""
 
 
 class Flow(StrEnum):

@@ -9,7 +9,7 @@ import yaml
 from gateway.model.device import AutoEvent, Device, Retention
 from gateway.model.fields import EdgeXModel
 from gateway.model.profile import Compat, DeviceProfile, DeviceResource
-from gateway.model.scalar import LiteralFloat, LiteralInt, resolve
+from gateway.model.scalar import FLAG_WORDS, LiteralFloat, LiteralInt, resolve
 
 _TAG = "tag:yaml.org,2002:"
 _TAGS = {type(None): "null", bool: "bool", int: "int", LiteralInt: "int", float: "float", LiteralFloat: "float"}
@@ -88,8 +88,8 @@ class _Dumper(yaml.CSafeDumper):
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and implicit[0]:
             tag = _TAGS.get(type(resolve(value)))
-            if tag or value == "<<":
-                return f"{_TAG}{tag or 'merge'}"
+            if tag or value in FLAG_WORDS or value == "<<":
+                return _TAG + (tag or "merge")
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
 

@@ -24,6 +24,26 @@ class Extensions:
     """Seconds: reported at least every …"""
 
 
+EXTENSIONS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "twin": {"type": ["boolean", "null"], "description": "Reported in the twin though not writable"},
+        "reapply": {
+            "type": ["boolean", "null"],
+            "description": "A desired value is written again after the device's own outage",
+        },
+        "tolerance": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "description": "How far a read-back may differ and still confirm",
+        },
+        "minInterval": {"type": ["string", "null"], "description": "Reported at most every …, such as 10s"},
+        "maxInterval": {"type": ["string", "null"], "description": "Reported at least every …, such as 1h"},
+    },
+}
+"""The same for JSON Schema."""
+
+
 class WrongExtension(ValueError):
     """A key of ours in `optional` with a value that means nothing; `key` says which."""
 

@@ -3,13 +3,22 @@
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    Strict,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from gateway.model import scalar
 from gateway.model.duration import parse_duration
-from gateway.model.extensions import WrongExtension, extensions
+from gateway.model.extensions import EXTENSIONS_SCHEMA, WrongExtension, extensions
 from gateway.model.names import check_name
 
 
@@ -46,13 +55,18 @@ def _own_keys(optional: dict[str, Any]) -> dict[str, Any]:
     return optional
 
 
-Text = Annotated[str, BeforeValidator(scalar.text)]
+_ANY_TEXT = ["string", "number", "boolean", "null"]
+_YES_NO = [word for word in scalar.FLAG_WORDS if word.lower() not in ("true", "false")]
+
+Text = Annotated[str, BeforeValidator(scalar.text), WithJsonSchema({"type": _ANY_TEXT})]
 """Text; in YAML a scalar of any type, literally."""
-Name = Annotated[Text, AfterValidator(check_name)]
+Name = Annotated[Text, AfterValidator(check_name), WithJsonSchema({"type": _ANY_TEXT[:-1], "pattern": r"\S"})]
 """Text that names something: not blank, no control characters."""
 Uuid = Annotated[Text, AfterValidator(_uuid)]
 """A UUID or empty."""
-Flag = Annotated[bool, Strict(), BeforeValidator(scalar.flag)]
+Flag = Annotated[
+    bool, Strict(), BeforeValidator(scalar.flag), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": _YES_NO}]})
+]
 """True or false; in YAML also yes, no, on, off."""
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False), BeforeValidator(scalar.number)]
 """A finite number, never in quotes."""
@@ -62,10 +76,11 @@ Unsigned = Annotated[int, Strict(), Field(ge=0, lt=2**64), BeforeValidator(scala
 """A uint64."""
 GoDuration = Annotated[Text, AfterValidator(_duration)]
 """A duration as Go writes it; `duration.parse_duration` gives its seconds."""
-FreeMap = Annotated[dict[str, Any], PlainValidator(scalar.free_map)]
+FreeMap = Annotated[dict[str, Any], PlainValidator(scalar.free_map), WithJsonSchema({"type": ["object", "null"]})]
 """Any keys, any values that JSON can say; numbers may keep their text (`scalar.literal_text`)."""
-FreeValue = Annotated[Any, PlainValidator(scalar.free)]
+FreeValue = Annotated[Any, PlainValidator(scalar.free), WithJsonSchema({})]
+"""Anything that JSON can say."""
 StringMap = Annotated[dict[Text, Text], BeforeValidator(scalar.text_map)]
 """Text to text; YAML scalars literally."""
-Optional = Annotated[FreeMap, AfterValidator(_own_keys)]
+Optional = Annotated[FreeMap, AfterValidator(_own_keys), WithJsonSchema(EXTENSIONS_SCHEMA)]
 """A free-form map in which our own keys (`extensions.Extensions`) mean something."""

@@ -128,19 +128,33 @@ class ResourceProperties(EdgeXModel):
     always = frozenset({"valueType", "readWrite"})
 
     value_type: ValueType
+    """Type of the value, in any case: `uint16` is `Uint16`."""
     read_write: ReadWrite
+    """What may be done: `R`, `W`, `RW` (or `WR`)."""
     units: Text = ""
+    """Unit of the value, for people and exporters."""
     minimum: Number | None = None
+    """Lowest value that may be written."""
     maximum: Number | None = None
+    """Highest value that may be written."""
     default_value: Text = ""
+    """Written when a command brings no value."""
     mask: Unsigned | None = None
+    """Bits of an integer that count, applied first; 0 is off."""
     shift: Integer | None = None
+    """Bits an integer is shifted to the right (to the left when negative), after the mask."""
     scale: Number | None = None
+    """Factor, after base."""
     offset: Number | None = None
+    """Added last."""
     base: Number | None = None
+    """The value becomes the power of this base, after the shift."""
     assertion: Text = ""
+    """Text the value must equal; otherwise the read fails and the device is DOWN. Empty is off."""
     media_type: Text = ""
+    """Kind of content of a Binary value, such as image/jpeg."""
     optional: Optional = Field(default_factory=dict)
+    """Free-form, with keys of our own: twin, reapply, tolerance, minInterval, maxInterval."""
 
     @cached_property
     def extensions(self) -> Extensions:
@@ -154,11 +168,17 @@ class DeviceResource(EdgeXModel):
     always = frozenset({"name", "isHidden", "properties"})
 
     description: Text = ""
+    """For people."""
     name: Name
+    """Unique in the profile."""
     is_hidden: Flag = False
+    """Left out of listings of commands."""
     properties: ResourceProperties
+    """What the value is."""
     attributes: FreeMap = Field(default_factory=dict)
+    """Where it is on the wire: keys of the protocol."""
     tags: FreeMap = Field(default_factory=dict)
+    """Free-form; copied to every reading."""
 
 
 class ResourceOperation(EdgeXModel):
@@ -167,8 +187,11 @@ class ResourceOperation(EdgeXModel):
     always = frozenset({"deviceResource"})
 
     device_resource: Name
+    """Name of a resource of this profile."""
     default_value: Text = ""
+    """Written when a command brings no value; before the resource's own."""
     mappings: StringMap = Field(default_factory=dict)
+    """Texts for raw values, such as {0: "off", 1: "on"}."""
 
 
 class DeviceCommand(EdgeXModel):
@@ -177,10 +200,15 @@ class DeviceCommand(EdgeXModel):
     always = frozenset({"name", "isHidden", "readWrite", "resourceOperations"})
 
     name: Name
+    """Unique among commands; may equal a resource, and then wins."""
     is_hidden: Flag = False
+    """Left out of listings of commands."""
     read_write: ReadWrite
+    """What may be done: `R`, `W`, `RW` (or `WR`)."""
     resource_operations: list[ResourceOperation] = Field(min_length=1)
+    """The resources, in the order in which they are written."""
     tags: FreeMap = Field(default_factory=dict)
+    """Free-form; copied to every event."""
 
 
 class Compat(StrEnum):
@@ -191,19 +219,28 @@ class Compat(StrEnum):
 
 
 class DeviceProfile(EdgeXModel):
-    """A kind of device. `inconsistencies` checks what its parts say about each other."""
+    """A kind of device: its single values, and the commands that read or write several of them together."""
 
     always = frozenset({"apiVersion", "name", "deviceResources", "deviceCommands"})
     unread = frozenset({"$schema", "created", "modified", "dbTimestamp", "linkedDeviceCount"})
 
     api_version: Text = "v3"
+    """EdgeX writes v3."""
     id: Uuid = ""
+    """A UUID; better left out."""
     name: Name
+    """What devices refer to."""
     manufacturer: Text = ""
+    """Who makes the device."""
     description: Text = ""
+    """For people."""
     model: Text = ""
+    """The maker's name of the device."""
     labels: list[Text] = Field(default_factory=list)
+    """For searching."""
     compat: Compat = Compat.NONE
     """`edgex`: upstream's quirks for this profile."""
     device_resources: list[DeviceResource] = Field(default_factory=list)
+    """Single values."""
     device_commands: list[DeviceCommand] = Field(default_factory=list)
+    """Values read or written together."""

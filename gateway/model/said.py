@@ -7,6 +7,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.model.near import nearest
 from gateway.model.profile import ReadWrite, ValueType
+from gateway.model.scalar import Plain
 
 Path = tuple[str | int, ...]
 
@@ -40,6 +41,12 @@ _EXPECTED: Mapping[str, str] = {
     "model_type": "expected a mapping",
     "model_attributes_type": "expected a mapping",
 }
+_LIMITS: Mapping[str, tuple[str, str]] = {
+    "greater_than_equal": ("ge", "of {} or more"),
+    "greater_than": ("gt", "above {}"),
+    "less_than_equal": ("le", "of at most {}"),
+    "less_than": ("lt", "below {}"),
+}
 
 
 def said(error: ErrorDetails) -> tuple[Path, str]:
@@ -59,6 +66,9 @@ def said(error: ErrorDetails) -> tuple[Path, str]:
         return path, _choice(error["input"], context["expected"])
     if kind in _EXPECTED:
         return path, f"{_EXPECTED[kind]}, got {shown(error['input'])}{_unquote(kind, error['input'])}"
+    if kind in _LIMITS:
+        name, words = _LIMITS[kind]
+        return path, f"expected a number {words.format(context[name])}, got {shown(error['input'])}"
     if kind == "too_short":
         return path, f"expected at least {context['min_length']} of them, got {context['actual_length']}"
     return path, f"{_lower(error['msg'])}, got {shown(error['input'])}"
@@ -77,7 +87,7 @@ def _choice(given: Any, expected: str) -> str:
 
 
 def _unquote(kind: str, given: Any) -> str:
-    if not isinstance(given, str):
+    if type(given) is not str:
         return ""
     try:
         float(given)
@@ -98,6 +108,8 @@ def shown(value: Any) -> str:
         return "a list"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if type(value) is Plain and value:
+        return value[:60] + ("…" if len(value) > 60 else "")
     if isinstance(value, str):
         return f"{str(value[:60])!r}" + ("…" if len(value) > 60 else "")
     return str(value) if not isinstance(value, int) or abs(value) < 2**128 else "a number of too many digits"

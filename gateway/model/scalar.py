@@ -120,7 +120,7 @@ def number(value: Any) -> Any:
         return value
     resolved = resolve(value)
     if isinstance(resolved, bool) or not isinstance(resolved, int | float):
-        return str(value)
+        return value
     return float(resolved)
 
 
@@ -130,7 +130,7 @@ def integer(value: Any) -> Any:
         return value
     resolved = resolve(value)
     if isinstance(resolved, bool) or not isinstance(resolved, int | float):
-        return str(value)
+        return value
     if isinstance(resolved, float):
         return int(resolved) if resolved.is_integer() else float(resolved)
     return int(resolved)
@@ -138,7 +138,7 @@ def integer(value: Any) -> Any:
 
 def flag(value: Any) -> Any:
     """For a boolean field: a plain `true`, `yes`, `on` and their like."""
-    return _FLAGS.get(value, str(value)) if type(value) is Plain else value
+    return _FLAGS.get(value, value) if type(value) is Plain else value
 
 
 def text(value: Any) -> Any:
