@@ -25,6 +25,12 @@ API = "/api/v3"
 def create_app(parts: Parts, token: Token | None = None, max_body: int = MAX_BODY) -> FastAPI:
     """Everything on one port, each EdgeX service in the folder where EdgeX's own API gateway has it."""
     app = _bare(parts, token, max_body)
+    add_routes(app)
+    return app
+
+
+def add_routes(app: FastAPI) -> None:
+    """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
     app.include_router(
@@ -33,7 +39,6 @@ def create_app(parts: Parts, token: Token | None = None, max_body: int = MAX_BOD
     app.include_router(metrics.router, tags=[GATEWAY])
     app.include_router(pages.router, tags=[GATEWAY])
     _mount(app, device_service.router, f"/{{service}}{API}", serving_device_service, tag="device services")
-    return app
 
 
 def create_service_app(parts: Parts, service: str, token: Token | None = None) -> FastAPI:
