@@ -77,6 +77,10 @@ class DeviceProtocol(Protocol[P]):
     keys: Sequence[str]
     """Keys under a device's `protocols` that mean this protocol: `modbus-tcp`, `modbus-rtu`, …"""
 
+    def recognises(self, profile: DeviceProfile) -> bool:
+        """Whether the attributes of a profile are this protocol's: asked when no device tells."""
+        ...
+
     def check(self, profile: DeviceProfile, device: Device | None = None) -> list[Problem]:
         """Everything wrong with the attributes of a profile and the protocol properties of a device; pure."""
         ...
@@ -108,6 +112,10 @@ class Protocols(Protocol):
 
     def services(self) -> Sequence[str]:
         """Names of all device services this gateway can host."""
+        ...
+
+    def check(self, profile: DeviceProfile) -> list[Problem]:
+        """Of a profile that no device uses: what the protocol that recognises it says; a note if none does."""
         ...
 
 

@@ -1,0 +1,52 @@
+"""Modbus TCP and RTU: what needs no connection. pymodbus is loaded with the first connection."""
+
+from collections.abc import Sequence
+
+from gateway.model.contracts import Clock, DeviceProtocol, Mapper
+from gateway.model.device import Device
+from gateway.model.errors import Problem
+from gateway.model.plan import Connection, Facts
+from gateway.model.profile import DeviceProfile
+from gateway.model.reading import Source
+from mappers.modbus import plan as planning
+from mappers.modbus.address import OF_MODBUS
+from mappers.modbus.connection import KEYS, examine, reach
+from mappers.modbus.plan import ModbusPlan
+from mappers.modbus.point import locate
+
+
+class Modbus:
+    """Fulfils `gateway.model.contracts.DeviceProtocol`."""
+
+    service = "device-modbus"
+    keys: Sequence[str] = KEYS
+
+    def recognises(self, profile: DeviceProfile) -> bool:
+        """Whether any resource has an attribute that only Modbus has."""
+        return any(not OF_MODBUS.isdisjoint(resource.attributes) for resource in profile.device_resources)
+
+    def check(self, profile: DeviceProfile, device: Device | None = None) -> list[Problem]:
+        """Everything wrong with the attributes of a profile and the protocol properties of a device."""
+        found = [] if device is None else examine(device)[1]
+        for index, resource in enumerate(profile.device_resources):
+            for problem in locate(resource, profile.compat)[1]:
+                where = f"deviceResources[{index}].{problem.where}"
+                found.append(Problem(where, problem.what, severity=problem.severity))
+        return found
+
+    def connection(self, device: Device) -> Connection:
+        """Raises ConfigError."""
+        return reach(device)[0]
+
+    def plan(self, device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
+        """Raises ConfigError."""
+        return planning.plan(device, sources, facts)
+
+    def open(self, connection: Connection, clock: Clock) -> Mapper[ModbusPlan]:
+        """Connects nothing."""
+        from mappers.modbus.mapper import ModbusMapper
+
+        return ModbusMapper(connection, clock)
+
+
+PROTOCOL: DeviceProtocol[ModbusPlan] = Modbus()

@@ -1,0 +1,225 @@
+"""How a Modbus device is reached: its protocol properties, EdgeX's (contract, section 6.1) and our own.
+
+What must be equal for all devices of one port is in the settings; what each unit has for itself is in `Unit`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from gateway.model.device import Device
+from gateway.model.duration import parse_duration
+from gateway.model.errors import ConfigError, Problem
+from gateway.model.plan import Connection
+from gateway.model.scalar import literal_text
+from mappers.modbus.address import MAX_BITS, MAX_REGISTERS, Whole, from_pydantic, unknown_keys
+
+KEYS = ("modbus-tcp", "modbus-rtu", "modbus-ascii")
+LATER = "is not supported yet; remove it"
+
+
+def seconds(value: Any) -> float:
+    """A bare number is seconds; everything else a Go duration. Raises ValueError."""
+    text = literal_text(value).strip()
+    try:
+        found = parse_duration(text + "s" if text[-1:].isdigit() else text)
+    except ValueError:
+        raise ValueError(f"expected a duration such as 500ms or 2s, or a number of seconds, got {text!r}") from None
+    if found < 0:
+        raise ValueError(f"a duration here must not be negative, got {text!r}")
+    return found
+
+
+def _timeout(value: Any) -> float:
+    found = seconds(value)
+    if not 0.001 <= found <= 600:
+        raise ValueError(f"expected 1ms to 10m, got {literal_text(value)!r}")
+    return found
+
+
+def _framing(value: Any) -> str:
+    text = literal_text(value).strip().lower()
+    if text in ("rtu", "auto"):
+        raise ValueError(f"{text} (RTU frames over a TCP connection) {LATER}")
+    if text != "tcp":
+        raise ValueError(f"expected tcp, got {literal_text(value)!r}")
+    return text
+
+
+def _not_yet(value: Any) -> None:
+    if literal_text(value).strip().lower() not in ("false", "0"):
+        raise ValueError(LATER)
+
+
+def _parity(value: Any) -> str:
+    text = literal_text(value).strip().upper()
+    if text not in ("N", "E", "O"):
+        raise ValueError(f"expected N, E or O, got {literal_text(value)!r}")
+    return text
+
+
+def _address(value: Any) -> str:
+    text = literal_text(value).strip()
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def _pascal(name: str) -> str:
+    return "UnitID" if name == "unit_id" else "".join(part.title() for part in name.split("_"))
+
+
+Address = Annotated[str, BeforeValidator(_address)]
+Delay = Annotated[float, BeforeValidator(seconds)]
+
+
+class Properties(BaseModel):
+    """What every device has."""
+
+    model_config = ConfigDict(alias_generator=_pascal, frozen=True, extra="ignore")
+
+    unread: ClassVar[tuple[str, ...]] = ("IdleTimeout", "ProtocolRecoveryTimeout", "LinkRecoveryTimeout")
+    """EdgeX's keys that change nothing here: a note says why."""
+
+    address: Address
+    unit_id: Annotated[Whole, Field(ge=0, le=255)]
+    timeout: Annotated[float, BeforeValidator(_timeout)] = 1.0
+    max_registers: Annotated[Whole, Field(ge=1, le=MAX_REGISTERS)] = MAX_REGISTERS
+    max_bits: Annotated[Whole, Field(ge=1, le=MAX_BITS)] = MAX_BITS
+    max_gap: Annotated[Whole, Field(ge=0, le=MAX_BITS)] | None = None
+    connect_delay: Delay = 0.0
+    request_delay: Delay = 0.0
+    close_after_cycle: Annotated[None, BeforeValidator(_not_yet)] = None
+    busy_retries: Annotated[None, BeforeValidator(_not_yet)] = None
+
+
+class TcpProperties(Properties):
+    """Of `modbus-tcp`."""
+
+    port: Annotated[Whole, Field(ge=1, le=65535)] = 502
+    framing: Annotated[str, BeforeValidator(_framing)] = "tcp"
+
+
+class SerialProperties(Properties):
+    """Of `modbus-rtu`."""
+
+    baud_rate: Annotated[Whole, Field(ge=50, le=4_000_000)]
+    data_bits: Annotated[Whole, Field(ge=7, le=8)] = 8
+    stop_bits: Annotated[Whole, Field(ge=1, le=2)] = 1
+    parity: Annotated[str, BeforeValidator(_parity)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tcp:
+    """Settings of a TCP endpoint."""
+
+    host: str
+    port: int
+    connect_delay: float = 0.0
+    """Seconds of rest after connecting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """Settings of a serial line."""
+
+    path: str
+    baud_rate: int
+    data_bits: int
+    stop_bits: int
+    parity: str
+    connect_delay: float = 0.0
+
+    @property
+    def char_s(self) -> float:
+        """Seconds one character takes: start bit, data, parity, stop."""
+        return (1 + self.data_bits + (self.parity != "N") + self.stop_bits) / self.baud_rate
+
+    @property
+    def silence_s(self) -> float:
+        """The pause between frames: 3.5 characters, 1.75 ms above 19200 baud (Modbus over Serial Line V1.02, 2.5.1)."""
+        return 0.00175 if self.baud_rate > 19200 else 3.5 * self.char_s
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one device has for itself on a connection it may share."""
+
+    id: int
+    timeout: float
+    """Seconds to wait for each answer."""
+    max_registers: int
+    max_bits: int
+    max_gap: int | None
+    """Registers or bits that may be bridged; None: by what a request costs."""
+    request_delay: float
+    """Seconds of rest before each request."""
+
+
+def reach(device: Device) -> tuple[Connection, Unit]:
+    """The connection and the unit. Raises ConfigError with every problem of the properties."""
+    found, problems = examine(device)
+    if found is None:
+        raise ConfigError([p for p in problems if p.severity == "error"])
+    return found
+
+
+def examine(device: Device) -> tuple[tuple[Connection, Unit] | None, list[Problem]]:
+    """As `reach`, with warnings and notes; None when there is an error. `where` is inside the device."""
+    used = [key for key in KEYS if key in device.protocols]
+    if len(used) != 1:
+        what = f"exactly one of {', '.join(KEYS)} is expected, found {', '.join(used) or 'none'}"
+        return None, [Problem("protocols", what)]
+    key = used[0]
+    if key == "modbus-ascii":
+        return None, [Problem(f"protocols.{key}", "Modbus ASCII is not supported yet; use modbus-rtu or modbus-tcp")]
+    model = TcpProperties if key == "modbus-tcp" else SerialProperties
+    given = device.protocols[key]
+    problems = _doubtful(given, model)
+    try:
+        properties = model.model_validate({k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        return None, _inside(key, problems + from_pydantic(error, _REQUIRED))
+    if key == "modbus-rtu" and properties.unit_id == 0:
+        what = "0 is the broadcast address of a serial line and never answers; give the device's own, 1 to 247"
+        return None, _inside(key, [*problems, Problem("UnitID", what)])
+    return (_connection(properties), _unit(properties)), _inside(key, problems)
+
+
+_REQUIRED = {
+    "Address": "is required: a host name or IP address, or the path of a serial port",
+    "UnitID": "is required: the device's unit id (slave address), 0 to 255; often 1",
+    "BaudRate": "is required: bits per second, such as 9600 or 19200",
+    "Parity": "is required: N, E or O",
+}
+
+
+def _doubtful(given: Mapping[str, Any], model: type[Properties]) -> list[Problem]:
+    known = tuple(field.alias or name for name, field in model.model_fields.items())
+    problems = unknown_keys(given, known, ignored=Properties.unread)
+    for key in Properties.unread:
+        if key in given:
+            what = "changes nothing here: the connection stays open, and the gateway backs off when it is lost"
+            problems.append(Problem(key, what, severity="note"))
+    return problems
+
+
+def _inside(key: str, problems: list[Problem]) -> list[Problem]:
+    return [Problem(f"protocols.{key}.{p.where}", p.what, severity=p.severity) for p in problems]
+
+
+def _connection(given: Properties) -> Connection:
+    if isinstance(given, TcpProperties):
+        host = given.address.lower().strip("[]")
+        shown = f"[{host}]" if ":" in host else host
+        return Connection("device-modbus", f"{shown}:{given.port}", Tcp(host, given.port, given.connect_delay))
+    assert isinstance(given, SerialProperties)
+    path = given.address.split(",")[0].strip()
+    settings = Serial(path, given.baud_rate, given.data_bits, given.stop_bits, given.parity, given.connect_delay)
+    return Connection("device-modbus", path, settings)
+
+
+def _unit(given: Properties) -> Unit:
+    return Unit(given.unit_id, given.timeout, given.max_registers, given.max_bits, given.max_gap, given.request_delay)

@@ -1,0 +1,233 @@
+"""The requests of a poll: pure, and the fewest that pay.
+
+What is minimised, per table: the sum over its requests of (what a request costs, in registers) + (registers it reads).
+What a request costs is `MaxGap`: bridging a gap up to it is cheaper than asking twice.
+"""
+
+import struct
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.model.device import Device
+from gateway.model.errors import ConfigError, Problem
+from gateway.model.plan import Connection, Facts, Request
+from gateway.model.reading import Source
+from mappers.modbus.address import Table
+from mappers.modbus.codec import Decode, decoder
+from mappers.modbus.connection import Serial, Unit, reach
+from mappers.modbus.point import Point, locate
+
+TCP_REQUEST_REGISTERS = 50
+"""What a request over TCP costs, in registers: far less than it truly does (a turnaround is worth hundreds), because
+bridged addresses may be holes that some devices refuse."""
+TURNAROUND_S = 0.005
+"""A serial device's time to answer while it was not learned."""
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One read request and what its answer holds."""
+
+    request: Request
+    payload: int
+    """Bytes of data in the full answer."""
+    cells: int
+    """Values in it."""
+    decode: Decode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModbusPlan:
+    """Fulfils `gateway.model.plan.Plan`. The values of all blocks, one after another, are the plan's cells."""
+
+    device: str
+    to: Unit
+    sources: tuple[Source, ...]
+    blocks: tuple[Block, ...]
+    picks: tuple[slice | tuple[int, ...], ...]
+    """Per source, the cells of its resources in order; -1: cannot be read."""
+    points: tuple[tuple[Point, ...], ...]
+    """Per source, of its resources in order."""
+    requests: tuple[Request, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "requests", tuple(block.request for block in self.blocks))
+
+    @property
+    def unit(self) -> int:
+        """The unit id: what goes silent together."""
+        return self.to.id
+
+
+def plan(device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
+    """For reading all `sources` together or for writing one. Raises ConfigError with every problem."""
+    connection, unit = reach(device)
+    points = _points(sources)
+    readable = _readable(sources, points)
+    cost = _Cost(connection, unit, facts)
+    cells: dict[Point, int] = {}
+    blocks = []
+    for table in Table:
+        mine = sorted((p for p in readable if p.table is table), key=lambda p: (p.address, p.end, p.name))
+        _check_limits(mine, unit)
+        for held in _held(mine, join(_spans(mine), cost.limit(table), cost.gap(table), _barriers(mine))):
+            cells.update({point: len(cells) + i for i, point in enumerate(held)})
+            blocks.append(cost.block(table, held))
+    picks = tuple(_pick([cells.get(p, -1) for p in mine]) for mine in points)
+    return ModbusPlan(device.name, unit, tuple(sources), tuple(blocks), picks, points)
+
+
+def _points(sources: Sequence[Source]) -> tuple[tuple[Point, ...], ...]:
+    found, problems = [], []
+    for source in sources:
+        mine = []
+        for resource in source.resources:
+            point, said = locate(resource, source.compat)
+            if point is None:
+                problems += [Problem(f"{resource.name}.{p.where}", p.what) for p in said if p.severity == "error"]
+            else:
+                mine.append(point)
+        found.append(tuple(mine))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return tuple(found)
+
+
+def _readable(sources: Sequence[Source], points: Sequence[Sequence[Point]]) -> list[Point]:
+    pairs = (
+        pair for source, mine in zip(sources, points, strict=True) for pair in zip(source.resources, mine, strict=True)
+    )
+    return list(dict.fromkeys(point for resource, point in pairs if resource.properties.read_write.readable))
+
+
+def _check_limits(points: Iterable[Point], unit: Unit) -> None:
+    """Raises ConfigError for a value that no request of the device can carry: one value is never split."""
+    problems = []
+    for point in points:
+        limit, key = (unit.max_bits, "MaxBits") if point.table.bits else (unit.max_registers, "MaxRegisters")
+        if point.size > limit:
+            what = f"takes {point.size} addresses; {key} of the device allows {limit} in one request"
+            problems.append(Problem(f"{point.name}.attributes", what))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _pick(cells: list[int]) -> slice | tuple[int, ...]:
+    if cells and cells[0] >= 0 and cells == list(range(cells[0], cells[0] + len(cells))):
+        return slice(cells[0], cells[0] + len(cells))
+    return tuple(cells)
+
+
+def _spans(points: Iterable[Point]) -> list[Span]:
+    return [(p.address, p.end) for p in points]
+
+
+def _barriers(points: Iterable[Point]) -> list[int]:
+    return sorted({p.address for p in points if p.barrier})
+
+
+def join(spans: Iterable[Span], limit: int, gap: int, barriers: Collection[int] = ()) -> list[Span]:
+    """The blocks that cover all spans at the least cost, sum of (gap + length); of equal cost, the fewest.
+
+    Blocks are at most `limit` long (every span must be) and never reach from below a barrier to it. An exact optimum in
+    one pass: best[j] = min over i of best[i] + gap + end[j] - start[i], where i moves through a window.
+    """
+    outer = _outermost(spans)
+    cuts = _cuts(outer, sorted(barriers))
+    best, first = [(0, 0)], []
+    window: deque[tuple[int, int, int]] = deque()
+    for j, (start, end) in enumerate(outer):
+        if j in cuts:
+            window.clear()
+        cost, requests = best[j]
+        while window and window[-1][:2] > (cost - start, requests):
+            window.pop()
+        window.append((cost - start, requests, j))
+        while end - outer[window[0][2]][0] > limit:
+            window.popleft()
+        cost, requests, i = window[0]
+        best.append((cost + gap + end, requests + 1))
+        first.append(i)
+    return _trace(outer, first)
+
+
+def _outermost(spans: Iterable[Span]) -> list[Span]:
+    """Without those inside another: they ride along. Starts and ends both grow."""
+    found: list[Span] = []
+    for start, end in sorted(set(spans), key=lambda span: (span[0], -span[1])):
+        if not found or end > found[-1][1]:
+            found.append((start, end))
+    return found
+
+
+def _cuts(outer: Sequence[Span], barriers: Sequence[int]) -> set[int]:
+    """Indexes of spans that must begin a block."""
+    starts = [bisect_right(barriers, start) for start, _ in outer]
+    return {i for i in range(1, len(outer)) if starts[i] > starts[i - 1]}
+
+
+def _trace(outer: Sequence[Span], first: Sequence[int]) -> list[Span]:
+    found: list[Span] = []
+    j = len(outer)
+    while j:
+        i = first[j - 1]
+        found.append((outer[i][0], outer[j - 1][1]))
+        j = i
+    return found[::-1]
+
+
+def _held(points: Sequence[Point], blocks: Sequence[Span]) -> list[tuple[Point, ...]]:
+    """Points by block, each in the first that holds all of it."""
+    found: list[list[Point]] = [[] for _ in blocks]
+    ends = [end for _, end in blocks]
+    for point in points:
+        found[bisect_right(ends, point.end - 1)].append(point)
+    return [tuple(held) for held in found]
+
+
+class _Cost:
+    """What requests of one device weigh on its connection."""
+
+    def __init__(self, connection: Connection, unit: Unit, facts: Facts) -> None:
+        self._unit = unit
+        self._line = connection.settings if isinstance(connection.settings, Serial) else None
+        answer: Any = facts.get("answer_s")
+        self._answer_s = float(answer) if isinstance(answer, int | float) else TURNAROUND_S
+        self._framing = 7 if self._line is None else 3
+
+    def limit(self, table: Table) -> int:
+        return self._unit.max_bits if table.bits else self._unit.max_registers
+
+    def gap(self, table: Table) -> int:
+        """Registers (or bits) as costly as one more request."""
+        if self._unit.max_gap is not None:
+            return self._unit.max_gap
+        registers = TCP_REQUEST_REGISTERS
+        if self._line is not None:
+            empty = self._line_s(5 + self._framing, 2 + self._framing)
+            registers = int(empty / (2 * self._line.char_s))
+        return 16 * registers if table.bits else registers
+
+    def _line_s(self, sent: int, received: int) -> float:
+        if self._line is None:
+            return 0.0
+        return (sent + received) * self._line.char_s + 2 * self._line.silence_s + self._answer_s
+
+    def block(self, table: Table, held: tuple[Point, ...]) -> Block:
+        start = held[0].address
+        count = max(point.end for point in held) - start
+        payload = -(-count // 8) if table.bits else 2 * count
+        sent, received = 5 + self._framing, 2 + payload + self._framing
+        last = f"-{start + count - 1}" if count > 1 else ""
+        request = Request(
+            text=f"FC{table.function} {table.text} {start}{last}",
+            pdu=struct.pack(">BHH", table.function, start, count),
+            sent=sent,
+            received=received,
+            line_s=self._line_s(sent, received),
+        )
+        return Block(request, payload, len(held), decoder(start, held))

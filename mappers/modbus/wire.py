@@ -1,0 +1,215 @@
+"""One pymodbus connection, PDU bytes in and out: no retry, no reconnecting, and no answer taken for another's."""
+
+import asyncio
+import logging
+from typing import Any
+
+from pymodbus import ModbusException
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+
+from gateway.model.contracts import Clock
+from gateway.model.errors import NoAnswer, NotConnected
+from gateway.model.plan import Connection
+from mappers.modbus.connection import Serial, Tcp
+
+CONNECT_S = 5.0
+"""Longest wait for a connection."""
+QUIET_S = 0.05
+"""How long a serial line must have been quiet, after an answer failed to come, before the next request."""
+MOST_QUIET_S = 1.0
+"""Longest wait for that; a line that never falls quiet has two masters or noise."""
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # who owns the connection says what happened to it
+
+
+class _Call(ModbusPDU):
+    """A request whose bytes are known."""
+
+    def __init__(self, pdu: bytes, unit: int) -> None:
+        super().__init__(dev_id=unit)
+        self.function_code = pdu[0]
+        self._data = pdu[1:]
+
+    def encode(self) -> bytes:
+        return self._data
+
+
+class _Answer(ModbusPDU):
+    """An answer as it came."""
+
+    def __init__(self, pdu: bytes) -> None:
+        super().__init__()
+        self.pdu = pdu
+
+
+class _Counted(ModbusPDU):
+    """Size of the answer to a read on a serial line."""
+
+    rtu_byte_count_pos = 2
+
+
+class _Echo(ModbusPDU):
+    """Size of the answer to a write."""
+
+    rtu_frame_size = 8
+
+
+class _MaskEcho(ModbusPDU):
+    rtu_frame_size = 10
+
+
+_SIZES: dict[int, type[ModbusPDU]] = {
+    **dict.fromkeys((1, 2, 3, 4), _Counted),
+    **dict.fromkeys((5, 6, 15, 16), _Echo),
+    22: _MaskEcho,
+}
+
+
+class _Decoder(DecodePDU):
+    """Judges nothing and decodes nothing, so that no answer, however odd, can raise inside the event loop."""
+
+    def lookupPduClass(self, data: bytes) -> type[ModbusPDU] | None:  # noqa: N802  pymodbus's name
+        known = _SIZES.get(data[1] & 0x7F)
+        return ExceptionResponse if known and data[1] & 0x80 else known
+
+    def decode(self, frame: bytes) -> ModbusPDU:
+        return _Answer(frame)
+
+
+class Wire:
+    """A connection that one caller at a time uses."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._key = connection.key
+        self._settings: Any = connection.settings
+        self._clock = clock
+        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._refusal = ""
+        self._asking = False
+        self._doubtful = False
+        self._quiet_at = 0.0
+
+    @property
+    def up(self) -> bool:
+        return self._client is not None and self._client.connected
+
+    async def connect(self) -> None:
+        """Raises NotConnected with the reason."""
+        self.close()
+        self._refusal = f"no answer to the connection request within {CONNECT_S:.0f} s"
+        self._doubtful = False
+        client = self._new_client()
+        self._client = client
+        create = client.ctx.call_create
+
+        async def create_and_remember() -> Any:
+            try:
+                return await create()
+            except OSError as error:
+                self._refusal = error.strerror or str(error)
+                raise
+
+        client.ctx.call_create = create_and_remember
+        try:
+            async with self._clock.timeout(CONNECT_S):
+                up = await client.connect()
+                await asyncio.sleep(0)
+        except TimeoutError:
+            up = False
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_soon(client.close)  # pyserial's port is set up by a call already queued
+            raise
+        if not up:
+            self.close()
+            raise NotConnected(f"{self._key}: {self._refusal}")
+        if self._settings.connect_delay:
+            await self._clock.sleep(self._settings.connect_delay)
+
+    def _new_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        settings = self._settings
+        client: AsyncModbusTcpClient | AsyncModbusSerialClient
+        if isinstance(settings, Tcp):
+            client = AsyncModbusTcpClient(
+                settings.host, port=settings.port, reconnect_delay=0, retries=0, trace_connect=self._changed
+            )
+        else:
+            client = self._serial_client(settings)
+        client.ctx.framer.decoder = _Decoder(False)
+        client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # our clock times it
+        return client
+
+    def _serial_client(self, line: Serial) -> AsyncModbusSerialClient:
+        return AsyncModbusSerialClient(
+            line.path,
+            baudrate=line.baud_rate,
+            bytesize=line.data_bits,
+            stopbits=line.stop_bits,
+            parity=line.parity,
+            reconnect_delay=0,
+            retries=0,
+            trace_packet=self._heard,
+            trace_connect=self._changed,
+        )
+
+    def _changed(self, connected: bool) -> None:
+        """Ends the wait for an answer that cannot come any more."""
+        client = self._client
+        if not connected and self._asking and client is not None and not client.ctx.response_future.done():
+            client.ctx.response_future.set_exception(ConnectionResetError("the connection was lost"))
+
+    def _heard(self, sending: bool, data: bytes) -> bytes:
+        if not sending and self._doubtful:
+            self._quiet_at = self._clock.monotonic() + QUIET_S
+        return data
+
+    async def ask(self, unit: int, pdu: bytes, timeout: float) -> bytes:
+        """The PDU that answers. Raises NotConnected, NoAnswer."""
+        client = self._client
+        if client is None or not client.connected:
+            raise NotConnected(f"{self._key}: the connection is gone")
+        if self._doubtful:
+            await self._quiet()
+        call = _Call(pdu, unit)
+        self._doubtful = isinstance(self._settings, Serial)
+        self._asking = True
+        try:
+            async with self._clock.timeout(timeout):
+                answer = await client.execute(False, call)
+        except TimeoutError:
+            self._quiet_at = self._clock.monotonic() + QUIET_S
+            raise self._silence(client, unit, timeout) from None
+        except (ModbusException, OSError) as error:
+            self.close()
+            raise NotConnected(f"{self._key}: {error}") from None
+        finally:
+            self._asking = False
+        return self._own(call, answer)
+
+    def _own(self, call: _Call, answer: Any) -> bytes:
+        """Raises NoAnswer for an answer to something else (pymodbus lets transaction 0 pass)."""
+        pdu: bytes = answer.pdu
+        if answer.transaction_id != call.transaction_id or not pdu or pdu[0] & 0x7F != call.function_code:
+            self._quiet_at = self._clock.monotonic() + QUIET_S
+            raise NoAnswer(f"unit {call.dev_id} on {self._key} answered another request than the one sent")
+        self._doubtful = False
+        return pdu
+
+    def _silence(self, client: Any, unit: int, timeout: float) -> NoAnswer | NotConnected:
+        if not client.connected:
+            return NotConnected(f"{self._key}: the connection was lost")
+        if client.ctx.recv_buffer and isinstance(self._settings, Tcp):
+            self.close()  # the rest of a frame may still come: where the next one begins is not known
+            return NotConnected(f"{self._key}: sent bytes that are not a whole Modbus TCP frame")
+        return NoAnswer(f"unit {unit} on {self._key} did not answer within {timeout:g} s")
+
+    async def _quiet(self) -> None:
+        """Until a late answer can no longer be taken for the next one's: frames on a serial line carry no number."""
+        until = self._clock.monotonic() + MOST_QUIET_S
+        while (now := self._clock.monotonic()) < min(self._quiet_at, until):
+            await self._clock.sleep(min(self._quiet_at, until) - now)
+
+    def close(self) -> None:
+        """Idempotent; never raises."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
