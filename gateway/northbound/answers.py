@@ -1,4 +1,4 @@
-"""What leaves as an answer: straight to the cloud, not through the journal, since nothing was done that must be kept."""
+"""What leaves as an answer: straight to the cloud and not through the journal, since nothing was done."""
 
 import asyncio
 import logging

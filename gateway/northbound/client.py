@@ -8,10 +8,11 @@ giving such a message to `deliver` again only waits for its acknowledgement.
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, SocketLike
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -44,9 +45,9 @@ _VERSIONS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv
 class _OnLoop(Client):
     """paho over a socket that somebody else connected."""
 
-    ready: SocketLike | None = None
+    ready: socket.socket | None = None
 
-    def _create_socket(self) -> SocketLike:
+    def _create_socket(self) -> socket.socket:
         sock, self.ready = self.ready, None
         if sock is None:
             raise ConnectionError("there is no connected socket")
@@ -142,7 +143,7 @@ class MqttClient:
         self._limits(properties)
         return ""
 
-    async def _dial(self) -> SocketLike:
+    async def _dial(self) -> socket.socket:
         """DNS, TCP and TLS, in a thread. Raises NotConnected."""
         dialing = asyncio.get_running_loop().run_in_executor(None, wire.dial, self.settings)
         try:
@@ -204,7 +205,7 @@ class MqttClient:
         self.max_payload = getattr(properties, "MaximumPacketSize", LARGEST) - wire.OVERHEAD
         self.window.opened(min(self.settings.max_inflight, getattr(properties, "ReceiveMaximum", 65535)))
 
-    async def disconnect(self) -> None:
+    def disconnect(self) -> None:
         """Says good-bye, so that the broker discards the will. Never raises."""
         if self._paho is not None and self.connected:
             self.reason = "closed"
@@ -278,19 +279,19 @@ class MqttClient:
 
     # -------------------------------------------------------------------------------------------------- the socket
 
-    def _on_socket_open(self, _client: Client, _userdata: Any, sock: SocketLike) -> None:
+    def _on_socket_open(self, _client: Client, _userdata: Any, sock: Any) -> None:
         self._fd = sock.fileno()
         self._paused = self._writing = False
         asyncio.get_running_loop().add_reader(self._fd, self._read)
 
-    def _on_socket_close(self, _client: Client, _userdata: Any, _sock: SocketLike) -> None:
+    def _on_socket_close(self, _client: Client, _userdata: Any, _sock: Any) -> None:
         if self._fd >= 0:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._fd)
             loop.remove_writer(self._fd)
             self._fd = -1
 
-    def _on_register_write(self, _client: Client, _userdata: Any, _sock: SocketLike) -> None:
+    def _on_register_write(self, _client: Client, _userdata: Any, _sock: Any) -> None:
         # One round at the end of this turn writes all that is published in it.
         asyncio.get_running_loop().call_soon(self._write)
 

@@ -1,8 +1,8 @@
 """The cloud over MQTT: an `Exporter` that also takes orders. Contract: `docs/reference/topics.md`.
 
 Order after a connect: subscribe, read what is retained, births, documents; only then `connect` returns and telemetry
-may flow. Inside this gateway names are as people write them; topics and keys of twin documents are encoded here and only
-here.
+may flow. Inside this gateway names are as people write them; topics and keys of twin documents are encoded here and
+only here.
 """
 
 import asyncio
