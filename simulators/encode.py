@@ -39,7 +39,7 @@ def encode(value: Value, kind: str, order: str = "ABCD", words: int = 1) -> byte
     """
     if kind == "String":
         text = _text(str(value), words)
-        return _swapped(text) if order == "BADC" else text
+        return swapped(text) if order == "BADC" else text
     if kind == "BCD":
         return _ordered(_bcd(int(_number(value)), words), order)
     if kind in ("Int8", "Uint8"):
@@ -50,7 +50,7 @@ def encode(value: Value, kind: str, order: str = "ABCD", words: int = 1) -> byte
 def decode(data: bytes, kind: str, order: str = "ABCD") -> Value:
     """The value in the registers of one value: what `encode` made. Raises ValueError (not BCD, not UTF-8)."""
     if kind == "String":
-        return (_swapped(data) if order == "BADC" else data).rstrip(b"\x00").decode()
+        return (swapped(data) if order == "BADC" else data).rstrip(b"\x00").decode()
     plain = _ordered(data, order, back=True)
     if kind == "BCD":
         return _from_bcd(plain)
@@ -61,6 +61,8 @@ def decode(data: bytes, kind: str, order: str = "ABCD") -> Value:
     return found
 
 
+SWAPPED = ("BADC", "DCBA")
+"""Orders in which the two bytes of a register arrive the other way round."""
 WORDS: Mapping[str, int] = MappingProxyType(
     {"Int8": 1, "Uint8": 1, **{kind: datatype.value[1] for kind, datatype in _LIBRARY.items()}}
 )
@@ -76,16 +78,16 @@ def encode_bytes(values: Sequence[Any], kind: str, order: str = "ABCD") -> bytes
     """An array of 8-bit values, two to a register, the first in the upper byte (BADC: the lower). Raises ValueError."""
     data = b"".join(_byte(int(_number(value)), kind)[1:] for value in values)
     data += b"\0" * (len(data) % 2)
-    return _swapped(data) if order in ("BADC", "DCBA") else data
+    return swapped(data) if order in SWAPPED else data
 
 
 def decode_bytes(data: bytes, kind: str, order: str = "ABCD") -> list[int]:
     """What `encode_bytes` made; one more if there was an odd number."""
-    plain = _swapped(data) if order in ("BADC", "DCBA") else data
+    plain = swapped(data) if order in SWAPPED else data
     return [int.from_bytes(plain[at : at + 1], "big", signed=kind == "Int8") for at in range(len(plain))]
 
 
-def _swapped(data: bytes) -> bytes:
+def swapped(data: bytes) -> bytes:
     """The two bytes of every register the other way round."""
     return bytes(data[at ^ 1] for at in range(len(data)))
 

@@ -116,9 +116,15 @@ class Channel:
             used, number, transaction, pdu = self._framer.decode(self._buffer)
             if not used:
                 return
+            if self._rtu and pdu and used > len(pdu) + 3:
+                used = self._end_of(self._framer.encode(pdu, number, 0))
             self._buffer = self._buffer[used:]
             if pdu:
                 self._handle(number, transaction, pdu)
+
+    def _end_of(self, frame: bytes) -> int:
+        """pymodbus takes all that lies behind an RTU frame for noise; it may be the next request after a broadcast."""
+        return self._buffer.index(frame) + len(frame)
 
     def _handle(self, number: int, transaction: int, pdu: bytes) -> None:
         answer, faults = self._endpoint.answer(number, pdu)

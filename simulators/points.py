@@ -6,7 +6,18 @@ from typing import Any
 
 from gateway.model.profile import Compat, DeviceResource
 from mappers.modbus.address import Attributes, Table, attributes
-from simulators.encode import WORDS, Value, decode, decode_bytes, encode, encode_bytes, limits, words_of
+from simulators.encode import (
+    SWAPPED,
+    WORDS,
+    Value,
+    decode,
+    decode_bytes,
+    encode,
+    encode_bytes,
+    limits,
+    swapped,
+    words_of,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +34,7 @@ class Point:
     """Scalar type on the wire: an EdgeX type name, `BCD` or `Bool`."""
     order: str = "ABCD"
     bit: int | None = None
-    """Which bit of the register, 0 the least significant."""
+    """Which bit of the register as it is on the wire, 0 the least significant."""
     length: int | None = None
     """Elements of an array; None for one value."""
     function: int = 0
@@ -47,7 +58,7 @@ class Point:
         if self.table.bits:
             return bytes(map(bool, items))
         if self.kind == "Bool":
-            return _packed(items, self.count)
+            return swapped(_packed(items, self.count)) if self.order in SWAPPED else _packed(items, self.count)
         if self.length is not None and self.kind in ("Int8", "Uint8"):
             return encode_bytes(items, self.kind, self.order)
         return b"".join(encode(item, self.kind, self.order, self._words) for item in items)
@@ -57,6 +68,7 @@ class Point:
         if self.table.bits:
             return list(map(bool, data)) if self.length is not None else bool(data[0])
         if self.kind == "Bool":
+            data = swapped(data) if self.order in SWAPPED else data
             return _unpacked(data)[: self.length] if self.length is not None else any(data)
         if self.length is None:
             return decode(data, self.kind, self.order)
@@ -127,14 +139,15 @@ def point_of(resource: DeviceResource, compat: Compat = Compat.NONE) -> Point:
     count = _count(given, kind, scalar)
     if not 0 <= address <= 0x10000 - count:
         raise ValueError(f"{resource.name}: startingAddress lies outside 0 to 65535 (addressBase {given.address_base})")
+    order, bit = _order(given, kind, count, compat), given.starting_address.bit
     return Point(
         resource=resource,
         table=given.primary_table,
         address=address,
         count=count,
         kind=kind,
-        order=_order(given, kind, count, compat),
-        bit=given.starting_address.bit,
+        order=order,
+        bit=None if bit is None else bit ^ 8 if order in SWAPPED else bit,
         length=(given.array_length or 1) if value_type.endswith("Array") else None,
         function=given.write_function or 0,
         barrier=given.barrier,

@@ -208,6 +208,21 @@ def test_arrays(clock: MovingClock, attributes: str, kind: str, values: list[int
         unit.set("X", values[1:])
 
 
+def test_bits_of_a_register_with_swapped_bytes(clock: MovingClock) -> None:
+    unit = Unit(
+        profile(
+            resource("Bit", INPUT + '"0.3", byteOrder: BADC', "valueType: Bool, readWrite: R"),
+            resource("Bits", INPUT + "1, arrayLength: 4, byteOrder: BADC", "valueType: BoolArray, readWrite: R"),
+        ),
+        clock,
+    )
+    unit.set("Bit", True)
+    unit.set("Bits", [True, False, False, True])
+    assert unit.answer(pdu("04 0000 0002")) == pdu("04 04 0800 0900")
+    assert unit.get("Bit") is True
+    assert unit.get("Bits") == [True, False, False, True]
+
+
 def test_an_array_of_coils(clock: MovingClock) -> None:
     unit = Unit(profile(resource("X", COIL + "8, arrayLength: 10", "valueType: BoolArray, readWrite: RW")), clock)
     unit.answer(pdu("0f 0008 000a 02 8102"))

@@ -1,0 +1,158 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.model.errors import ConfigError
+from gateway.model.load import load_devices
+from simulators.faults import NONE, Faults, Hole, fault
+from simulators.library import find_profile, shipped
+from simulators.options import SimulateOptions, run
+from simulators.world import Running, World, serve
+from tests.support.clock import MovingClock
+
+WORLD = """
+refresh: 100ms
+lines:
+  south: {baud: 19200, parity: E}
+devices:
+  - {profile: eastron-sdm630, name: meter, unit: 2, faults: [delay=20ms], properties: {MaxRegisters: 80},
+     autoEvents: {Instantaneous: 1s, Energy: 10s}}
+  - {profile: xy-md02, name: climate, count: 2, rtu: south, unit: 11, interval: 5s,
+     behaviours: {Temperature: {ramp: {low: 10, high: 20, period: 10s}}, Humidity: 40}}
+"""
+
+
+@pytest.fixture
+def world_file(tmp_path: Path) -> Path:
+    path = tmp_path / "world.yaml"
+    path.write_text(WORLD)
+    return path
+
+
+async def test_a_world_file(world_file: Path, clock: MovingClock) -> None:
+    async with serve(World.from_file(world_file), clock) as running:
+        assert list(running.devices) == ["meter", "climate-1", "climate-2"]
+        assert running.devices["climate-1"].endpoint is running.devices["climate-2"].endpoint
+        assert running.devices["climate-2"].entry.unit == 12
+        assert running.get("climate-1", "Humidity") == 40
+        clock._monotonic += 5
+        assert running.get("climate-2", "Temperature") == pytest.approx(15)
+        assert running.devices["meter"].unit.faults == Faults(delay=0.02)
+        assert running.devices["meter"].unit.max_registers == 80
+        assert running.devices["meter"].unit.answer(bytes.fromhex("0400000051")) == b"\x84\x03"
+
+
+async def test_the_device_list_of_a_world(world_file: Path) -> None:
+    async with serve(World.from_file(world_file)) as running:
+        devices = {d.name: d for d in load_devices(running.device_list(), "devices.yaml", strict=True).value}
+        meter, climate = devices["meter"], devices["climate-2"]
+        assert [(e.source_name, e.interval) for e in meter.auto_events] == [("Instantaneous", "1s"), ("Energy", "10s")]
+        tcp = meter.protocols["modbus-tcp"]
+        assert f"{tcp['Address']}:{tcp['Port']}" == running.devices["meter"].address
+        assert (tcp["UnitID"], tcp["MaxRegisters"]) == (2, 80)
+        rtu = climate.protocols["modbus-rtu"]
+        assert (rtu["Address"], rtu["BaudRate"], rtu["Parity"]) == (running.devices["climate-2"].address, 19200, "E")
+        assert [e.source_name for e in climate.auto_events] == ["Climate", "Corrections", "DeviceAddress"]
+        assert {e.interval for e in climate.auto_events} == {"5s"}
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("devices: []", "devices"),
+        ("devices: [{profile: eastron-sdm360}]", "did you mean eastron-sdm630"),
+        ("devices: [{profile: xy-md02, behaviors: {}}]", "behaviours"),
+        ("devices: [{profile: xy-md02, unit: 900}]", "unit"),
+        ("devices: [{profile: xy-md02}, {profile: xy-md02}]", "two devices are named xy-md02"),
+        ("devices: [{profile: xy-md02, interval: often}]", "duration"),
+    ],
+)
+def test_a_wrong_world_is_told(tmp_path: Path, text: str, what: str) -> None:
+    path = tmp_path / "world.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=what):
+        World.from_file(path)
+
+
+async def test_wrong_names_in_behaviours_and_faults_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "world.yaml"
+    for text, what in (
+        ("behaviours: {Temperatur: 1}", "no resource 'Temperatur'"),
+        ("behaviours: {Temperature: {sine: 1}}", "device xy-md02, Temperature: sine"),
+        ("faults: [sleepy]", "there are silence, drop"),
+    ):
+        path.write_text(f"devices: [{{profile: xy-md02, {text}}}]")
+        with pytest.raises(ConfigError, match=what):
+            async with serve(World.from_file(path)):
+                pass
+
+
+def test_faults_as_the_command_line_says_them() -> None:
+    found = NONE
+    for text in ("silence", "wrong-unit", "exception=4", "delay=1.5s", "hole=input:0x10-0x1F", "hole=7", "every=3"):
+        found = fault(text, found)
+    first, second = found.holes
+    assert (found.silence, found.wrong_unit, found.exception, found.delay, found.every) == (True, True, 4, 1.5, 3)
+    assert (first.first, first.last, second.first, second.last) == (16, 31, 7, 7)
+    assert isinstance(first, Hole)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "noise", "exception", "exception=no", "delay=5", "hole=x:1", "silence=5", "every=0"]
+)
+def test_a_wrong_fault_is_told(text: str) -> None:
+    with pytest.raises(ConfigError, match="not understood"):
+        fault(text)
+
+
+def test_unknown_fault_by_name() -> None:
+    async def no() -> None:
+        async with serve(World.from_profiles(["xy-md02"])) as running:
+            running.fault("xy-md02", sleepy=True)
+
+    with pytest.raises(ConfigError, match="no fault 'sleepy'"):
+        asyncio.run(no())
+
+
+def test_profiles_are_found_by_path_file_name_and_name(tmp_path: Path) -> None:
+    copy = tmp_path / "mine.yaml"
+    copy.write_bytes(next(entry for entry in shipped() if entry.name == "xy-md02.yaml").read_bytes())
+    assert (
+        find_profile(str(copy))
+        == find_profile("mine.yaml", tmp_path)
+        == find_profile("xy-md02")
+        == find_profile("XY-MD02")
+    )
+
+
+async def test_the_command_says_what_it_serves(tmp_path: Path, clock: MovingClock) -> None:
+    said: list[str] = []
+    ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
+    options = SimulateOptions(
+        profiles=("xy-md02", "eastron-sdm630"), count=2, unit=3, faults=("exception=6",), delay=0.02,
+        devices=tmp_path / "devices.yaml", say=said.append,
+    )  # fmt: skip
+    task = asyncio.create_task(run(options, clock, ready.set_result))
+    running = await ready
+    assert [line.split()[0] for line in said[1:5]] == ["xy-md02-1", "xy-md02-2", "eastron-sdm630-1", "eastron-sdm630-2"]
+    assert said[1].split() == ["xy-md02-1", running.devices["xy-md02-1"].address, "3", "XY-MD02"]
+    listed = load_devices((tmp_path / "devices.yaml").read_text(), "devices.yaml", strict=True).value
+    assert [device.name for device in listed] == list(running.devices)
+    assert {served.unit.faults for served in running.devices.values()} == {Faults(exception=6, delay=0.02)}
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (SimulateOptions(), "nothing to simulate"),
+        (SimulateOptions(profiles=("xy-md02",), world=Path("world.yaml")), "not both"),
+        (SimulateOptions(profiles=("xy-md03",)), "did you mean xy-md02"),
+    ],
+)
+async def test_wrong_options_are_told(options: SimulateOptions, what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        await run(options)
