@@ -1,0 +1,36 @@
+"""`southgate check`: reads and plans everything, connects to nothing."""
+
+import argparse
+from pathlib import Path
+
+from gateway.cli.offline import plan_settings, settings_of
+from gateway.cli.output import Output
+from gateway.model.errors import ConfigError
+from gateway.runtime.budget import budgets
+
+EXAMPLES = """  southgate check                      gateway.yaml in this folder
+  southgate check plant/gateway.yaml
+  southgate check plant/ --strict      unknown keys are errors"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", nargs="?", type=Path, default=Path("gateway.yaml"), help="gateway.yaml, or its folder")
+    parser.add_argument("--strict", action="store_true", help="unknown keys are errors")
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """0 when all of it can run; 2 with every problem when not."""
+    try:
+        planned, problems = plan_settings(settings_of(options.path), options.strict)
+        problems = problems + [p for budget in budgets(planned) for p in budget.problems()]
+    except ConfigError as error:
+        output.problems(error.problems)
+        output.result({"ok": False, "problems": [str(problem) for problem in error.problems]})
+        return 2
+    ok = not any(problem.severity == "error" for problem in problems)
+    output.problems(problems)
+    output.result({"ok": ok, "devices": [p.device.name for p in planned], "problems": [str(p) for p in problems]})
+    polls = sum(len(device.polls) for device in planned)
+    requests = sum(len(poll.plan.requests) for device in planned for poll in device.polls)
+    output.line(f"{len(planned)} devices, {polls} polls, {requests} requests: {'can run' if ok else 'cannot run'}")
+    return 0 if ok else 2

@@ -1,0 +1,100 @@
+"""`southgate plan`: what will happen on the wire, before it does."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.offline import kind_of, plan_devices, plan_profile, plan_settings, settings_of
+from gateway.cli.output import Output
+from gateway.model.errors import Problem
+from gateway.model.plan import PlannedDevice
+from gateway.runtime.budget import LineBudget, PollCost, budgets
+
+EXAMPLES = """  southgate plan eastron-sdm630                       a shipped profile, over TCP
+  southgate plan my-device.yaml --rtu --baud 19200
+  southgate plan devices/meters.yaml --answer-ms 35
+  southgate plan plant/                               everything gateway.yaml names"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    what = "profile (or a shipped one's name), device list, gateway.yaml or its folder"
+    parser.add_argument("path", type=Path, metavar="FILE|FOLDER", help=what)
+    parser.add_argument("--answer-ms", type=float, help="the device's own time per request; default: learned, else 10")
+    parser.add_argument("--interval", default="1s", help="for a profile alone: how often all of it is read")
+    parser.add_argument("--rtu", action="store_true", help="for a profile alone: on a serial line")
+    parser.add_argument("--baud", type=int, default=9600, help="of that line")
+    parser.add_argument("--strict", action="store_true", help="unknown keys are errors")
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """0 when it fits, 2 when it cannot."""
+    planned, problems = _planned(options)
+    lines = budgets(planned, options.answer_ms)
+    problems = problems + [problem for line in lines for problem in line.problems()]
+    output.result({"connections": [_line_json(line) for line in lines], "problems": [str(p) for p in problems]})
+    for line in lines:
+        _print(line, output)
+    output.problems(problems)
+    return 2 if any(problem.severity == "error" for problem in problems) else 0
+
+
+def _planned(options: argparse.Namespace) -> tuple[list[PlannedDevice], list[Problem]]:
+    path: Path = options.path
+    if path.is_dir():
+        return plan_settings(settings_of(path), options.strict)
+    kind = kind_of(path) if path.is_file() else "profile"
+    if kind == "settings":
+        return plan_settings(settings_of(path), options.strict)
+    if kind == "devices":
+        return plan_devices(path)
+    return plan_profile(path, _protocols(options), options.interval)
+
+
+def _protocols(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    common = {"UnitID": 1, "Timeout": 1, "IdleTimeout": 0}
+    if not options.rtu:
+        return {"modbus-tcp": {"Address": "127.0.0.1", "Port": 502, **common}}
+    serial = {"BaudRate": options.baud, "DataBits": 8, "StopBits": 1, "Parity": "N"}
+    return {"modbus-rtu": {"Address": "/dev/ttyUSB0", **serial, **common}}
+
+
+def _print(line: LineBudget, output: Output) -> None:
+    output.line(f"{line.connection.key}: {line.busy:.1%} busy")
+    for cost in line.polls:
+        poll = cost.poll
+        output.line(f"  {poll.device}, every {poll.interval:g} s: {', '.join(s.name for s in poll.sources)}")
+        for request in poll.plan.requests:
+            output.line(
+                f"    {request.text:42} PDU {request.pdu.hex(' ')}   {request.sent} B out, {request.received} B in"
+                + (f", {request.line_s * 1000:.1f} ms on the line" if request.line_s else "")
+            )
+        output.line(
+            f"    {cost.requests} requests, {cost.sent + cost.received} bytes, {cost.seconds * 1000:.1f} ms per cycle "
+            f"(answer {cost.answer_ms:g} ms, {cost.answer_from})"
+        )
+
+
+def _line_json(line: LineBudget) -> dict[str, Any]:
+    return {
+        "connection": line.connection.key,
+        "service": line.connection.service,
+        "busy": line.busy,
+        "polls": [_poll_json(cost) for cost in line.polls],
+    }
+
+
+def _poll_json(cost: PollCost) -> dict[str, Any]:
+    return {
+        "device": cost.poll.device,
+        "sources": [source.name for source in cost.poll.sources],
+        "interval_s": cost.poll.interval,
+        "seconds": cost.seconds,
+        "bytes_out": cost.sent,
+        "bytes_in": cost.received,
+        "answer_ms": cost.answer_ms,
+        "answer_from": cost.answer_from,
+        "requests": [
+            {"text": r.text, "pdu": r.pdu.hex(), "sent": r.sent, "received": r.received, "line_s": r.line_s}
+            for r in cost.poll.plan.requests
+        ],
+    }
