@@ -1,0 +1,193 @@
+"""Reading the journal's files: in order for consumers, by selection for people. Runs in threads, with connections of
+its own, and meets files that retention takes away meanwhile."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+
+from datastore.codec import MESSAGE, carries, decode, decode_message
+from datastore.segment import Row, Segment
+from datastore.sources import Sources
+from datastore.sqlite import open_reader, reading
+from gateway.model.query import Selection
+from gateway.model.reading import Event, Record, Source
+
+Key = tuple[int, int]
+"""Origin and offset: the order of people's queries."""
+EVERYTHING = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A selection with its names resolved."""
+
+    selection: Selection
+    numbers: frozenset[int] | None
+    """Sources; None: any."""
+    indexes: dict[int, int]
+    """Per source, where the wanted resource is among its resources; only sources that have others as well."""
+
+    def takes(self, event: Event) -> bool:
+        """Whether an event that is not on disk yet belongs to it."""
+        picked = self.selection
+        if self.numbers is not None and event.source.number not in self.numbers:
+            return False
+        if picked.event and event.offset != picked.event:
+            return False
+        return picked.start <= event.origin <= picked.end and (not picked.resource or picked.resource in event.names())
+
+
+def wanted(selection: Selection, sources: Sequence[Source]) -> Wanted:
+    """Which sources a selection means."""
+    if not (selection.device or selection.source or selection.resource):
+        return Wanted(selection, None, {})
+    matching = [
+        source
+        for source in sources
+        if selection.device in ("", source.device)
+        and selection.source in ("", source.name)
+        and (not selection.resource or selection.resource in source.names)
+    ]
+    several = [s for s in matching if selection.resource and len(s.names) > 1]
+    indexes = {source.number: source.names.index(selection.resource) for source in several}
+    return Wanted(selection, frozenset(source.number for source in matching), indexes)
+
+
+def condition(want: Wanted, segment: Segment, db: sqlite3.Connection) -> str:
+    """SQL that is true for the rows of a selection in this file."""
+    picked = want.selection
+    terms = [f"origin BETWEEN {picked.start:d} AND {picked.end:d}"]
+    if want.numbers is None:
+        terms.append("source > 0")
+    else:
+        here = sorted(want.numbers & segment.numbers)
+        terms.append(f"source IN ({','.join(map(str, here))})")
+    if picked.event:
+        terms.append(f"offset = {picked.event:d}")
+    if segment.partial and want.indexes:
+        indexes = want.indexes
+        db.create_function("carried", 2, lambda number, body: number not in indexes or carries(body, indexes[number]))
+        terms.append("carried(source, body)")
+    return " AND ".join(terms)
+
+
+def touches(want: Wanted, segment: Segment) -> bool:
+    """Whether a file can have anything of a selection."""
+    picked = want.selection
+    if not segment.count or segment.newest < picked.start or segment.oldest > picked.end:
+        return False
+    if picked.event and not segment.first <= picked.event <= segment.last:
+        return False
+    return want.numbers is None or bool(want.numbers & segment.numbers)
+
+
+def in_order(segments: Sequence[Segment], sources: Sources, after: int, upto: int, limit: int) -> list[Record]:
+    """Records above `after` and not above `upto`, for a consumer. Raises Corrupt, sqlite3.Error."""
+    found: list[Record] = []
+    for segment in segments:
+        if len(found) >= limit:
+            break
+        if segment.last > after and segment.first <= upto:
+            where = f"offset > {after:d} AND offset <= {upto:d} ORDER BY offset LIMIT {limit - len(found):d}"
+            found += [_record(sources, row) for row in _rows(segment, where)]
+    return found
+
+
+def by_selection(
+    segments: Sequence[Segment], sources: Sources, want: Wanted, upto: int, extra: Sequence[Event]
+) -> tuple[list[Event], int]:
+    """A page of a selection and how many there are in all: what lies on disk up to offset `upto`, and `extra`, events
+    that are not there yet. Raises Corrupt, sqlite3.Error."""
+    picked = want.selection
+    need = EVERYTHING if picked.limit < 0 else picked.offset + picked.limit
+    keys: list[tuple[Key, Segment | None]] = [((event.origin, event.offset), None) for event in extra]
+    total = len(extra)
+    touched = [segment for segment in segments if touches(want, segment)]
+    touched.sort(key=lambda s: -s.newest if picked.newest_first else s.oldest)
+    keys.sort(key=_first, reverse=picked.newest_first)
+    for segment in touched:
+        with suppress(_Gone), _open(segment) as db:
+            where = f"{condition(want, segment, db)} AND offset <= {upto:d}"
+            total += db.execute(f"SELECT count(*) FROM records WHERE {where}").fetchone()[0]  # noqa: S608
+            if need and (len(keys) < need or _reaches(segment, keys[need - 1][0], picked.newest_first)):
+                keys += [(key, segment) for key in _keys(db, where, need, picked.newest_first)]
+                keys.sort(key=_first, reverse=picked.newest_first)
+                del keys[need:]
+    return _fetch(sources, keys[picked.offset : need], extra), total
+
+
+def _first(pair: tuple[Key, Segment | None]) -> Key:
+    return pair[0]
+
+
+def _reaches(segment: Segment, last: Key, newest_first: bool) -> bool:
+    return segment.newest >= last[0] if newest_first else segment.oldest <= last[0]
+
+
+def _keys(db: sqlite3.Connection, where: str, need: int, newest_first: bool) -> list[Key]:
+    way = "DESC" if newest_first else "ASC"
+    limit = min(need, 2**62)
+    sql = f"SELECT origin, offset FROM records WHERE {where} ORDER BY origin {way}, offset {way} LIMIT {limit:d}"  # noqa: S608
+    return db.execute(sql).fetchall()
+
+
+def _fetch(sources: Sources, page: Sequence[tuple[Key, Segment | None]], extra: Sequence[Event]) -> list[Event]:
+    """The events of these keys, in their order. What retention took away in between is left out."""
+    found = {event.offset: event for event in extra}
+    offsets: dict[str, tuple[Segment, list[int]]] = {}
+    for (_, offset), segment in page:
+        if segment is not None:
+            offsets.setdefault(str(segment.path), (segment, []))[1].append(offset)
+    for segment, some in offsets.values():
+        for row in _rows(segment, "offset IN (SELECT value FROM json_each(?))", str(some)):
+            event = _record(sources, row)
+            if isinstance(event, Event):
+                found[event.offset] = event
+    return [found[offset] for (_, offset), _ in page if offset in found]
+
+
+def _rows(segment: Segment, where: str, *parameters: str) -> list[Row]:
+    with suppress(_Gone), _open(segment) as db:
+        return db.execute(f"SELECT offset, source, origin, body FROM records WHERE {where}", parameters).fetchall()  # noqa: S608
+    return []
+
+
+class _Gone(Exception):
+    """Retention took the file away."""
+
+
+@contextmanager
+def _open(segment: Segment) -> Iterator[sqlite3.Connection]:
+    with reading(segment.path):
+        try:
+            db = open_reader(segment.path)
+        except sqlite3.OperationalError:
+            if segment.path.exists():
+                raise
+            raise _Gone from None
+        with closing(db):
+            yield db
+
+
+def _record(sources: Sources, row: Row) -> Record:
+    offset, number, origin, body = row
+    if number == MESSAGE:
+        return decode_message(offset, origin, body)
+    return decode(sources.get(abs(number)), offset, origin, body)
+
+
+Pending = Callable[[int], bool]
+"""Whether somebody still waits for this offset."""
+
+
+def delete(db: sqlite3.Connection, segment: Segment, want: Wanted, pending: Pending) -> int:
+    """Removes a selection from a file inside the caller's transaction; what somebody still waits for is only hidden
+    from people. Returns how many. Raises sqlite3.Error."""
+    where = condition(want, segment, db)
+    db.create_function("pending", 1, pending)
+    hidden = db.execute(f"UPDATE records SET source = -source WHERE {where} AND pending(offset)").rowcount  # noqa: S608
+    removed = db.execute(f"DELETE FROM records WHERE {where}").rowcount  # noqa: S608
+    db.execute("UPDATE summary SET count = count - ?", (removed,))
+    segment.count -= removed
+    return hidden + removed

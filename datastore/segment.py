@@ -1,0 +1,180 @@
+"""One file of the journal: a stretch of offsets with all that is needed to decode it alone.
+
+The newest segment is appended to and has no index (an index over sources would be rewritten all over at every commit);
+when it is full it is sealed: indexed once, its log folded in. Old ones are dropped as whole files, which is quick and
+needs no room on a full disk.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from datastore.ranges import Range
+from datastore.sources import SourceRow, Sources
+from datastore.sqlite import Corrupt, check, is_version, open_reader, open_writer, prepare, reading, size, transaction
+
+FORMAT = 1
+SCHEMA = """
+CREATE TABLE records (offset INTEGER PRIMARY KEY, source INTEGER NOT NULL, origin INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE sources
+    (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, resources BLOB NOT NULL, about BLOB NOT NULL);
+CREATE TABLE definitions (hash BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE cursors (consumer TEXT PRIMARY KEY, ranges BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE summary (first INTEGER, last INTEGER, count INTEGER, oldest INTEGER, newest INTEGER, partial INTEGER)
+"""
+PATTERN = "journal-*.db"
+Row = tuple[int, int, int, bytes]
+"""Offset; source's number (0: a message; negative: removed from people's queries); origin; body."""
+
+_ROWS = 64
+"""Rows a statement: each statement gives up the interpreter lock and has to win it back."""
+_INSERT = "INSERT OR IGNORE INTO records VALUES "
+_INSERT_MANY = _INSERT + ",".join(["(?,?,?,?)"] * _ROWS)
+_INSERT_ONE = _INSERT + "(?,?,?,?)"
+_SUMMARY = "SELECT min(offset), max(offset), count(*), min(origin), max(origin), 1 FROM records"
+
+
+class Segment:
+    """A file and what is known of its content without opening it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.first = 0
+        """Lowest offset; 0 while empty."""
+        self.last = 0
+        self.count = 0
+        self.oldest = 2**63 - 1
+        """Origin of the oldest record, ns."""
+        self.newest = -(2**63)
+        self.partial = False
+        """Some event may lack some of its source's resources."""
+        self.sealed = False
+        self.bytes = 0
+        self.numbers: set[int] = set()
+        """The sources in it."""
+        self._db: sqlite3.Connection | None = None
+
+    @classmethod
+    def named(cls, folder: Path, first: int) -> "Segment":
+        """A new one, for offsets from `first`."""
+        return cls(folder / f"journal-{first:016d}.db")
+
+    def load(self, sources: Sources) -> dict[str, list[Range]]:
+        """Learns what is in the file, its sources and the cursors it holds; writes nothing. Raises ConfigError,
+        Corrupt, sqlite3.Error."""
+        with reading(self.path), closing(open_reader(self.path)) as db:
+            if not is_version(db, FORMAT, self.path):
+                return {}
+            found = db.execute("SELECT * FROM summary").fetchone()
+            self.sealed = found is not None
+            if not self.sealed:
+                check(db, self.path)
+                found = db.execute(_SUMMARY).fetchone()
+            if found[2]:
+                self.first, self.last, self.count, self.oldest, self.newest, partial = found
+                self.partial = bool(partial)
+            rows = [SourceRow(*row) for row in db.execute("SELECT * FROM sources")]
+            sources.load(rows, dict(db.execute("SELECT * FROM definitions").fetchall()))
+            self.numbers = {row.number for row in rows}
+            self.bytes = size(self.path)
+            return {
+                consumer: [(first, last) for first, last in msgspec.msgpack.decode(ranges)]
+                for consumer, ranges in db.execute("SELECT * FROM cursors")
+            }
+
+    def open(self, wal_bytes: int) -> sqlite3.Connection:
+        """The connection that writes. Raises ConfigError, Corrupt, sqlite3.Error, OSError."""
+        if self._db is None:
+            with reading(self.path):
+                db = open_writer(self.path, wal_bytes)
+            try:
+                prepare(db, SCHEMA, FORMAT, self.path)
+            except BaseException:
+                db.close()
+                raise
+            self._db = db
+        return self._db
+
+    def write(self, rows: Sequence[Row], sources: Sources, cursors: Mapping[str, Sequence[Range]]) -> None:
+        """One transaction. The segment must be open. Raises Corrupt, sqlite3.Error."""
+        assert self._db is not None
+        fresh = {row[1] for row in rows} - self.numbers - {0}
+        with reading(self.path), transaction(self._db):
+            for number in fresh:
+                row, definitions = sources.row(number)
+                self._db.execute("INSERT OR IGNORE INTO definitions VALUES (?,?)", (row.resources, definitions))
+                told = (row.number, row.fingerprint, row.resources, row.about)
+                self._db.execute("INSERT OR REPLACE INTO sources VALUES (?,?,?,?)", told)
+            _insert(self._db, rows)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO cursors VALUES (?,?)",
+                [(consumer, msgspec.msgpack.encode(ranges)) for consumer, ranges in cursors.items()],
+            )
+        self.numbers = self.numbers | fresh
+        self._note(rows)
+
+    def _note(self, rows: Sequence[Row]) -> None:
+        self.bytes = size(self.path)
+        if not rows:
+            return
+        self.first = min(self.first, rows[0][0]) if self.first else rows[0][0]
+        self.last = max(self.last, rows[-1][0])
+        self.count += len(rows)
+        origins = [row[2] for row in rows]
+        self.oldest = min(self.oldest, *origins)
+        self.newest = max(self.newest, *origins)
+
+    def seal(self, wal_bytes: int) -> None:
+        """No more is appended: index it, fold its log in, close it. Raises Corrupt, sqlite3.Error, OSError."""
+        db = self.open(wal_bytes)
+        with reading(self.path):
+            with transaction(db):
+                db.execute("CREATE INDEX IF NOT EXISTS by_source ON records (source, origin)")
+                db.execute("DELETE FROM summary")
+                told = (self.first, self.last, self.count, self.oldest, self.newest, self.partial)
+                db.execute("INSERT INTO summary VALUES (?,?,?,?,?,?)", told)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.sealed = True
+        self.close()
+        self.bytes = size(self.path)
+
+    def carry(self, rows: Sequence[Row], wal_bytes: int) -> None:
+        """Takes over messages of an older segment that goes. Raises Corrupt, sqlite3.Error, OSError."""
+        was_open = self._db is not None
+        db = self.open(wal_bytes)
+        self.write(rows, Sources(), {})
+        if self.sealed:
+            with reading(self.path):
+                db.execute("UPDATE summary SET first=?, count=?, oldest=?", (self.first, self.count, self.oldest))
+        if not was_open:
+            self.close()
+
+    def messages(self) -> list[Row]:
+        """All messages in it. Raises Corrupt, sqlite3.Error."""
+        with reading(self.path), closing(open_reader(self.path)) as db:
+            return db.execute("SELECT * FROM records WHERE source = 0 ORDER BY offset").fetchall()
+
+    def close(self) -> None:
+        """Never raises."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _insert(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    whole = len(rows) // _ROWS * _ROWS
+    for start in range(0, whole, _ROWS):
+        db.execute(_INSERT_MANY, list(chain.from_iterable(rows[start : start + _ROWS])))
+    db.executemany(_INSERT_ONE, rows[whole:])
+
+
+def files(folder: Path) -> Iterable[Path]:
+    """The journal's files, oldest first. Raises OSError."""
+    return sorted(folder.glob(PATTERN))
+
+
+__all__ = ["FORMAT", "PATTERN", "Corrupt", "Row", "Segment", "files"]

@@ -1,0 +1,298 @@
+"""Journal → exporter, with a cursor: retry, back-off, acknowledgement; live values first, the backlog beside them.
+
+Neither loop holds more than one batch: what cannot be sent stays in the journal. Order holds per device within live and
+within historical.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gateway.model.contracts import Clock, Exporter, State, Store
+from gateway.model.errors import NotConnected, PartialSend, StoreFailed
+from gateway.model.health import ConsumerReport
+from gateway.model.reading import Batch, Event, Record
+from gateway.runtime.clock import backoff
+
+log = logging.getLogger(__name__)
+
+SET_ASIDE_NS = 30 * 86400 * 10**9
+"""How long it is remembered which records were set aside."""
+_COUNTS = "set-aside"
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardSettings:
+    """How one consumer is fed."""
+
+    linger_s: float = 0.002
+    """Small events wait so long for company."""
+    batch: int = 256
+    backlog_batch: int = 64
+    backlog_rate: float = 2000.0
+    """Records of the backlog a second, at most."""
+    late_s: float = 2.0
+    """A send held up longer than this: live goes on at the head, what piled up is backlog."""
+    first_retry_s: float = 0.25
+    longest_retry_s: float = 2.0
+    tries: int = 3
+    """How often a record that the other side refuses is sent before it is set aside."""
+
+
+class Forwarder:
+    """Feeds one exporter from one store. `run()` until cancelled."""
+
+    def __init__(
+        self, store: Store, exporter: Exporter, clock: Clock, name: str, settings: ForwardSettings | None = None
+    ) -> None:
+        self.name = name
+        self._store = store
+        self._exporter = exporter
+        self._clock = clock
+        self._settings = settings or ForwardSettings()
+        self._state: State | None = None
+        self._live = 0
+        """Everything up to this offset has been sent live or belongs to the backlog."""
+        self._moved = asyncio.Event()
+        """`_live` grew over something that was not acknowledged."""
+        self._connected = False
+        self._reason = "not connected yet"
+        self._sent = 0
+        self._set_aside = 0
+        self._oldest = 0
+        self._tries: Counter[int] = Counter()
+
+    def remember(self, state: State) -> None:
+        """Where records that were set aside are written down, so that their count outlives a restart."""
+        self._state = state
+        self._set_aside = int(state.get(_COUNTS, self.name) or 0)
+
+    def report(self) -> ConsumerReport:
+        pending = self._store.pending(self.name)
+        behind = min(sum(last - first + 1 for first, last in pending), self._store.report().records)
+        return ConsumerReport(
+            name=self.name,
+            connected=self._connected,
+            reason="" if self._connected else self._reason,
+            behind=behind,
+            oldest=self._oldest if behind else 0,
+            sent=self._sent,
+            set_aside=self._set_aside,
+        )
+
+    # ------------------------------------------------------------------------------------------------- connection
+
+    async def run(self) -> None:
+        """Connects and forwards until cancelled; then only closes the exporter."""
+        self._live = self._store.head
+        began = self._clock.monotonic()
+        attempt = 0
+        while True:
+            try:
+                await self._exporter.connect()
+                if attempt or self._clock.monotonic() - began > self._settings.late_s:
+                    self._live = self._store.head
+                attempt = 0
+                self._is_back()
+                await self._both()
+            except NotConnected as error:
+                self._is_lost(str(error))
+            except Exception as error:
+                log.exception("%s: a bug of ours; connecting again", self.name)
+                self._is_lost(f"internal error: {error}")
+            finally:
+                self._connected = False
+                await self._exporter.close()
+            attempt += 1
+            await self._peek()
+            await self._clock.sleep(backoff(attempt, self._settings.first_retry_s, self._settings.longest_retry_s))
+
+    def _is_back(self) -> None:
+        if self._reason:
+            log.info("%s: connected", self.name)
+        self._connected, self._reason = True, ""
+
+    def _is_lost(self, why: str) -> None:
+        if self._connected or not self._reason:
+            log.warning("%s: connection lost: %s; values are kept in the journal", self.name, why)
+        self._connected, self._reason = False, why or "connection lost"
+
+    async def _both(self) -> None:
+        """Both loops, until one of them ends. Raises what ended it."""
+        loops = [asyncio.create_task(self._forward_live()), asyncio.create_task(self._forward_backlog())]
+        try:
+            await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for loop in loops:
+                loop.cancel()
+            ended = await asyncio.gather(*loops, return_exceptions=True)
+        errors = [error for error in ended if isinstance(error, Exception)]
+        if errors:
+            raise errors[0]
+
+    # ------------------------------------------------------------------------------------------------------- live
+
+    async def _forward_live(self) -> None:
+        settings = self._settings
+        while True:
+            head = await self._store.wait(self._live)
+            if settings.linger_s and head - self._live < settings.batch:
+                await self._clock.sleep(settings.linger_s)
+            try:
+                records = await self._store.read(self._live, settings.batch)
+            except StoreFailed as error:
+                log.warning("%s: %s; live goes on at the newest", self.name, error)
+                records = []
+            if not records:
+                self._leave(self._store.head)
+                continue
+            start = self._clock.monotonic()
+            await self._send(self._live + 1, records)
+            self._leave(records[-1].offset)
+            if self._clock.monotonic() - start > settings.late_s:
+                self._leave(self._store.head)
+
+    def _leave(self, offset: int) -> None:
+        """Live goes on above this offset; what is unacknowledged below is backlog."""
+        self._live = max(self._live, offset)
+        self._moved.set()
+
+    # ---------------------------------------------------------------------------------------------------- backlog
+
+    async def _forward_backlog(self) -> None:
+        settings = self._settings
+        attempt = 0
+        while True:
+            self._moved.clear()
+            behind = self._backlog()
+            if behind is None:
+                self._oldest = 0
+                await self._moved.wait()
+                continue
+            try:
+                took = await self._drain(*behind)
+                attempt = 0
+            except StoreFailed as error:
+                attempt += 1
+                log.warning("%s: the backlog cannot be read: %s", self.name, error)
+                await self._clock.sleep(backoff(attempt, settings.first_retry_s, 30.0))
+                continue
+            await self._clock.sleep(took / settings.backlog_rate)
+            await self._let_live_go_first()
+
+    def _backlog(self) -> tuple[int, int] | None:
+        """The oldest range that live has left behind."""
+        for first, last in self._store.pending(self.name):
+            return (first, min(last, self._live)) if first <= self._live else None
+        return None
+
+    async def _drain(self, first: int, last: int) -> int:
+        """Sends the beginning of a range; returns how many records that were. Raises StoreFailed, NotConnected."""
+        records = await self._store.read(first - 1, self._settings.backlog_batch, last)
+        if not records:
+            self._store.ack(self.name, first, last)
+            return 0
+        self._oldest = records[0].origin
+        await self._send(first, [replace(record, historical=True) for record in records])
+        return len(records)
+
+    async def _let_live_go_first(self) -> None:
+        """Waits a little while live has more than a batch before it."""
+        for _ in range(10):
+            if self._store.head - self._live <= self._settings.batch:
+                return
+            await self._clock.sleep(0.01)
+
+    async def _peek(self) -> None:
+        """Learns how old the oldest unsent record is."""
+        pending = self._store.pending(self.name)
+        try:
+            records: Sequence[Record] = await self._store.read(pending[0][0] - 1, 1) if pending else []
+        except StoreFailed:
+            return
+        self._oldest = records[0].origin if records else 0
+
+    # ------------------------------------------------------------------------------------------------------- send
+
+    async def _send(self, first: int, records: Batch) -> None:
+        """Sends a batch and acknowledges from `first` to its last record what was taken. Raises NotConnected."""
+        refused = await self._deliver(records)
+        self._sent += len(records) - len(refused)
+        self._acknowledge(first, records, refused)
+        if refused:
+            await self._judge([(record, refused[record.offset]) for record in records if record.offset in refused])
+
+    async def _deliver(self, records: Batch) -> dict[int, str]:
+        """Offsets of what was refused, and why. Raises NotConnected."""
+        try:
+            await self._exporter.send(records)
+        except NotConnected:
+            raise
+        except PartialSend as error:
+            return {records[index].offset: str(error) for index in error.indices}
+        except Exception as error:
+            log.exception("%s: a bug of ours while sending %d records", self.name, len(records))
+            if len(records) == 1:
+                return {records[0].offset: f"internal error: {error}"}
+            refused: dict[int, str] = {}
+            for record in records:
+                refused |= await self._deliver([record])
+            return refused
+        return {}
+
+    def _acknowledge(self, first: int, records: Batch, refused: dict[int, str]) -> None:
+        for offset in (record.offset for record in records if record.offset in refused):
+            if offset > first:
+                self._store.ack(self.name, first, offset - 1)
+            first = offset + 1
+        if first <= records[-1].offset:
+            self._store.ack(self.name, first, records[-1].offset)
+
+    async def _judge(self, refused: Sequence[tuple[Record, str]]) -> None:
+        """What was refused too often is set aside; the rest stays in the backlog."""
+        final: dict[str, dict[str, object]] = {}
+        for record, why in refused:
+            self._tries[record.offset] += 1
+            if self._tries[record.offset] < self._settings.tries:
+                continue
+            del self._tries[record.offset]
+            self._store.ack(self.name, record.offset, record.offset)
+            final[str(record.offset)] = {**_about(record), "why": why}
+        self._moved.set()
+        if final:
+            await self._write_down(final)
+
+    async def _write_down(self, final: dict[str, dict[str, object]]) -> None:
+        self._set_aside += len(final)
+        log.error("%s: %d records are refused for good and set aside: %s", self.name, len(final), final)
+        if self._state is None:
+            return
+        try:
+            await self._state.put(f"{_COUNTS}:{self.name}", final, self._clock.now() + SET_ASIDE_NS)
+            await self._state.put(_COUNTS, {self.name: self._set_aside})
+        except StoreFailed as error:
+            log.error("%s: which records were set aside is not written down: %s", self.name, error)
+
+
+def _about(record: Record) -> dict[str, object]:
+    if isinstance(record, Event):
+        return {"device": record.source.device, "source": record.source.name, "origin": record.origin}
+    return {"device": record.device, record.kind: record.name, "origin": record.origin}
+
+
+class Forwarders:
+    """All forwarders: implements `gateway.model.contracts.Forwards`."""
+
+    def __init__(self, forwarders: Sequence[Forwarder] = ()) -> None:
+        self._forwarders = list(forwarders)
+
+    def report(self) -> Sequence[ConsumerReport]:
+        return [forwarder.report() for forwarder in self._forwarders]
+
+    async def run(self) -> None:
+        """All of them, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for forwarder in self._forwarders:
+                group.create_task(forwarder.run(), name=f"forward-{forwarder.name}")
