@@ -13,11 +13,11 @@ from typing import Any
 from gateway.model.command import Command, CommandResult, Desired, Outcome
 from gateway.model.device import DeviceState, Flow
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected, StoreFailed
+from gateway.model.extensions import extensions
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import DeviceResource
 from gateway.model.reading import Event, Message
 from gateway.runtime.lookup import equals
-from gateway.runtime.reported import is_true
 from gateway.runtime.surroundings import Surroundings
 from gateway.runtime.target import APPLIED, DRIFTED, PENDING, REJECTED, SUPERSEDED, Target
 
@@ -211,7 +211,7 @@ class DesiredRoad:
         if self._equal(planned, target, name, reported):
             if target.status(name) == DRIFTED:
                 target.note(name, APPLIED, 200, reported, self._clock.now())
-        elif outage and is_true(resource.properties.optional.get("reapply")) and not self._too_late(target, name):
+        elif outage and extensions(resource.properties.optional).reapply and not self._too_late(target, name):
             target.note(name, PENDING, 202, reported, self._clock.now())
             await self._apply(target, name)
         elif target.status(name) != DRIFTED or target.value(name) != reported:

@@ -25,7 +25,6 @@ class _Count:
     silent: int = 0
     excuse: Slot | None = None
     name: str = ""
-    heard: bool = False
 
 
 def judge(
@@ -37,6 +36,8 @@ def judge(
     if blocked:
         return Judgement(Flow.UNKNOWN, blocked)
     count = _count(planned, slots, since, monotonic)
+    if count.waiting and lane is not None and lane.state == "waiting":
+        count.silent, count.waiting = count.silent + count.waiting, 0
     if not count.silent:
         return Judgement(Flow.ONLINE, "") if count.flowing else Judgement(Flow.UNKNOWN, "not read yet")
     return Judgement(Flow.DEGRADED if count.flowing else Flow.OFFLINE, _why(count, planned.device.name, lane))

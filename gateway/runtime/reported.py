@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.model.extensions import extensions
 from gateway.model.profile import DeviceProfile, DeviceResource
 from gateway.model.reading import GOOD, STALE, Quality
 from gateway.runtime.lastvalues import NEVER, Cell, is_stale
-from gateway.runtime.tolerance import same, tolerance
+from gateway.runtime.tolerance import same
 
 
 @dataclass(slots=True, eq=False)
@@ -25,12 +26,7 @@ class _Property:
 
 def in_twin(resource: DeviceResource) -> bool:
     """Writable, or `optional.twin: true`."""
-    return resource.properties.read_write.writable or is_true(resource.properties.optional.get("twin"))
-
-
-def is_true(value: Any) -> bool:
-    """How a flag is written in the free part of a profile."""
-    return value is True or str(value).strip().lower() == "true"
+    return resource.properties.read_write.writable or extensions(resource.properties.optional).twin
 
 
 class Reported:
@@ -54,7 +50,7 @@ class Reported:
         resources = {resource.name: resource for resource in profile.device_resources}
         self.known = set(resources)
         self.names = {name for name, resource in resources.items() if in_twin(resource)}
-        self._tolerances = {name: tolerance(resources[name]) for name in self.names}
+        self._tolerances = {name: extensions(resources[name].properties.optional).tolerance for name in self.names}
         leaving = [p for name, p in self._properties.items() if name not in self.names and not p.gone]
         if leaving:
             self.version += 1

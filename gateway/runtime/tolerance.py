@@ -4,18 +4,10 @@ import math
 import struct
 from typing import Any
 
+from gateway.model.extensions import extensions
 from gateway.model.profile import DeviceResource, ValueType
 
 _SINGLE = struct.Struct("<f")
-
-
-def tolerance(resource: DeviceResource) -> float:
-    """`optional.tolerance`, in the units people see; 0.0 when there is none or it is no number."""
-    try:
-        given = float(resource.properties.optional.get("tolerance") or 0.0)
-    except (TypeError, ValueError):
-        return 0.0
-    return given if math.isfinite(given) and given > 0 else 0.0
 
 
 def same(one: Any, other: Any, within: float = 0.0) -> bool:
@@ -28,7 +20,7 @@ def same(one: Any, other: Any, within: float = 0.0) -> bool:
 
 def same_of(resource: DeviceResource, wanted: Any, read: Any) -> bool:
     """Equal as this resource carries it: Float32 as single precision, others exactly, both within its tolerance."""
-    if same(wanted, read, tolerance(resource)):
+    if same(wanted, read, extensions(resource.properties.optional).tolerance):
         return True
     if resource.properties.value_type is ValueType.FLOAT32 and _numbers(wanted, read):
         return single(wanted) == single(read)
