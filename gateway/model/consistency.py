@@ -11,6 +11,8 @@ from gateway.model.near import nearest
 from gateway.model.profile import Compat, DeviceProfile, ReadWrite
 
 Path = tuple[str | int, ...]
+MAX_HINTS = 20
+"""Wrong names for which the nearest right one is looked up; each is compared with all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,16 @@ def inconsistencies(profile: Outline) -> Iterator[tuple[Path, str]]:
     yield from _resources(profile)
     directions = {resource.name: resource.read_write for resource in reversed(profile.resources)}
     names: set[str] = set()
+    hints = 0
     for index, command in enumerate(profile.commands):
         path: Path = ("deviceCommands", index)
         if command.name and command.name in names:
             yield (*path, "name"), f"device command {command.name} is duplicated; rename or remove one"
         names.add(command.name)
         for position, name in enumerate(command.uses):
-            what = _operation(command, name, directions)
+            what = _operation(command, name, directions, hints < MAX_HINTS)
             if what:
+                hints += 1
                 yield (*path, "resourceOperations", position, "deviceResource"), what
 
 
@@ -105,12 +109,12 @@ def _resources(profile: Outline) -> Iterator[tuple[Path, str]]:
         names.add(resource.name)
 
 
-def _operation(command: Part, name: str, directions: dict[str, str]) -> str:
+def _operation(command: Part, name: str, directions: dict[str, str], hinted: bool) -> str:
     """What is wrong with a command's use of a resource; empty when nothing is, or when that is said elsewhere."""
     if not name:
         return ""
     if name not in directions:
-        near = nearest(name, directions)
+        near = nearest(name, directions) if hinted else ""
         hint = f"; did you mean {near}?" if near else "; add the resource or remove this operation"
         return f"device command's resource {name} doesn't match any device resource{hint}"
     allowed = directions[name]

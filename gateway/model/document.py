@@ -11,6 +11,8 @@ from gateway.model.errors import ConfigError, Problem
 
 MAX_BYTES = 64 * 2**20
 """Bytes of a file that are still read."""
+MAX_PROBLEMS = 500
+"""Problems of one file that are still named."""
 
 
 class YamlMap(dict[str, Any]):

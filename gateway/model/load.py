@@ -156,4 +156,4 @@ def _check_devices(shaping: Shaping, devices: list[Device], path: tuple[str, ...
 def _finish(shaping: Shaping) -> tuple[Problem, ...]:
     if shaping.wrong:
         shaping.refuse()
-    return tuple(sorted(shaping.problems, key=lambda problem: problem.line))
+    return tuple(shaping.told())

@@ -1,5 +1,6 @@
 """A document → a model: keys sorted out first, then the types; what is wrong is collected with its place."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import UnionType
@@ -8,7 +9,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, Union, get_args,
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from gateway.model.document import Document
+from gateway.model.document import MAX_PROBLEMS, Document
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.fields import EdgeXModel
 from gateway.model.near import nearest
@@ -16,8 +17,6 @@ from gateway.model.said import required, said
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
-MAX_PROBLEMS = 500
-"""Problems of one file that are still named."""
 
 
 class Child(NamedTuple):
@@ -34,22 +33,34 @@ class Shaping:
         self.document = document
         self.problems = list(document.problems)
         self.unknown: Literal["error", "warning"] = "error" if strict else "warning"
-
-    @property
-    def wrong(self) -> bool:
-        return any(problem.severity == "error" for problem in self.problems)
+        self.wrong = any(problem.severity == "error" for problem in self.problems)
+        self._counts: Counter[str] = Counter()
+        self._unnamed = 0
 
     def error(self, path: Path, what: str) -> None:
         """One thing wrong at `path`."""
-        self.problems.append(self.document.problem(path, what))
+        self._add(path, what, "error")
+
+    def _add(self, path: Path, what: str, severity: str) -> None:
+        self.wrong = self.wrong or severity == "error"
+        self._counts[severity] += 1
+        if self._counts[severity] <= MAX_PROBLEMS:
+            self.problems.append(self.document.problem(path, what, severity))
+        else:
+            self._unnamed += 1
+
+    def told(self) -> list[Problem]:
+        """All problems so far, by line; of a request body only errors."""
+        told = [one for one in self.problems if one.severity == "error" or self.document.file]
+        told.sort(key=lambda problem: problem.line)
+        if self._unnamed:
+            severity = "error" if self.wrong else "warning"
+            told.append(Problem("", f"and {self._unnamed} more problems", self.document.file, 0, severity))
+        return told
 
     def refuse(self) -> NoReturn:
-        """Raises ConfigError with all errors so far (and the warnings, which may explain them), by line."""
-        found = sorted(self.problems, key=lambda problem: problem.line)
-        if len(found) > MAX_PROBLEMS:
-            rest = Problem("", f"and {len(found) - MAX_PROBLEMS} more problems", self.document.file)
-            found = [*found[:MAX_PROBLEMS], rest]
-        raise ConfigError(found)
+        """Raises ConfigError with all errors so far; of a file also its warnings, which may explain them."""
+        raise ConfigError(self.told())
 
     def build(self, model: type[M], value: Any, path: Path, wanted: Sequence[str] = ()) -> M | None:
         """`shape`, then `validate`; None when something was wrong. `wanted`: keys the model alone would not want."""
@@ -64,7 +75,7 @@ class Shaping:
         try:
             return model.model_validate(tree)
         except ValidationError as error:
-            for one in error.errors(include_url=False)[: 2 * MAX_PROBLEMS]:
+            for one in error.errors(include_url=False):
                 where, what = said(one)
                 self.error((*path, *where), what)
             return None
@@ -118,7 +129,7 @@ class Shaping:
             what = f"unknown key {key[:60]!r}, which is ignored; {hint}"
             if self.unknown == "error":
                 what = f"unknown key {key[:60]!r}; {hint}"
-            self.problems.append(self.document.problem((*path, key), what, self.unknown))
+            self._add((*path, key), what, self.unknown)
 
 
 def _given(tree: Mapping[str, Any], key: str) -> bool:

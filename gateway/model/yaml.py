@@ -22,7 +22,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from gateway.model.document import Document, YamlList, YamlMap, key_path, many_objects, utf8
+from gateway.model.document import MAX_PROBLEMS, Document, YamlList, YamlMap, key_path, many_objects, utf8
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.scalar import MAX_DEPTH, NULLS, Plain, resolve
 
@@ -264,6 +264,8 @@ class _Reader:
         path = [frame.key or "" if isinstance(frame.node, YamlMap) else len(frame.node) for frame in frames]
         where = [*path[:-1], key] if key is not None else path
         self.problems.append(Problem(key_path(where), what, self.file, line))
+        if len(self.problems) >= MAX_PROBLEMS:
+            self._stop(line, "too many problems; the rest of the file was not read")
 
     def _stop(self, line: int, what: str) -> NoReturn:
         raise ConfigError([*self.problems, Problem("", what, self.file, line)])
