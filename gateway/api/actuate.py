@@ -1,6 +1,5 @@
 """One read or write of a device, for core-command and for the device services: EdgeX's parameters, bodies, outcomes."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
@@ -108,12 +107,12 @@ def actor(request: Request) -> str:
 async def write_now(parts: Parts, command: Command) -> None:
     """Writes to the device. Returns when EdgeX would say 200; else raises EdgexError with the whole chain."""
     planned = parts.registry.planned.get(command.device)
-    missing = _missing(planned, command.name, command.args) if planned else ""
-    if missing:
-        raise EdgexError(500, f"DeviceResource {missing} not found in request body and no default value defined")
     result = await parts.commands.run(command)
-    if result.outcome is not Outcome.CONFIRMED and not _edgex_takes(parts, planned, result):
-        raise _unsuccessful(result)
+    if result.outcome is Outcome.CONFIRMED or _edgex_takes(parts, planned, result):
+        return
+    if planned and result.outcome is Outcome.REJECTED and result.code == 400 and _lacks_value(planned, command):
+        raise EdgexError(500, result.error)
+    raise _unsuccessful(result)
 
 
 def _edgex_takes(parts: Parts, planned: PlannedDevice | None, result: CommandResult) -> bool:
@@ -121,22 +120,17 @@ def _edgex_takes(parts: Parts, planned: PlannedDevice | None, result: CommandRes
     return quirks and result.outcome is Outcome.UNCONFIRMED
 
 
-def _missing(planned: PlannedDevice, name: str, args: Mapping[str, Any]) -> str:
-    """The first resource that a write would leave without a value: EdgeX calls that a 500."""
-    source = planned.sources.get(name)
-    if source is None:
-        return ""
-    command = next((c for c in planned.profile.device_commands if c.name == name), None)
-    if not (command.read_write if command else source.resources[0].properties.read_write).writable:
-        return ""
-    defaults = {op.device_resource: op.default_value for op in command.resource_operations} if command else {}
-    return next(
-        (
-            r.name
-            for r in source.resources
-            if r.name not in args and not defaults.get(r.name) and not r.properties.default_value
-        ),
-        "",
+def _lacks_value(planned: PlannedDevice, command: Command) -> bool:
+    """Nobody gives a resource its value, neither the body nor a default: EdgeX calls that a 500. A misspelt name in the
+    body is the caller's fault instead."""
+    source = planned.sources.get(command.name)
+    if source is None or not command.args.keys() <= set(source.names):
+        return False
+    group = next((c for c in planned.profile.device_commands if c.name == command.name), None)
+    defaults = {op.device_resource: op.default_value for op in group.resource_operations} if group else {}
+    return any(
+        r.name not in command.args and not defaults.get(r.name) and not r.properties.default_value
+        for r in source.resources
     )
 
 

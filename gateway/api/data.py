@@ -20,8 +20,7 @@ async def _events(parts: Parts, selection: Selection, page: Page) -> GoResponse:
 
 
 async def _readings(parts: Parts, selection: Selection, page: Page, only: frozenset[str] | None = None) -> GoResponse:
-    named = frozenset({selection.resource}) if selection.resource else only
-    total, readings = await readings_page(parts, selection, page, named)
+    total, readings = await readings_page(parts, selection, page, only)
     return reply(totalCount=total, readings=readings)
 
 

@@ -15,6 +15,8 @@ from gateway.model.reading import Event
 
 CHUNK = 500
 """Events looked at in one go while readings are counted; the loop runs in between."""
+LOOK_AT_MOST = 20_000
+"""Events that are looked at one by one for a count; about a second's work."""
 
 
 @runtime_checkable
@@ -35,7 +37,10 @@ async def events_page(parts: Parts, selection: Selection, page: Page) -> tuple[i
 async def readings_page(
     parts: Parts, selection: Selection, page: Page, only: frozenset[str] | None = None
 ) -> tuple[int, list[dict[str, Any]]]:
-    """How many readings there are, and this page of them, newest first. `only`: these resources."""
+    """How many readings there are, and this page of them, newest first. `only`: these resources. Raises EdgexError
+    413, 416."""
+    if selection.resource:
+        return await _one_per_event(parts, selection, page)
     total = await count_readings(parts.store, selection, only)
     page.check(total)
     found: list[dict[str, Any]] = []
@@ -52,10 +57,24 @@ async def readings_page(
     return total, found[: page.limit]
 
 
+async def _one_per_event(parts: Parts, selection: Selection, page: Page) -> tuple[int, list[dict[str, Any]]]:
+    """Of one resource an event has one reading, so the store's own paging will do."""
+    events, total = await parts.store.events(replace(selection, offset=page.offset, limit=page.limit))
+    page.check(total)
+    only = frozenset({selection.resource})
+    return total, [reading for event in events for reading in readings_json(event, only)]
+
+
 async def count_readings(store: Store, selection: Selection, only: frozenset[str] | None = None) -> int:
-    """Of a selection; without the store's help every event is looked at."""
-    if only is None and not selection.resource and isinstance(store, CountsReadings):
+    """Of a selection. Without the store's help every event is looked at, which is refused for too many of them:
+    EdgexError(413)."""
+    if only is None and isinstance(store, CountsReadings):
         return await store.count_readings(selection)
+    events = (await store.events(replace(selection, limit=0)))[1]
+    if events > LOOK_AT_MOST:
+        raise EdgexError(
+            413, f"{events} events match, too many to count their readings; ask for one resource, or a span"
+        )
     return sum([_count(event, only) async for event in _newest_first(store, selection)])
 
 
@@ -64,7 +83,7 @@ def _count(event: Event, only: frozenset[str] | None) -> int:
 
 
 async def _newest_first(store: Store, selection: Selection) -> AsyncIterator[Event]:
-    """All events of a selection. What is appended meanwhile is left out: the end is fixed at the first look."""
+    """All events of a selection. What is appended meanwhile is left out: the end moves along."""
     offset = 0
     while True:
         events, _ = await store.events(replace(selection, offset=offset, limit=CHUNK))
@@ -72,8 +91,10 @@ async def _newest_first(store: Store, selection: Selection) -> AsyncIterator[Eve
             yield event
         if len(events) < CHUNK:
             return
-        selection = replace(selection, end=min(selection.end, events[-1].origin))
-        offset = sum(e.origin == events[-1].origin for e in events)
+        last = events[-1].origin
+        # those of the same origin were seen already: in this chunk, and before it if it had no other origin
+        offset = offset + len(events) if last == selection.end else sum(e.origin == last for e in events)
+        selection = replace(selection, end=last)
 
 
 async def find_event(parts: Parts, identity: str) -> Event:

@@ -45,6 +45,9 @@ class FakeProtocols:
     def services(self) -> Sequence[str]:
         return [SERVICE]
 
+    def check(self, profile: DeviceProfile) -> list[Problem]:
+        return []
+
 
 class FakeRegistry:
     """Refuses devices whose protocols say `Refuse`, whole sets at a time, as the real one does."""

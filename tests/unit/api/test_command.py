@@ -117,11 +117,12 @@ async def test_a_write_of_a_bad_body_is_400_and_runs_nothing(
 
 
 async def test_a_value_that_nobody_gives_is_edgex_s_500(house: House, api: httpx.AsyncClient) -> None:
+    text = "DeviceResource Setpoint not found in request body and no default value defined"
+    house.commands.result = lambda command: outcome(command, Outcome.REJECTED, 400, text)
     answer = await api.put(f"{OWN}/name/boiler/Setpoint", content=b"")
-    assert answer.status_code == 500
-    assert answer.json()["message"] == "DeviceResource Setpoint not found in request body and no default value defined"
-    assert (await api.put(f"{OWN}/name/boiler/Secret", content=b"")).status_code == 200
-    assert [c.name for c in house.commands.ran] == ["Secret"]
+    assert (answer.status_code, answer.json()["message"]) == (500, text)
+    for name, body in (("Setpoint", {"Setpont": 1}), ("Setpoint", {"Setpoint": "x"}), ("Secret", {}), ("Nope", {})):
+        assert (await api.put(f"{OWN}/name/boiler/{name}", json=body)).status_code == 400, (name, body)
 
 
 REFUSALS: list[tuple[Outcome, int, int]] = [

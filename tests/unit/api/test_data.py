@@ -114,6 +114,26 @@ async def test_readings_are_paged_one_by_one(
     assert len({r["id"] for r in whole["readings"]}) == 30
 
 
+async def test_many_events_of_one_origin_are_each_seen_once(
+    house: House, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "CHUNK", 3)
+    for i in range(11):
+        house.event("boiler", "Both", [i, i], NOW - (5 if i < 9 else 4))
+    body = await get(api, "/reading/all?limit=-1")
+    assert (body["totalCount"], len(body["readings"])) == (22, 22)
+    assert {r["value"] for r in body["readings"]} == {str(i) for i in range(11)}
+
+
+async def test_too_many_events_are_not_looked_at_one_by_one(
+    kept: House, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "LOOK_AT_MOST", 15)
+    answer = await api.get(f"{DATA}/reading/all")
+    assert (answer.status_code, "ask for one resource" in answer.json()["message"]) == (413, True)
+    assert (await get(api, "/reading/resourceName/Setpoint"))["totalCount"] == 10
+
+
 @pytest.mark.parametrize(
     ("path", "count"),
     [
