@@ -1,13 +1,10 @@
 """Whether two values of a resource are the same, for read-backs, desired values and twin patches."""
 
-import math
-import struct
 from typing import Any
 
 from gateway.model.extensions import extensions
 from gateway.model.profile import DeviceResource, ValueType
-
-_SINGLE = struct.Struct("<f")
+from gateway.runtime.single import single
 
 
 def same(one: Any, other: Any, within: float = 0.0) -> bool:
@@ -25,15 +22,6 @@ def same_of(resource: DeviceResource, wanted: Any, read: Any) -> bool:
     if resource.properties.value_type is ValueType.FLOAT32 and _numbers(wanted, read):
         return single(wanted) == single(read)
     return False
-
-
-def single(value: float) -> float:
-    """The nearest single-precision number; infinite where it has none."""
-    try:
-        found: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
-    return found
 
 
 def _numbers(*values: Any) -> bool:
