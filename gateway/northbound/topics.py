@@ -2,7 +2,6 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import quote
 
 from gateway.model.names import check_name, decode_name, encode_name
 from gateway.model.reading import Source
@@ -78,7 +77,7 @@ def _name(level: str) -> str:
 
 def encode_key(name: str) -> str:
     """A resource's name as a key of a twin document: letters of any script, digits, `_ - .` and `%` escapes."""
-    return _NOT_IN_KEYS.sub(lambda found: quote(found[0], safe=""), name)
+    return _NOT_IN_KEYS.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
 
 
 def decode_key(key: str) -> str:

@@ -1,13 +1,20 @@
 """Small stand-ins for what the cloud meets in the house, keeping the contracts, and sources and events to send."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
+
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from gateway.model.command import Command, CommandResult, Desired
 from gateway.model.device import DeviceState, Flow
 from gateway.model.errors import CommandRejected
 from gateway.model.profile import DeviceResource, ReadWrite, ResourceProperties, ValueType
 from gateway.model.reading import Event, Source
+from gateway.northbound.delivery import Outgoing
+from gateway.northbound.settings import MqttSettings
 
 
 def source(device: str, name: str, *resources: str, value_type: ValueType = ValueType.FLOAT64) -> Source:
@@ -115,3 +122,42 @@ class State:
     async def remove(self, table: str, keys: Any) -> None:
         for key in keys:
             self.tables.get(table, {}).pop(key, None)
+
+
+class Client:
+    """The MQTT client, with everything delivered at once."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = MqttSettings(url="mqtt://127.0.0.1", response_prefixes=["replies/"], **settings)
+        self.version = "5"
+        self.generation = 1
+        self.session_present = False
+        self.reason = "lost"
+        self.sent: list[Outgoing] = []
+        self.acked: list[int] = []
+        self.paused = False
+        self.on_message: Any = None
+
+    async def deliver(self, messages: Any) -> None:
+        self.sent += messages
+
+    def ack(self, message: MQTTMessage) -> None:
+        self.acked.append(message.mid)
+
+    def pause(self, paused: bool) -> None:
+        self.paused = paused
+
+    def said(self, ending: str) -> list[Any]:
+        """Bodies on topics with this ending."""
+        return [json.loads(m.payload) for m in self.sent if m.topic.endswith(ending) and m.payload]
+
+
+def incoming(topic: str, payload: Any, retain: bool = False, mid: int = 1, **properties: Any) -> MQTTMessage:
+    message = MQTTMessage(mid, topic.encode("utf-8", "surrogateescape"))
+    message.payload = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    message.retain = retain
+    message.qos = 1
+    message.properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    for name, value in properties.items():
+        setattr(message.properties, name, value)
+    return message

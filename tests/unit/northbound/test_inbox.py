@@ -1,0 +1,430 @@
+"""What arrives is obeyed, answered or counted; never anything else, whatever it is."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.model.errors import DeviceError, NoAnswer, NotConnected, StoreFailed
+from gateway.model.reading import TIMEOUT
+from gateway.northbound.answers import Answers
+from gateway.northbound.desired import TABLE, DesiredInbox
+from gateway.northbound.inbox import HIGH, Inbox
+from gateway.northbound.link import Link
+from gateway.northbound.presence import Presence
+from gateway.northbound.topics import Topics
+from tests.support.clock import MovingClock, settle
+from tests.unit.northbound.fakes import Client, Commands, State, Twins, event, incoming, source
+
+P = "southgate/v1/gw"
+CMD = f"{P}/d/m1/cmd/Relay"
+DESIRED = f"{P}/d/m1/twin/desired"
+
+
+class Stage:
+    """An inbox whose tasks run, between a fake client and fake commands."""
+
+    def __init__(self, clock: MovingClock, state: State | None = None) -> None:
+        self.clock = clock
+        self.client = Client()
+        self.twins = Twins("m1")
+        self.commands = Commands()
+        self.state = state or State()
+        client: Any = self.client
+        self.link = Link(client, Topics("southgate/v1", "gw"), "01S", clock)
+        self.counts = self.link.counts
+        self.presence = Presence(self.link, self.twins, "1")
+        self.answers = Answers(self.link)
+        self.desired = DesiredInbox(self.link, self.answers, self.presence, self.commands, self.state)
+        self.inbox = Inbox(self.link, self.answers, self.presence, self.desired, self.commands)
+        self.presence.follow_devices()
+        self.desired.load()
+        self.tasks = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.answers.run())]
+        self.mids = 0
+
+    async def get(self, topic: str, payload: Any, retain: bool = False, **properties: Any) -> None:
+        """Something arrives and is handled."""
+        self.mids += 1
+        self.inbox.put(incoming(topic, payload, retain, self.mids, **properties))
+        await settle()
+
+    async def settled(self) -> None:
+        """The connection is set up: the mark comes back."""
+        task = asyncio.create_task(self.inbox.settle())
+        await settle()
+        mark = next(m for m in reversed(self.client.sent) if m.topic == f"{P}/rebirth")
+        await self.get(mark.topic, mark.payload)
+        await task
+
+    async def close(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.inbox.close()
+
+
+@pytest_asyncio.fixture
+async def stage(clock: MovingClock) -> AsyncIterator[Stage]:
+    stage = Stage(clock)
+    await stage.settled()
+    yield stage
+    await stage.close()
+
+
+def body(**more: Any) -> dict[str, Any]:
+    return {"id": "c1", "args": {"Relay": True}, **more}
+
+
+# ---------------------------------------------------------------------------------------------------------- commands
+
+
+async def test_a_command_is_handed_on_and_then_acknowledged(stage: Stage) -> None:
+    await stage.get(CMD, body(if_version=3), ResponseTopic="replies/x", CorrelationData=b"\0\xff")
+    [command] = stage.commands.accepted
+    assert (command.id, command.device, command.name, command.args) == ("c1", "m1", "Relay", {"Relay": True})
+    assert (command.actor, command.if_version, command.expires_at) == ("mqtt", 3, None)
+    assert (command.reply_to, command.correlation) == ("replies/x", b"\0\xff")
+    assert stage.client.acked[-1] == stage.mids
+
+
+async def test_a_command_is_not_acknowledged_before_it_is_on_disk(stage: Stage) -> None:
+    gate = asyncio.Event()
+
+    async def slow(command: Any) -> None:
+        await gate.wait()
+
+    stage.commands.accept = slow  # type: ignore[method-assign]
+    await stage.get(CMD, body())
+    assert stage.mids not in stage.client.acked
+    gate.set()
+    await settle()
+    assert stage.client.acked[-1] == stage.mids
+
+
+async def test_a_retained_command_is_ignored_and_counted(stage: Stage) -> None:
+    await stage.get(CMD, body(), retain=True)
+    assert stage.commands.accepted == []
+    assert stage.counts["retained_cmd"] == 1
+
+
+async def test_expiry_is_the_earlier_of_the_two(stage: Stage) -> None:
+    now = stage.clock.now()
+    await stage.get(CMD, body(expires_at=now + 5), MessageExpiryInterval=60)
+    await stage.get(CMD, body(expires_at=now + 90 * 10**9), MessageExpiryInterval=60)
+    await stage.get(CMD, body(), MessageExpiryInterval=60)
+    assert [c.expires_at for c in stage.commands.accepted] == [now + 5, now + 60 * 10**9, now + 60 * 10**9]
+
+
+async def test_without_expiry_the_queue_of_a_resumed_session_is_too_old(stage: Stage) -> None:
+    stage.client.generation, stage.client.session_present = 2, True
+    await stage.get(CMD, body(id="queued"))
+    await stage.get(CMD, body(id="dated", expires_at=stage.clock.now() + 10**9))
+    await stage.settled()
+    await stage.get(CMD, body(id="live"))
+    found = {c.id: c.expires_at for c in stage.commands.accepted}
+    now = stage.clock.now()
+    assert found == {"queued": now, "dated": now + 10**9, "live": None}
+    assert stage.counts["queued_without_expiry"] == 1
+
+
+async def test_a_new_session_has_no_queue(stage: Stage) -> None:
+    stage.client.generation = 2
+    await stage.get(CMD, body())
+    assert stage.commands.accepted[0].expires_at is None
+
+
+async def test_a_response_topic_elsewhere_is_not_used(stage: Stage) -> None:
+    await stage.get(CMD, body(), ResponseTopic=f"{P}/d/m1/cmd/Relay", CorrelationData=b"1")
+    assert stage.commands.accepted[0].reply_to == ""
+    assert stage.counts["response_topic_refused"] == 1
+
+
+async def test_what_is_not_understood_is_answered_where_there_is_an_id(stage: Stage) -> None:
+    await stage.get(CMD, b'{"id":"c9","args":{"x":NaN}}', CorrelationData=b"k")
+    await stage.get(CMD, b"no json")
+    await stage.get(CMD, b'{"id":"big","args":{"x":"' + b"y" * 100_000 + b'"}}')
+    await stage.get(CMD, {"args": {}}, ResponseTopic="replies/z")
+    first, big = stage.client.said("Relay/result")
+    assert (first["id"], first["status"], first["code"]) == ("c9", "rejected", 400)
+    assert "NaN" in first["error"]
+    assert (big["id"], big["code"]) == ("big", 413)
+    assert stage.client.said("replies/z")[0]["id"] is None
+    assert stage.commands.accepted == []
+    assert (stage.counts["cmd_refused_400"], stage.counts["cmd_refused_413"]) == (3, 1)
+    answer = next(m for m in stage.client.sent if m.topic.endswith("Relay/result"))
+    assert answer.properties is not None
+    assert answer.properties.CorrelationData == b"k"
+
+
+async def test_a_disk_that_refuses_is_said(stage: Stage) -> None:
+    stage.commands.fails = StoreFailed("full")
+    await stage.get(CMD, body())
+    [answer] = stage.client.said("Relay/result")
+    assert (answer["id"], answer["code"], answer["status"]) == ("c1", 503, "rejected")
+
+
+@pytest.mark.parametrize("topic", [f"{P}/d/%00/cmd/x", f"{P}/d/m1/cmd/%GG", f"{P}/other", f"{P}/d/\udcff/cmd/x"])
+async def test_topics_that_are_none_are_counted(stage: Stage, topic: str) -> None:
+    await stage.get(topic, body())
+    assert stage.counts["bad_topic"] == 1
+    assert stage.client.acked[-1] == stage.mids
+
+
+async def test_a_flood_stops_the_reading_and_goes_on_afterwards(stage: Stage) -> None:
+    for _ in range(HIGH + 2):
+        stage.inbox.put(incoming(CMD, body()))
+    assert stage.client.paused
+    await settle(3 * HIGH)
+    assert not stage.client.paused
+    assert len(stage.commands.accepted) == HIGH + 2
+
+
+async def test_a_bug_in_the_house_does_not_end_the_inbox(stage: Stage) -> None:
+    stage.commands.fails = RuntimeError("ours")
+    await stage.get(CMD, body())
+    stage.commands.fails = None
+    await stage.get(CMD, body())
+    assert stage.counts["bugs"] == 1
+    assert len(stage.commands.accepted) == 1
+
+
+# ----------------------------------------------------------------------------------------------------- read, get, rebirth
+
+
+async def test_read_now_answers_with_values(stage: Stage) -> None:
+    of = source("m1", "all", "A", "B")
+    stage.commands.events["m1", "all"] = event(of, 1.5, None, origin=9, quality={1: TIMEOUT})
+    await stage.get(f"{P}/d/m1/read", {"id": "r1", "source": "all"}, ResponseTopic="replies/r")
+    [answer] = stage.client.said("replies/r")
+    assert (answer["id"], answer["status"], answer["code"], answer["attempt"]) == ("r1", "confirmed", 200, 1)
+    assert answer["result"] == {"ts": 9, "v": {"A": 1.5, "B": None}, "q": {"B": ["bad", "timeout"]}}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (NotConnected("gone"), "rejected", 503),
+        (NoAnswer("silent"), "failed", 504),
+        (DeviceError("2", "illegal address"), "failed", 502),
+        (RuntimeError("ours"), "rejected", 500),
+    ],
+)
+async def test_a_read_that_fails_says_why(stage: Stage, error: Exception, status: str, code: int) -> None:
+    stage.commands.fails = error
+    await stage.get(f"{P}/d/m1/read", {"id": "r1", "source": "all"})
+    [answer] = stage.client.said("/d/m1/read/result")
+    assert (answer["id"], answer["status"], answer["code"]) == ("r1", status, code)
+
+
+async def test_a_late_read_and_an_unknown_source(stage: Stage) -> None:
+    await stage.get(f"{P}/d/m1/read", {"id": "late", "source": "all", "expires_at": stage.clock.now() - 1})
+    await stage.get(f"{P}/d/m1/read", {"id": "none", "source": "all"})
+    assert [(a["id"], a["code"]) for a in stage.client.said("read/result")] == [("late", 410), ("none", 404)]
+
+
+async def test_the_twin_is_given_on_request(stage: Stage) -> None:
+    stage.twins.set("m1", Power=5)
+    await stage.get(f"{P}/d/m1/twin/get", b"")
+    await stage.get(f"{P}/d/m1/twin/get", {"id": "g"}, ResponseTopic="replies/g")
+    await stage.get(f"{P}/d/nobody/twin/get", b"")
+    [document] = stage.client.said("/d/m1/twin/get/result")
+    assert (document["version"], document["properties"]) == (2, {"Power": 5})
+    assert stage.client.said("replies/g")[0]["id"] == "g"
+    assert stage.client.said("/d/nobody/twin/get/result")[0]["code"] == 404
+
+
+async def test_rebirth_is_noted_and_marks_are_not(stage: Stage) -> None:
+    await stage.get(f"{P}/rebirth", b'{"mark":"old"}')
+    assert not stage.inbox.rebirth.is_set()
+    await stage.get(f"{P}/rebirth", b"")
+    assert stage.inbox.rebirth.is_set()
+
+
+async def test_a_broker_that_keeps_the_mark_is_not_waited_for(clock: MovingClock) -> None:
+    stage = Stage(clock)
+    task = asyncio.create_task(stage.inbox.settle())
+    await clock.advance(5)
+    await task
+    assert stage.counts["mark_missing"] == 1
+    await stage.close()
+
+
+async def test_a_connection_lost_while_settling_is_heard(clock: MovingClock) -> None:
+    stage = Stage(clock)
+    task = asyncio.create_task(stage.inbox.settle())
+    await settle()
+    stage.inbox.lost()
+    with pytest.raises(NotConnected):
+        await task
+    await stage.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ desired
+
+
+def wish(version: int, epoch: str = "a", **properties: Any) -> dict[str, Any]:
+    return {"epoch": epoch, "version": version, "ts": 1, "properties": properties}
+
+
+def versions(stage: Stage) -> list[tuple[str, int]]:
+    return [(d.epoch, d.version) for d in stage.commands.desires]
+
+
+async def test_a_desired_document_is_handed_on_with_names(stage: Stage) -> None:
+    await stage.get(DESIRED, wish(1, **{"a%2Fb": 5, "Größe": 1}) | {"expires_at": 77})
+    [desired] = stage.commands.desires
+    assert (desired.device, desired.epoch, desired.version) == ("m1", "a", 1)
+    assert (desired.properties, desired.expires_at) == ({"a/b": 5, "Größe": 1}, 77)
+    assert stage.state.tables[TABLE] == {"m1": ["a", 1]}
+
+
+async def test_versions_are_left_to_the_command_road(stage: Stage) -> None:
+    for version in (5, 5, 4):
+        await stage.get(DESIRED, wish(version))
+    assert versions(stage) == [("a", 5), ("a", 5), ("a", 4)]
+
+
+async def test_while_setting_up_only_the_newest_is_handed_on(clock: MovingClock) -> None:
+    stage = Stage(clock)
+    stage.desired.collect()
+    await stage.get(DESIRED, wish(2))
+    await stage.get(DESIRED, wish(3))
+    await stage.get(DESIRED, wish(3), retain=True)
+    await stage.get(DESIRED, wish(2))
+    assert versions(stage) == []
+    await stage.settled()
+    assert versions(stage) == [("a", 3)]
+    await stage.close()
+
+
+async def test_the_retained_document_wins_over_another_epoch_from_the_queue(clock: MovingClock) -> None:
+    stage = Stage(clock)
+    stage.desired.collect()
+    await stage.get(DESIRED, wish(9, "old"))
+    await stage.get(DESIRED, wish(2, "new"), retain=True)
+    await stage.get(DESIRED, wish(10, "old"))
+    await stage.settled()
+    assert versions(stage) == [("new", 2)]
+    await stage.close()
+
+
+async def test_a_restored_cloud_is_believed_after_fetching_again(stage: Stage) -> None:
+    await stage.get(DESIRED, wish(9, "old"))
+    await stage.get(DESIRED, wish(2, "new"))
+    assert versions(stage) == [("old", 9)]
+    assert stage.desired.may_fetch()
+    await stage.get(DESIRED, wish(2, "new"), retain=True)
+    assert versions(stage) == [("old", 9), ("new", 2)]
+    await stage.get(DESIRED, wish(2, "new"), retain=True)
+    assert versions(stage)[2:] == []
+
+
+async def test_the_epoch_is_remembered_over_a_restart(clock: MovingClock) -> None:
+    state = State()
+    state.tables[TABLE] = {"m1": ["new", 7]}
+    stage = Stage(clock, state)
+    await stage.get(DESIRED, wish(5, "old"))
+    assert versions(stage) == []
+    assert stage.desired.may_fetch()
+    await stage.close()
+
+
+async def test_subscribing_anew_is_rate_limited(stage: Stage) -> None:
+    await stage.get(DESIRED, wish(9, "old"))
+    for _ in range(2):
+        await stage.get(DESIRED, wish(2, "new"))
+    assert stage.desired.may_fetch()
+    assert not stage.desired.may_fetch()
+    await stage.get(DESIRED, wish(2, "new"))
+    assert not stage.desired.may_fetch()
+    await stage.clock.advance(5)
+    assert stage.desired.may_fetch()
+
+
+async def test_too_large_is_acknowledged_as_such_and_not_applied(stage: Stage) -> None:
+    await stage.get(DESIRED, wish(4, x="y" * 40_000), retain=True)
+    assert versions(stage) == []
+    [ack] = stage.client.said("twin/desired/ack")
+    assert (ack["version"], ack["session"]) == (4, "01S")
+    assert ack["results"]["*"]["status"] == "rejected"
+    assert ack["results"]["*"]["code"] == 413
+    assert next(m for m in stage.client.sent if m.topic.endswith("ack")).retain
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (wish(4) | {"properties": {"a b": 1}}, 400),
+        (wish(4) | {"properties": {"a": [[[[[[[[[[1]]]]]]]]]]}}, 413),
+        ({"version": 4, "properties": {}}, 400),
+        (b'{"epoch":"a","version":4,"properties":{"a":NaN}}', 400),
+    ],
+)
+async def test_what_is_wrong_is_acknowledged_with_its_version(stage: Stage, payload: Any, code: int) -> None:
+    await stage.get(DESIRED, payload)
+    [ack] = stage.client.said("twin/desired/ack")
+    assert (ack["version"], ack["results"]["*"]["code"]) == (4, code)
+
+
+async def test_a_wish_for_a_device_to_come_waits_for_it(stage: Stage) -> None:
+    await stage.get(f"{P}/d/m2/twin/desired", wish(1), retain=True)
+    await stage.get(f"{P}/d/m2/twin/desired", wish(2), retain=True)
+    assert versions(stage) == []
+    stage.twins.add("m2")
+    stage.presence.follow_devices()
+    await stage.desired.again()
+    assert [(d.device, d.version) for d in stage.commands.desires] == [("m2", 2)]
+
+
+async def test_a_wish_waits_for_the_disk(stage: Stage) -> None:
+    stage.commands.fails = StoreFailed("full")
+    await stage.get(DESIRED, wish(1))
+    stage.commands.fails = None
+    await stage.desired.again()
+    assert versions(stage) == [("a", 1)]
+
+
+async def test_a_cleared_document_means_nothing(stage: Stage) -> None:
+    await stage.get(DESIRED, b"")
+    assert stage.counts["desired_cleared"] == 1
+    assert stage.client.said("ack") == []
+
+
+# ------------------------------------------------------------------------------------------------------- whatever else
+
+TOPICS = st.sampled_from([CMD, DESIRED, f"{P}/d/m1/read", f"{P}/d/m1/twin/get", f"{P}/rebirth", f"{P}/d/%2/read"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.dictionaries(
+    st.sampled_from(["id", "args", "expires_at", "if_version", "source", "epoch", "version", "properties", "mark"]),
+    JSON,
+)
+PAYLOADS = st.binary(max_size=60) | BODIES.map(lambda given: json.dumps(given).encode())
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(TOPICS, PAYLOADS, st.booleans()), min_size=1, max_size=8))
+def test_nothing_that_arrives_is_an_error(arriving: list[tuple[str, bytes, bool]]) -> None:
+    async def all_of_it() -> None:
+        stage = Stage(MovingClock())
+        await stage.settled()
+        for topic, payload, retain in arriving:
+            await stage.get(topic, payload, retain)
+        assert stage.counts["bugs"] == 0
+        assert len(stage.client.acked) == stage.mids
+        for command in stage.commands.accepted:
+            assert isinstance(command.id, str)
+            assert isinstance(command.args, dict)
+        for sent in stage.client.sent:
+            json.loads(sent.payload)
+        await stage.close()
+
+    asyncio.run(all_of_it())
