@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
-from simulators.faults import NONE, change, fault
+from simulators.faults import change, fault
 from simulators.world import Running, World, serve
 
 
@@ -72,14 +72,12 @@ def _world(options: SimulateOptions) -> World:
 
 
 def _afflict(running: Running, options: SimulateOptions) -> None:
-    faults = NONE
-    for text in options.faults:
-        faults = fault(text, faults)
-    if options.delay:
-        faults = change(faults, delay=options.delay)
-    if faults is not NONE:
-        for served in running.devices.values():
-            served.unit.faults = faults
+    """Every device suffers the faults of the options beside those of its own."""
+    for served in running.devices.values():
+        faults = served.unit.faults
+        for text in options.faults:
+            faults = fault(text, faults)
+        served.unit.faults = change(faults, delay=options.delay) if options.delay else faults
 
 
 def table(running: Running) -> list[str]:
