@@ -158,29 +158,38 @@ class Journal:
     async def commit(self) -> None:
         target = self._head
         while self._committed < target:
-            await self._commit()
+            await self._commit(target)
             if self._failing:
                 raise StoreFailed(f"the journal cannot be written: {self._failing}")
 
-    async def _commit(self) -> None:
+    async def _commit(self, upto: int | None = None) -> None:
+        """Seen through even when whoever asked is cancelled: what the disk has taken must be known."""
+        await asyncio.shield(asyncio.ensure_future(self._commit_now(upto)))
+
+    async def _commit_now(self, upto: int | None) -> None:
         async with self._commit_lock:
+            if self._closed or (upto is not None and self._committed >= upto):
+                return
             self._dirty.clear()
             self._urgent.clear()
-            records = self._tail.uncommitted()[:AT_ONCE]
+            head = self._head
+            records = self._tail.uncommitted()
+            if len(records) > AT_ONCE:
+                records = records[:AT_ONCE]
+                head = records[-1].offset
             cursors = {name: list(cursor.ranges) for name, cursor in self._cursors.items()}
             try:
-                outcome = await self._in(self._writer, self._disk.commit, records, cursors, self._head)
+                outcome = await self._in(self._writer, self._disk.commit, records, cursors, head)
             except _DISK as error:
                 self._fails(sqlite.why(error))
             else:
-                self._succeeds(records, outcome)
+                self._succeeds(head, outcome)
             if self._tail.uncommitted():
                 self._dirty.set()
 
-    def _succeeds(self, records: Sequence[Record], outcome: Outcome) -> None:
-        if records:
-            self._committed = max(self._committed, records[-1].offset)
-            self._tail.committed(self._committed)
+    def _succeeds(self, head: int, outcome: Outcome) -> None:
+        self._committed = max(self._committed, head)
+        self._tail.committed(self._committed)
         self._dropped["failed"] += outcome.refused
         for lost in outcome.lost:
             self._lost(lost)

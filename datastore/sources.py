@@ -5,14 +5,15 @@ import json
 import threading
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from gateway.model.profile import DeviceResource
+from gateway.model.profile import Compat, DeviceResource
 from gateway.model.reading import Source
 from gateway.model.scalar import LiteralFloat, LiteralInt, resolve
 
 _LITERAL = "$literal"
+_ABOUT = [one.name for one in fields(Source) if one.init and one.name not in ("resources", "number")]
 _REMEMBERED = 4096
 """Source objects whose number is remembered, so that a throw-away source does not stay in memory for ever."""
 
@@ -57,9 +58,7 @@ class Sources:
 
     def _number(self, source: Source) -> Source:
         definition = self._definition(source.resources)
-        about = _json(
-            [source.service, source.profile, source.device, source.name, list(source.mappings), dict(source.tags)]
-        )
+        about = _json({name: getattr(source, name) for name in _ABOUT})
         fingerprint = hashlib.blake2b(definition + about, digest_size=16).digest()
         with self._lock:
             number = self._numbers.get(fingerprint)
@@ -118,13 +117,15 @@ class Sources:
         return [self.get(number) for number in sorted(self._rows)]
 
     def _build(self, row: SourceRow) -> Source:
-        service, profile, device, name, mappings, tags = _from_json(row.about)
+        about = _from_json(row.about)
         resources = self._resources.get(row.resources)
         if resources is None:
             told = _from_json(zlib.decompress(self._definitions[row.resources]))
             resources = tuple(DeviceResource.model_validate(one) for one in told)
             self._resources[row.resources] = resources
-        return Source(service, profile, device, name, resources, tuple(mappings), tags, row.number)
+        about["mappings"] = tuple(about["mappings"])
+        about["compat"] = Compat(about["compat"])
+        return Source(**about, resources=resources, number=row.number)
 
 
 def _json(value: Any) -> bytes:

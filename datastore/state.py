@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ SCHEMA = """
 CREATE TABLE facts (tab TEXT, key TEXT, value TEXT NOT NULL, expires_at INTEGER, PRIMARY KEY (tab, key)) WITHOUT ROWID;
 CREATE INDEX by_expiry ON facts (expires_at) WHERE expires_at IS NOT NULL
 """
+_ALL = "SELECT tab, key, value, expires_at FROM facts"
 WAL_BYTES = 1_000_000
 _DISK = (sqlite3.Error, OSError, Corrupt)
 
@@ -176,13 +178,10 @@ class SqliteState:
         except (sqlite3.OperationalError, OSError):
             if not self._path.exists():
                 raise
-            db = sqlite.open_reader(self._path)
-            with sqlite.reading(self._path):
-                rows = db.execute("SELECT tab, key, value, expires_at FROM facts").fetchall()
-            db.close()
-            return rows
+            with sqlite.reading(self._path), closing(sqlite.open_reader(self._path)) as only:
+                return only.execute(_ALL).fetchall()
         with sqlite.reading(self._path):
-            return db.execute("SELECT tab, key, value, expires_at FROM facts").fetchall()
+            return db.execute(_ALL).fetchall()
 
     def _connect(self) -> sqlite3.Connection:
         if self._db is None:
@@ -221,5 +220,17 @@ def _apply(db: sqlite3.Connection, change: _Change) -> None:
     db.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?,?)", kept)
 
 
+def read_table(path: Path, table: str) -> dict[str, Any]:
+    """The facts of one table, for a program beside the gateway; empty where there is no file. Raises StoreFailed."""
+    if not path.exists():
+        return {}
+    try:
+        with sqlite.reading(path), closing(sqlite.open_reader(path)) as db:
+            rows = db.execute("SELECT key, value FROM facts WHERE tab = ?", (table,)).fetchall()
+    except _DISK as error:
+        raise StoreFailed(f"{path} cannot be read: {sqlite.why(error)}") from error
+    return {key: json.loads(text) for key, text in rows}
+
+
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))

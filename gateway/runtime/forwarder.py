@@ -59,6 +59,8 @@ class Forwarder:
         """`_live` grew over something that was not acknowledged."""
         self._connected = False
         self._reason = "not connected yet"
+        self._told = False
+        """That it is lost has been logged."""
         self._sent = 0
         self._set_aside = 0
         self._oldest = 0
@@ -110,13 +112,15 @@ class Forwarder:
             await self._clock.sleep(backoff(attempt, self._settings.first_retry_s, self._settings.longest_retry_s))
 
     def _is_back(self) -> None:
-        if self._reason:
-            log.info("%s: connected", self.name)
+        if self._told:
+            log.info("%s: connected again", self.name)
+        self._told = False
         self._connected, self._reason = True, ""
 
     def _is_lost(self, why: str) -> None:
-        if self._connected or not self._reason:
-            log.warning("%s: connection lost: %s; values are kept in the journal", self.name, why)
+        if not self._told:
+            log.warning("%s: not connected: %s; values are kept in the journal", self.name, why)
+        self._told = True
         self._connected, self._reason = False, why or "connection lost"
 
     async def _both(self) -> None:
