@@ -74,6 +74,8 @@ class Start(NamedTuple):
 
 def whole(value: Any) -> int:
     """An integer as Go's base 0 reads it: 10, `0x0A`, `0b1010`, `012`, quoted or not. Raises ValueError."""
+    if type(value) is int:
+        return value
     text = literal_text(value).strip().replace("_", "")
     found = None if isinstance(value, bool) else _INTEGER.fullmatch(text)
     if found is None:
@@ -92,6 +94,8 @@ def flag(value: Any) -> bool:
 
 
 def _start(value: Any, info: ValidationInfo) -> Start:
+    if type(value) is int and value >= 0:
+        return Start(value)
     text = literal_text(value).strip()
     if isinstance(value, float) and (info.context or {}).get("compat") is Compat.EDGEX:
         text = f"{value:.2f}" if not value.is_integer() else f"{value:.0f}"

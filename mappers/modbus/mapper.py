@@ -1,18 +1,17 @@
 """Modbus over one connection: read a plan's blocks, write a source's values."""
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import DeviceError, NoAnswer
 from gateway.model.plan import Connection
 from gateway.model.reading import TIMEOUT, Event, Quality, refused
-from mappers.modbus.codec import encode, encode_bits
 from mappers.modbus.connection import Unit
 from mappers.modbus.plan import Block, ModbusPlan
 from mappers.modbus.point import Point
 from mappers.modbus.wire import Wire
+from mappers.modbus.writes import read_of, with_bit, write_pdu
 
 EXCEPTIONS = {
     1: "ILLEGAL FUNCTION",
@@ -98,7 +97,7 @@ class ModbusMapper:
         """Everything is encoded before anything is sent. Raises CommandRejected (422) for what does not fit,
         NotConnected, NoAnswer, DeviceError."""
         wishes = [
-            (point, values[point.name], _pdu(point, values[point.name]))
+            (point, values[point.name], write_pdu(point, values[point.name]))
             for points in plan.points
             for point in points
             if point.name in values
@@ -108,12 +107,10 @@ class ModbusMapper:
 
     async def _merged(self, to: Unit, point: Point, value: Any) -> bytes:
         """The write of a register with one bit changed; calls on a mapper do not overlap, so nothing comes between."""
-        answer = await self._confirmed(to, struct.pack(">BHH", 3, point.address, 1))
+        answer = await self._confirmed(to, read_of(point))
         if len(answer) != 4:
             raise DeviceError("", f"the device answered with {len(answer) - 2} bytes instead of 2", _text(answer))
-        register: int = struct.unpack_from(">H", answer, 2)[0]
-        mask = 1 << _wire_bit(point)
-        return _register_pdu(point, struct.pack(">H", register | mask if value else register & ~mask))
+        return with_bit(point, int.from_bytes(answer[2:]), value)
 
     async def _write(self, to: Unit, pdu: bytes) -> None:
         answer = await self._confirmed(to, pdu)
@@ -147,39 +144,6 @@ def _quality(pick: slice | tuple[int, ...], count: int, bad: dict[int, Quality])
         pick = tuple(range(pick.start, pick.start + count))
     found = {i: WRITE_ONLY if at < 0 else bad[at] for i, at in enumerate(pick) if at < 0 or at in bad}
     return found or None
-
-
-def _pdu(point: Point, value: Any) -> bytes | None:
-    """None: the register must be read first, to change one bit of it."""
-    if point.table.bits:
-        return _coil_pdu(point, encode_bits(point, value))
-    data = encode(point, value)
-    if point.bit is None:
-        return _register_pdu(point, data)
-    if point.write_function != 22:
-        return None
-    mask = 1 << _wire_bit(point)
-    return struct.pack(">BHHH", 22, point.address, 0xFFFF ^ mask, mask if value else 0)
-
-
-def _coil_pdu(point: Point, bits: Sequence[bool]) -> bytes:
-    if point.write_function == 5:
-        return struct.pack(">BHH", 5, point.address, 0xFF00 if bits[0] else 0)
-    size = -(-len(bits) // 8)
-    data = sum(bit << at for at, bit in enumerate(bits)).to_bytes(size, "little")
-    return struct.pack(">BHHB", 15, point.address, len(bits), size) + data
-
-
-def _register_pdu(point: Point, data: bytes) -> bytes:
-    if len(data) == 2 and point.write_function != 16:
-        return struct.pack(">BH", 6, point.address) + data
-    return struct.pack(">BHHB", 16, point.address, len(data) // 2, len(data)) + data
-
-
-def _wire_bit(point: Point) -> int:
-    """The bit of the register as it travels, 0 the least significant."""
-    bit = point.bit or 0
-    return bit if point.order in ("ABCD", "CDAB") else bit ^ 8
 
 
 def _not_there(to: Unit, code: int) -> str:

@@ -23,8 +23,8 @@ from mappers.modbus.point import Point, locate
 TCP_REQUEST_REGISTERS = 50
 """What a request over TCP costs, in registers: far less than it truly does (a turnaround is worth hundreds), because
 bridged addresses may be holes that some devices refuse."""
-TURNAROUND_S = 0.005
-"""A serial device's time to answer while it was not learned."""
+ANSWER_MS = 5.0
+"""A serial device's own time to answer while it was not learned; weighs on what a request costs."""
 Span = tuple[int, int]
 
 
@@ -72,13 +72,17 @@ def plan(device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
     cells: dict[Point, int] = {}
     blocks = []
     for table in Table:
-        mine = sorted((p for p in readable if p.table is table), key=lambda p: (p.address, p.end, p.name))
+        mine = sorted((p for p in readable if p.table is table), key=_place)
         _check_limits(mine, unit)
         for held in _held(mine, join(_spans(mine), cost.limit(table), cost.gap(table), _barriers(mine))):
             cells.update({point: len(cells) + i for i, point in enumerate(held)})
             blocks.append(cost.block(table, held))
     picks = tuple(_pick([cells.get(p, -1) for p in mine]) for mine in points)
     return ModbusPlan(device.name, unit, tuple(sources), tuple(blocks), picks, points)
+
+
+def _place(point: Point) -> tuple[int, int, str]:
+    return (point.address, point.size, point.name)
 
 
 def _points(sources: Sequence[Source]) -> tuple[tuple[Point, ...], ...]:
@@ -195,8 +199,8 @@ class _Cost:
     def __init__(self, connection: Connection, unit: Unit, facts: Facts) -> None:
         self._unit = unit
         self._line = connection.settings if isinstance(connection.settings, Serial) else None
-        answer: Any = facts.get("answer_s")
-        self._answer_s = float(answer) if isinstance(answer, int | float) else TURNAROUND_S
+        learned: Any = facts.get("answer_ms")
+        self._answer_s = (float(learned) if isinstance(learned, int | float) else ANSWER_MS) / 1000
         self._framing = 7 if self._line is None else 3
 
     def limit(self, table: Table) -> int:
@@ -208,14 +212,15 @@ class _Cost:
             return self._unit.max_gap
         registers = TCP_REQUEST_REGISTERS
         if self._line is not None:
-            empty = self._line_s(5 + self._framing, 2 + self._framing)
+            empty = self._line_s(5 + self._framing, 2 + self._framing) + self._answer_s
             registers = int(empty / (2 * self._line.char_s))
         return 16 * registers if table.bits else registers
 
     def _line_s(self, sent: int, received: int) -> float:
+        """Characters and the silence that ends each frame."""
         if self._line is None:
             return 0.0
-        return (sent + received) * self._line.char_s + 2 * self._line.silence_s + self._answer_s
+        return (sent + received) * self._line.char_s + 2 * self._line.silence_s
 
     def block(self, table: Table, held: tuple[Point, ...]) -> Block:
         start = held[0].address

@@ -82,18 +82,19 @@ def locate(resource: DeviceResource, compat: Compat) -> tuple[Point | None, tupl
 class _Resource:
     """A resource for a cache: many devices share one, and equal ones are one."""
 
-    __slots__ = ("key", "resource")
+    __slots__ = ("hash", "key", "resource")
 
     def __init__(self, key: Any, resource: DeviceResource) -> None:
         properties = resource.properties
         self.key = (resource.name, key, properties.value_type, properties.read_write)
+        self.hash = hash(self.key)
         self.resource = resource
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Resource) and self.key == other.key
 
     def __hash__(self) -> int:
-        return hash(self.key)
+        return self.hash
 
 
 @lru_cache(maxsize=4096)
