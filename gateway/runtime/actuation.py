@@ -1,6 +1,5 @@
 """One act on a device: write, read back, compare. What happened is a value, never an error."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +8,7 @@ from gateway.model.command import Outcome
 from gateway.model.contracts import Devices
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.reading import Event, Source
+from gateway.runtime.ledger import plain
 from gateway.runtime.lookup import Wanted
 
 
@@ -62,11 +62,6 @@ async def read_back(
 def values_of(event: Event) -> dict[str, Any]:
     """Values by resource name, JSON-able."""
     return {name: plain(value) for name, value in zip(event.names(), event.values, strict=True)}
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can carry it."""
-    return base64.b64encode(value).decode() if isinstance(value, bytes | bytearray) else value
 
 
 def _difference(wanted: Wanted, read: Mapping[str, Any], event: Event) -> str:

@@ -24,6 +24,8 @@ from gateway.runtime.target import APPLIED, DRIFTED, PENDING, REJECTED, SUPERSED
 TABLE = "desired"
 LOOK_S = 30.0
 """How often pending and applied properties are looked at again."""
+LONGEST_S = 3600.0
+"""A property that stays pending is tried with pauses that double up to this, and at once when its device is back."""
 MAX_BYTES = 32 * 1024
 MAX_DEPTH = 10
 TRY_AGAIN = (412, 423, 429, 500, 503, 504)
@@ -44,6 +46,7 @@ class DesiredRoad:
         self._targets: dict[str, Target] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resting: dict[tuple[str, str], float] = {}
         self.ignored: Counter[str] = Counter()
         """Documents not above the last version, per device."""
 
@@ -106,8 +109,8 @@ class DesiredRoad:
             for device, target in list(self._targets.items()):
                 if device not in self._around.registry.current.devices:
                     await self._forget(device)
-                elif target.told:
-                    self._spawn(self._reconcile(device, target))
+                elif target.told and not self._locks[device].locked():
+                    self._spawn(self._reconcile(device, target, patient=True))
 
     def device_changed(self, device: str, before: DeviceState, now: DeviceState) -> None:
         """A device that is back gets what is pending; what it lost during its outage is written again or shown."""
@@ -133,14 +136,18 @@ class DesiredRoad:
 
     # --------------------------------------------------------------------------------------------------- reconciling
 
-    async def _reconcile(self, device: str, target: Target, first: bool = False, outage: bool = False) -> None:
-        """One look at every property; tells the owner when anything changed. `outage`: the device was away."""
+    async def _reconcile(
+        self, device: str, target: Target, first: bool = False, outage: bool = False, patient: bool = False
+    ) -> None:
+        """One look at every property; tells the owner when anything changed. `outage`: the device was away; `patient`:
+        what failed lately may rest."""
         async with self._locks.setdefault(device, asyncio.Lock()):
             before = dict(target.results)
             for name in target.properties:
                 if self._targets.get(device) is not target:
                     return
-                await self._look(target, name, outage)
+                if not (patient and self._rests(target, name)):
+                    await self._look(target, name, outage)
             if before != target.results or not target.told or first:
                 target.told = True
                 await self._save(target)
@@ -152,6 +159,10 @@ class DesiredRoad:
             await self._look_for_drift(target, name, outage)
         elif status == PENDING and not self._too_late(target, name):
             await self._apply(target, name)
+
+    def _rests(self, target: Target, name: str) -> bool:
+        until = self._resting.get((target.device, name), 0.0)
+        return target.status(name) == PENDING and self._clock.monotonic() < until
 
     def _too_late(self, target: Target, name: str) -> bool:
         late = target.expires_at is not None and self._clock.trusted() and self._clock.now() >= target.expires_at
@@ -187,6 +198,8 @@ class DesiredRoad:
     def _conclude(self, target: Target, name: str, result: CommandResult) -> None:
         read = result.readback.get(name)
         target.end(name)
+        pause = min(LOOK_S * 2.0 ** min(target.tries(name) - 1, 10), LONGEST_S)
+        self._resting[target.device, name] = self._clock.monotonic() + pause
         now = self._clock.now()
         if result.outcome is Outcome.CONFIRMED:
             target.note(name, APPLIED, 200, target.properties[name] if read is None else read, now)
@@ -242,6 +255,7 @@ class DesiredRoad:
     async def _forget(self, device: str) -> None:
         self._targets.pop(device, None)
         self._locks.pop(device, None)
+        self._resting = {key: until for key, until in self._resting.items() if key[0] != device}
         with suppress(StoreFailed):
             await self._state.remove(TABLE, [device])
 

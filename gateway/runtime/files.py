@@ -73,11 +73,21 @@ class Contents:
 def _line(place: Place[Any], kind: str, where: str) -> int:
     assert place.path is not None
     document = yaml.read(place.path.read_bytes(), place.file)
-    inside: list[int | str] = [int(p) if p.isdigit() else p for p in re.findall(r"[^.\[\]]+", where)]
+    inside = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", where)]
     if kind == "device":
-        top: list[int | str] = ["deviceList"] if isinstance(document.value, Mapping) else []
-        inside = [*top, place.index, *inside]
+        inside = [*(["deviceList"] if isinstance(document.value, Mapping) else []), place.index, *inside]
+    else:
+        inside = _indexes(place.value, where) or inside
     return document.line(inside)
+
+
+def _indexes(profile: DeviceProfile, where: str) -> list[int | str]:
+    """`deviceResources[Voltage].properties.scale`, with the resource's place in the list."""
+    named = re.fullmatch(r"deviceResources\[(.+)\]\.([\w.]+)", where)
+    names = [resource.name for resource in profile.device_resources]
+    if named is None or named[1] not in names:
+        return []
+    return ["deviceResources", names.index(named[1]), *named[2].split(".")]
 
 
 class Folders:

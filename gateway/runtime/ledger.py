@@ -3,7 +3,9 @@
 A repeated id finds the first result, also after kill -9; what was started and has no result is resolved by reading
 back, never by doing it again."""
 
+import base64
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -105,12 +107,23 @@ class Ledger:
 MAX_UNWRITTEN = 1024
 
 
+def plain(value: Any) -> Any:
+    """A value as JSON can carry it: bytes as base64, what is no finite number as text."""
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _key(device: str, command: str) -> str:
     return f"{device}\n{command}"
 
 
 def _stored(entry: Entry) -> dict[str, Any]:
-    command = asdict(replace(entry.command, args=dict(entry.command.args)))
+    command = asdict(replace(entry.command, args=plain(entry.command.args)))
     command["correlation"] = entry.command.correlation.hex()
     result = None
     if entry.result is not None:
@@ -118,8 +131,8 @@ def _stored(entry: Entry) -> dict[str, Any]:
     return {
         "command": command,
         "started": entry.started,
-        "old": dict(entry.old),
-        "result": result,
+        "old": plain(entry.old),
+        "result": plain(result),
         "told": entry.told,
         "repeats": entry.repeats,
     }
@@ -143,7 +156,7 @@ def result_message(entry: Entry, result: CommandResult, outputs: Mapping[str, An
     command = entry.command
     said: dict[str, Any] = {"error": result.error}
     if not result.error:
-        said = {"result": dict(outputs or result.readback)}
+        said = {"result": plain(outputs or result.readback)}
     body = {
         "id": result.id,
         "status": str(result.outcome),
@@ -152,9 +165,9 @@ def result_message(entry: Entry, result: CommandResult, outputs: Mapping[str, An
         "started": result.started,
         "finished": result.finished,
         "attempt": result.attempt,
-        "readback": dict(result.readback),
+        "readback": plain(result.readback),
         "actor": command.actor,
-        "wanted": dict(result.wanted),
-        "old": dict(entry.old),
+        "wanted": plain(result.wanted),
+        "old": plain(entry.old),
     }
     return Message("result", result.device, result.name, result.finished, body, command.reply_to, command.correlation)

@@ -16,6 +16,7 @@ from gateway.model.profile import (
     ValueType,
 )
 from gateway.model.reading import Event, Quality, Source
+from gateway.runtime.sources import sources_of
 
 
 def resource(name: str, kind: str = "Float32", read_write: str = "R", **more: Any) -> DeviceResource:
@@ -44,10 +45,7 @@ def planned(
 ) -> PlannedDevice:
     """A device; `polls`: source → seconds."""
     device = Device(name=name, profile_name=owner.name, service_name="device-fake", **more)
-    sources = {r.name: source(owner, name, r.name) for r in owner.device_resources}
-    for each in owner.device_commands:
-        members = [operation.device_resource for operation in each.resource_operations]
-        sources[each.name] = source(owner, name, each.name, *members)
+    sources = sources_of(device, owner, "device-fake")
     made = []
     for chosen, interval in (polls or {}).items():
         event = AutoEvent(interval=f"{interval}s", source_name=chosen)
