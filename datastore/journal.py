@@ -42,6 +42,8 @@ def _untold(_name: str, _state: str, _why: str) -> None:
 RETRY_S = 1.0
 HOUSEKEEPING_S = 60.0
 """Age is looked at so often even when nothing is appended."""
+QUIET_S = 60.0
+"""No drop for so long clears the alarm: a full journal drops a file now and then, not all the time."""
 AT_ONCE = 20_000
 """Records a transaction at most."""
 _DISK = (sqlite3.Error, OSError, Corrupt)
@@ -70,6 +72,7 @@ class Journal:
         self._dropped = {"full": 0, "age": 0, "failed": 0}
         self._told = dict(self._dropped)
         self._dropping = False
+        self._dropped_at = 0.0
         self._closed = False
 
     async def open(self) -> None:
@@ -128,12 +131,12 @@ class Journal:
                     continue
                 record.source = number(record.source)
                 if self._full:
-                    self._dropped["full"] += 1
+                    self._drop("full")
                     continue
             else:
                 self._urgent.set()
             if not tail.takes(record):
-                self._dropped["failed"] += 1
+                self._drop("failed")
                 continue
             if head >= self._disk.offsets.promised:
                 head = self._disk.offsets.beyond(head)
@@ -146,6 +149,10 @@ class Journal:
             self._dropped["failed"] += tail.shed()
             self._wake()
         return head
+
+    def _drop(self, cause: str) -> None:
+        self._dropped[cause] += 1
+        self._dirty.set()
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -226,12 +233,16 @@ class Journal:
 
     def _tell_drops(self) -> None:
         dropping = {cause: count for cause, count in self._dropped.items() if count > self._told[cause]}
+        now = self._clock.monotonic()
+        if dropping or self._full:
+            self._dropped_at = now
         if dropping and not self._dropping:
             said = ", ".join(f"{count} ({cause})" for cause, count in dropping.items())
             self._alarm(DROPPING, "raised", f"records were dropped before every consumer had them: {said}")
-        elif self._dropping and not dropping:
+            self._dropping = True
+        elif self._dropping and now - self._dropped_at > QUIET_S:
             self._alarm(DROPPING, "cleared", "nothing more is dropped")
-        self._dropping = bool(dropping)
+            self._dropping = False
         self._told = dict(self._dropped)
 
     # ---------------------------------------------------------------------------------------------------- consume

@@ -45,7 +45,7 @@ class Tail:
     def shed(self) -> int:
         """Under `drop-oldest`: makes room when too much waits for the disk; readings go before messages. Returns how
         many records went."""
-        if self._waiting <= self._limit:
+        if self._waiting <= self._limit or self._drop_newest:
             return 0
         waiting = self.uncommitted()
         room = self._limit * 9 // 10

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from datastore.journal import Journal
 from datastore.settings import JournalSettings
 from gateway.model.contracts import Clock
+from tests.support.clock import MovingClock
 
 
 class Alarms(list[tuple[str, str, str]]):
@@ -35,3 +36,12 @@ async def journal(
             run.cancel()
             await asyncio.gather(run, return_exceptions=True)
         await made.close()
+
+
+async def eventually(done: Callable[[], bool], clock: MovingClock | None = None, seconds: float = 10.0) -> None:
+    """Until something is true that another thread brings about; the clock moves on meanwhile if one is given."""
+    async with asyncio.timeout(seconds):
+        while not done():
+            if clock is not None:
+                await clock.advance(0.1)
+            await asyncio.sleep(0.001)

@@ -1,5 +1,7 @@
 """Cursors against the plainest model there is: a set of offsets."""
 
+from itertools import pairwise
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -40,7 +42,7 @@ class Cursor(RuleBasedStateMachine):
         ranges = self.ranges.ranges
         assert ranges[-1][1] == FOREVER
         assert all(first <= last for first, last in ranges)
-        assert all(left[1] + 1 < right[0] for left, right in zip(ranges, ranges[1:], strict=False))
+        assert all(left[1] + 1 < right[0] for left, right in pairwise(ranges))
 
     @invariant()
     def counts(self) -> None:
