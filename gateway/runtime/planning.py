@@ -13,7 +13,7 @@ from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Source
 from gateway.runtime.schedule import polls_of
-from gateway.runtime.sources import select, sources_of
+from gateway.runtime.sources import select, select_among, sources_of
 from gateway.runtime.transform import check_transform
 
 
@@ -30,7 +30,8 @@ class Planner:
         """What is wrong with a profile whatever the protocol."""
         known = self._checked.get(id(profile))
         if known is None or known[0] is not profile:
-            found = [problem for resource in profile.device_resources for problem in check_transform(resource)]
+            compat = Compat.EDGEX if Compat.EDGEX in (self.compat, profile.compat) else Compat.NONE
+            found = [problem for resource in profile.device_resources for problem in check_transform(resource, compat)]
             known = self._checked[id(profile)] = profile, found
         return known[1]
 
@@ -47,21 +48,27 @@ class Planner:
         if any(problem.severity == "error" for problem in problems):
             raise ConfigError(problems)
         connection = protocol.connection(device)
-        sources = self._numbered(device, sources_of(device, profile, protocol.service, self.compat))
+        sources = sources_of(device, profile, protocol.service, self.compat)
+        wanted = self._number(device, sources)
 
         def plan(chosen: Sequence[Source]) -> Plan:
             made: Plan = protocol.plan(device, chosen, facts)
             return made
 
-        polls = polls_of(device, sources, device.auto_events, plan) if polled(device) else ()
+        polls = polls_of(device, wanted, device.auto_events, plan) if polled(device) else ()
         return PlannedDevice(device, profile, connection, sources, tuple(polls), facts), problems
 
-    def _numbered(self, device: Device, sources: dict[str, Source]) -> dict[str, Source]:
-        """Sources that are polled get their numbers now; the others when they are first used."""
-        number = self.store.number
-        for name in {event.source_name for event in device.auto_events} & sources.keys():
-            sources[name] = number(sources[name])
-        return sources
+    def _number(self, device: Device, sources: dict[str, Source]) -> Mapping[str, Source]:
+        """Sources that are polled get their numbers now, the others when they are first used. The answer also has
+        the selections that autoEvents make by regular expression."""
+        chosen: dict[str, Source] = {}
+        for event in device.auto_events:
+            name = event.source_name
+            if name in sources:
+                sources[name] = self.store.number(sources[name])
+            elif (source := select_among(sources, name)) is not None:
+                chosen[name] = self.store.number(source)
+        return {**sources, **chosen}
 
 
 def polled(device: Device) -> bool:

@@ -11,7 +11,6 @@ from gateway.model.configuration import Configuration, Difference
 from gateway.model.contracts import Clock, Lanes, Protocols, State, Store
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem, StoreFailed
-from gateway.model.names import check_name
 from gateway.model.plan import Facts, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.runtime.edit import changes
@@ -137,7 +136,6 @@ class FileRegistry:
     async def _checked(self, wanted: Configuration, contents: Contents) -> _Set:
         """Every check and every plan. Raises ConfigError with everything that is wrong."""
         problems = list(contents.problems)
-        problems += self._names(wanted)
         missing = missing_profiles(wanted)
         problems += [_of_device(contents, name, problem) for name, problem in missing.items()]
         planned = {}
@@ -164,16 +162,6 @@ class FileRegistry:
         if old is not None and old.device is device and old.profile is profile and old.facts == facts:
             return old, []
         return self._planner.plan(device, profile, facts)
-
-    def _names(self, wanted: Configuration) -> list[Problem]:
-        problems = []
-        for kind, names in (("device", wanted.devices), ("profile", wanted.profiles)):
-            for name in names:
-                try:
-                    check_name(name)
-                except ValueError as error:
-                    problems.append(Problem(f"{kind} {name!r}", str(error)))
-        return problems
 
     def _unused(self, wanted: Configuration, planned: Mapping[str, PlannedDevice], contents: Contents) -> list[Problem]:
         used = {device.profile_name for device in wanted.devices.values()}

@@ -1,0 +1,350 @@
+"""The one writer of configuration: one road in, applied as a whole or refused with every problem named."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.model.configuration import Configuration
+from gateway.model.device import AdminState, Device
+from gateway.model.errors import ConfigError
+from gateway.model.plan import PlannedDevice
+from gateway.runtime import edit
+from gateway.runtime.files import Folders
+from gateway.runtime.registry import FileRegistry, Keeping
+from tests.support.clock import MovingClock
+from tests.support.mapper import OneProtocol, ScriptedProtocol, World
+from tests.support.state import MemoryState
+from tests.unit.runtime.road import FakeStore
+
+PROFILE = """\
+name: meter
+deviceResources:
+  - name: Voltage
+    attributes: { a: 1 }
+    properties: { valueType: Float32, readWrite: R }
+  - name: Current
+    properties: { valueType: Int16, readWrite: R, scale: 0.1 }
+deviceCommands:
+  - name: All
+    readWrite: R
+    resourceOperations: [{ deviceResource: Voltage }, { deviceResource: Current }]
+"""
+DEVICES = """\
+deviceList:
+  - name: one
+    serviceName: device-scripted
+    profileName: meter
+    protocols: { scripted: { Line: L1, Unit: 1 } }
+    autoEvents: [{ interval: 1s, sourceName: All }]
+  - name: two   # by the door
+    serviceName: device-scripted
+    profileName: meter
+    protocols: { scripted: { Line: L1, Unit: 2 } }
+    autoEvents: [{ interval: 1s, sourceName: "(Volt|Curr).*" }]
+"""
+
+
+class FakeLanes:
+    def __init__(self) -> None:
+        self.applied: list[Mapping[str, PlannedDevice]] = []
+        self.fails: Exception | None = None
+
+    async def apply(self, planned: Mapping[str, PlannedDevice]) -> None:
+        if self.fails is not None:
+            error, self.fails = self.fails, None
+            raise error
+        self.applied.append(planned)
+
+
+class House:
+    def __init__(
+        self, folder: Path, clock: MovingClock, state: MemoryState | None = None, library: bool = False
+    ) -> None:
+        self.profiles, self.devices = folder / "profiles", folder / "devices"
+        self.profiles.mkdir(exist_ok=True)
+        self.devices.mkdir(exist_ok=True)
+        self.lanes, self.state, self.clock = FakeLanes(), state or MemoryState(), clock
+        self.protocol = ScriptedProtocol(World(clock))
+        self.registry = FileRegistry(
+            Keeping(
+                Folders([self.profiles], self.devices, library=library),
+                OneProtocol(self.protocol),
+                self.lanes,  # type: ignore[arg-type]
+                FakeStore(),  # type: ignore[arg-type]
+                self.state,
+                clock,
+            )
+        )
+
+    def files(self) -> dict[str, str]:
+        root = self.devices.parent
+        return {p.relative_to(root).as_posix(): p.read_text() for p in root.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def house(tmp_path: Path, clock: MovingClock) -> House:
+    it = House(tmp_path, clock)
+    (it.profiles / "meter.yaml").write_text(PROFILE)
+    (it.devices / "plant.yaml").write_text(DEVICES)
+    return it
+
+
+def another(name: str = "three", **more: Any) -> Device:
+    protocols = {"scripted": {"Line": "L2", "Unit": 3}}
+    filled = {"service_name": "device-scripted", "profile_name": "meter", "protocols": protocols, **more}
+    return Device(name=name, **filled)
+
+
+async def refused(house: House, *words: str) -> ConfigError:
+    """A reload that must be refused, and leaves everything as it is."""
+    before, digest, applied = house.registry.current, house.registry.digest, len(house.lanes.applied)
+    with pytest.raises(ConfigError) as caught:
+        await house.registry.reload()
+    for word in words:
+        assert word in str(caught.value)
+    assert house.registry.current is before
+    assert house.registry.digest == digest
+    assert len(house.lanes.applied) == applied
+    return caught.value
+
+
+async def test_first_load(house: House) -> None:
+    difference = await house.registry.reload()
+    assert difference.added_devices == ("one", "two")
+    assert difference.added_profiles == ("meter",)
+    assert set(house.registry.planned) == {"one", "two"}
+    assert house.lanes.applied == [house.registry.planned]
+    assert [len(poll.sources) for poll in house.registry.planned["two"].polls] == [1]
+    assert set(house.registry.planned["one"].sources) == {"Voltage", "Current", "All"}
+    assert any("Float64" in p.what and p.line for p in difference.problems)
+
+
+async def test_nothing_changed_nothing_done(house: House) -> None:
+    await house.registry.reload()
+    planned = house.registry.planned
+    assert not await house.registry.reload()
+    assert len(house.lanes.applied) == 1
+    assert all(house.registry.planned[name] is planned[name] for name in planned)
+
+
+async def test_only_what_changed_is_planned_again(house: House) -> None:
+    await house.registry.reload()
+    before, plans, digest = dict(house.registry.planned), house.protocol.plans, house.registry.digest
+    (house.devices / "plant.yaml").write_text(DEVICES.replace("Unit: 2", "Unit: 7"))
+    difference = await house.registry.reload()
+    assert difference.changed_devices == ("two",)
+    assert house.registry.planned["one"] is before["one"]
+    assert house.registry.planned["two"] is not before["two"]
+    assert house.protocol.plans == plans + 1
+    assert house.registry.digest != digest
+
+
+async def test_a_changed_profile_changes_its_devices(house: House) -> None:
+    await house.registry.reload()
+    (house.profiles / "meter.yaml").write_text(PROFILE.replace("a: 1", "a: 2"))
+    difference = await house.registry.reload()
+    assert (difference.changed_profiles, difference.changed_devices) == (("meter",), ("one", "two"))
+
+
+async def test_every_problem_at_once_with_file_and_line(house: House) -> None:
+    await house.registry.reload()
+    text = DEVICES.replace("sourceName: All", "sourceName: Al").replace("Line: L1, Unit: 2", "Unit: 2")
+    (house.devices / "plant.yaml").write_text(text)
+    (house.devices / "more.yaml").write_text("deviceList:\n  - name: x\n    profileName: metre\n")
+    error = await refused(house, "did you mean All?", "did you mean meter?", "the line is missing")
+    lines = {(Path(p.file).name, p.line) for p in error.problems if p.severity == "error"}
+    assert lines == {("plant.yaml", 6), ("plant.yaml", 10), ("more.yaml", 3)}
+
+
+async def test_two_devices_that_want_one_line_differently(house: House) -> None:
+    await house.registry.reload()
+    (house.devices / "plant.yaml").write_text(DEVICES.replace("Unit: 2", "Unit: 2, Settings: 9600"))
+    await refused(house, "one", "two", "L1", "9600")
+
+
+async def test_a_broken_file_leaves_the_running_set(house: House) -> None:
+    await house.registry.reload()
+    (house.devices / "plant.yaml").write_text("deviceList: [")
+    await refused(house, "plant.yaml")
+
+
+async def test_a_problem_of_a_profile_is_said_once(house: House) -> None:
+    (house.profiles / "meter.yaml").write_text(PROFILE.replace("a: 1", "impossible: true"))
+    with pytest.raises(ConfigError) as caught:
+        await house.registry.reload()
+    (problem,) = [p for p in caught.value.problems if p.severity == "error"]
+    assert (Path(problem.file).name, problem.line) == ("meter.yaml", 4)
+
+
+async def test_an_unused_profile_of_another_protocol_is_a_note(house: House) -> None:
+    (house.profiles / "other.yaml").write_text(
+        "name: other\ndeviceResources:\n"
+        "  - { name: A, attributes: { impossible: true }, properties: { valueType: Bool, readWrite: R } }\n"
+    )
+    difference = await house.registry.reload()
+    assert [p.severity for p in difference.problems if "not spoken here" in p.what] == ["note"]
+
+
+async def test_dry_run_does_nothing(house: House) -> None:
+    difference = await house.registry.reload(dry_run=True)
+    assert difference.added_devices == ("one", "two")
+    assert house.registry.current.devices == {}
+    assert house.lanes.applied == []
+    await house.registry.reload()
+    files = house.files()
+    difference = await house.registry.change(lambda c: c.with_devices([another()]), dry_run=True)
+    assert difference.added_devices == ("three",)
+    assert "three" not in house.registry.current.devices
+    assert house.files() == files
+
+
+async def test_a_device_made_through_the_api_survives_a_restart_as_a_file(house: House, clock: MovingClock) -> None:
+    await house.registry.reload()
+    before = dict(house.registry.planned)
+    difference = await house.registry.change(lambda c: c.with_devices([another()]))
+    assert difference.added_devices == ("three",)
+    assert house.registry.planned["one"] is before["one"]
+    assert not await house.registry.reload(), "the files say what is in force"
+    again = House(house.devices.parent, clock, house.state)
+    await again.registry.reload()
+    assert again.registry.current == house.registry.current
+    assert again.registry.digest == house.registry.digest
+
+
+async def test_a_hand_written_device_changed_and_removed_through_the_api(house: House) -> None:
+    await house.registry.reload()
+
+    def lock(c: Configuration) -> Configuration:
+        return c.with_devices([c.devices["one"].model_copy(update={"admin_state": AdminState.LOCKED})])
+
+    await house.registry.change(lock)
+    assert house.registry.planned["one"].polls == ()
+    assert "# by the door" in house.files()["devices/plant.yaml"]
+    assert not await house.registry.reload()
+    difference = await house.registry.change(lambda c: c.without_device("one").without_device("two"))
+    assert difference.removed_devices == ("one", "two")
+    assert not await house.registry.reload()
+    assert house.registry.current.devices == {}
+
+
+async def test_a_change_that_is_wrong_changes_nothing(house: House) -> None:
+    await house.registry.reload()
+    files, before = house.files(), house.registry.current
+    for wrong in (
+        another(profile_name="metre"),
+        another(protocols={}),
+        another(service_name="x"),
+    ):
+        with pytest.raises(ConfigError):
+            await house.registry.change(lambda c, wrong=wrong: c.with_devices([wrong]))  # type: ignore[misc]
+
+    def fails(_: Configuration) -> Configuration:
+        raise KeyError("no such device")
+
+    with pytest.raises(KeyError):
+        await house.registry.change(fails)
+    assert house.files() == files
+    assert house.registry.current is before
+    assert len(house.lanes.applied) == 1
+
+
+async def test_a_full_disk_applies_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.registry.reload()
+    files = house.files()
+
+    def full(path: Path, content: bytes | None) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(edit, "_replace", full)
+    with pytest.raises(ConfigError, match="nothing was changed"):
+        await house.registry.change(lambda c: c.with_devices([another()]))
+    assert house.files() == files
+    assert "three" not in house.registry.planned
+    assert len(house.lanes.applied) == 1
+
+
+async def test_lanes_that_fail_take_the_files_back(house: House) -> None:
+    await house.registry.reload()
+    files, planned = house.files(), house.registry.planned
+    house.lanes.fails = RuntimeError("bug")
+    with pytest.raises(RuntimeError):
+        await house.registry.change(lambda c: c.with_devices([another()]))
+    assert house.files() == files
+    assert house.registry.planned is planned
+    assert house.lanes.applied[-1] is planned, "the old set runs again"
+
+
+async def test_edits_wait_for_each_other(house: House) -> None:
+    await house.registry.reload()
+    edits = [house.registry.change(lambda c, i=i: c.with_devices([another(f"d{i}")])) for i in range(5)]  # type: ignore[misc]
+    await asyncio.gather(*edits)
+    assert {f"d{i}" for i in range(5)} < set(house.registry.planned)
+    assert not await house.registry.reload()
+
+
+async def test_stamps(house: House, clock: MovingClock) -> None:
+    await house.registry.reload()
+    created = clock.now() // 1_000_000
+    assert house.registry.stamps("device", "one") == (created, created)
+    await clock.advance(10)
+    (house.devices / "plant.yaml").write_text(DEVICES.replace("Unit: 2", "Unit: 7"))
+    again = House(house.devices.parent, clock, house.state)
+    await again.registry.reload()
+    assert again.registry.stamps("device", "one") == (created, created)
+    assert again.registry.stamps("device", "two") == (created, created + 10_000)
+    assert again.registry.stamps("device", "nobody") == (0, 0)
+    await again.registry.change(lambda c: c.without_device("one"))
+    assert again.registry.stamps("device", "one") == (0, 0)
+
+
+async def test_the_shipped_library_has_no_stamps(tmp_path: Path, clock: MovingClock) -> None:
+    house = House(tmp_path, clock, library=True)
+    await house.registry.reload()
+    name = next(iter(house.registry.current.profiles))
+    assert house.registry.stamps("profile", name) == (0, 0)
+
+
+async def test_learned_facts_make_a_new_plan_and_are_kept(house: House, clock: MovingClock) -> None:
+    await house.registry.reload()
+    one = house.registry.planned["one"]
+    await house.registry.learned("two", {"answer_ms": 12})
+    assert house.registry.planned["one"] is one
+    assert house.registry.planned["two"].facts == {"answer_ms": 12}
+    assert not await house.registry.reload()
+    again = House(house.devices.parent, clock, house.state)
+    await again.registry.reload()
+    assert again.registry.planned["two"].facts == {"answer_ms": 12}
+    await again.registry.change(lambda c: c.without_device("two"))
+    assert again.state.tables["facts"] == {}
+
+
+async def test_device_without_a_profile_is_in_force_and_not_planned(house: House) -> None:
+    await house.registry.reload()
+    await house.registry.change(lambda c: c.with_devices([another(profile_name="")]))
+    assert "three" in house.registry.current.devices
+    assert "three" not in house.registry.planned
+    assert not await house.registry.reload()
+
+
+async def test_a_hundred_devices_of_a_hundred_resources_are_planned_quickly(tmp_path: Path, clock: MovingClock) -> None:
+    house = House(tmp_path, clock)
+    resources = "".join(
+        f"  - {{ name: r{i}, properties: {{ valueType: Float32, readWrite: R }} }}\n" for i in range(100)
+    )
+    operations = ", ".join(f"{{ deviceResource: r{i} }}" for i in range(100))
+    command = f"deviceCommands:\n  - {{ name: All, readWrite: R, resourceOperations: [{operations}] }}\n"
+    (house.profiles / "big.yaml").write_text(f"name: big\ndeviceResources:\n{resources}{command}")
+    devices = "".join(
+        f"  - {{ name: d{i}, profileName: big, protocols: {{ scripted: {{ Line: L{i} }} }},"
+        " autoEvents: [{ interval: 1s, sourceName: All }] }\n"
+        for i in range(100)
+    )
+    (house.devices / "all.yaml").write_text(f"deviceList:\n{devices}")
+    start = time.perf_counter()
+    await house.registry.reload()
+    assert time.perf_counter() - start < 2.0, "measured 0.04 s; the bound leaves room for a busy machine"
+    assert len(house.registry.planned) == 100
