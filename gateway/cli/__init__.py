@@ -6,9 +6,9 @@ configuration that will never work; 3 the gateway or the device cannot be reache
 
 import argparse
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.cli.output import Output
 from gateway.model.errors import ConfigError, GatewayError, NoAnswer, NotConnected
@@ -41,14 +41,14 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and gives the exit code. Never raises for what the user or a device did."""
     parser = _parser()
     name = next((a for a in arguments if not a.startswith("-")), None)
-    module = _load(parser, name) if name and name in COMMANDS else None
+    command = _load(parser, name) if name and name in COMMANDS else None
     options = parser.parse_args(arguments)
-    if module is None:
+    if command is None:
         parser.print_help()
         return 2
     output = Output(json=options.json)
     try:
-        return module(options, output)
+        return command.run(options, output)
     except ConfigError as error:
         output.problems(error.problems)
         return 2
@@ -83,12 +83,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(parser: argparse.ArgumentParser, name: str) -> Callable[[argparse.Namespace, Output], int]:
-    module = importlib.import_module(f"gateway.cli.{name}")
+def parser_of(name: str) -> tuple[argparse.ArgumentParser, Command]:
+    """The parser of one command, and its module; for the reference page."""
+    parser = _parser()
+    return _own(parser, name), _load(parser, name)
+
+
+def _load(parser: argparse.ArgumentParser, name: str) -> Command:
+    module: Any = importlib.import_module(f"gateway.cli.{name}")
+    command: Command = module
+    own = _own(parser, name)
+    own.epilog = "examples:\n" + command.EXAMPLES
+    own.add_argument("--json", action="store_true", help="machine-readable output on standard output")
+    command.add(own)
+    return command
+
+
+def _own(parser: argparse.ArgumentParser, name: str) -> argparse.ArgumentParser:
     commands = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))  # noqa: SLF001
     own: argparse.ArgumentParser = commands.choices[name]
-    own.epilog = "examples:\n" + module.EXAMPLES
-    own.add_argument("--json", action="store_true", help="machine-readable output on standard output")
-    module.add(own)
-    entry: Callable[[argparse.Namespace, Output], int] = module.run
-    return entry
+    return own

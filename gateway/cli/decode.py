@@ -104,7 +104,7 @@ async def _read(text: str) -> tuple[str, int, list[int]]:
 
 
 def _protocol(kind: str, place: str, unit: str, more: dict[str, str]) -> dict[str, dict[str, Any]]:
-    common = {"UnitID": int(unit), "Timeout": more.get("timeout", "1s"), "IdleTimeout": 5}
+    common = {"UnitID": int(unit), "Timeout": more.get("timeout", "1s")}
     if kind == "rtu":
         serial = {"BaudRate": int(more.get("baud", 9600)), "DataBits": 8, "StopBits": int(more.get("stopbits", 1))}
         return {"modbus-rtu": {"Address": place, "Parity": more.get("parity", "N"), **serial, **common}}

@@ -1,22 +1,27 @@
 """Reading and planning without connecting to anything: for `check`, `plan` and whoever only wants to look."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gateway.config import GatewaySettings, load_settings
+from gateway.model.device import AutoEvent, Device
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.load import load_devices
+from gateway.model.load import load_devices, load_profile
 from gateway.model.plan import PlannedDevice
+from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
 from gateway.model.yaml import read
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.files import Folders
-from gateway.runtime.planning import Planner, shared_connections
+from gateway.runtime.files import Contents, Folders, Place
 from gateway.runtime.registry import FACTS, FileRegistry, Keeping
 from mappers import Switchboard
+from simulators.devicelist import sources
 from simulators.library import find_profile
+
+Planned = tuple[list[PlannedDevice], list[Problem]]
+"""Devices ready to run, and warnings and notes."""
 
 
 class Nowhere:
@@ -44,16 +49,65 @@ class Nowhere:
         """Nothing is opened."""
 
 
-def plan_settings(settings: GatewaySettings, strict: bool = False) -> tuple[list[PlannedDevice], list[Problem]]:
+def plan_settings(settings: GatewaySettings, strict: bool = False) -> Planned:
     """Everything gateway.yaml names, planned, and warnings. Raises ConfigError with every problem."""
-    return asyncio.run(_plan_settings(settings, strict))
+    return asyncio.run(_planned(Folders(settings.profiles, settings.devices, strict), settings))
 
 
-async def _plan_settings(settings: GatewaySettings, strict: bool) -> tuple[list[PlannedDevice], list[Problem]]:
-    nowhere: Any = Nowhere(learned(settings.data))
+def plan_devices(path: Path, strict: bool = False) -> Planned:
+    """The devices of one device list. Their profiles are the shipped ones and those in `profiles` beside the file or
+    beside its folder. Raises ConfigError."""
+    nearby = [folder / "profiles" for folder in (path.parent, path.parent.parent)]
+    contents = Folders([folder for folder in nearby if folder.is_dir()], path, strict).read()
+    loaded = load_devices(path.read_bytes(), str(path), strict)
+    contents.problems += loaded.problems
+    contents.devices = {d.name: Place(d, str(path), path, index) for index, d in enumerate(loaded.value)}
+    used = {device.profile_name for device in loaded.value}
+    contents.profiles = {name: place for name, place in contents.profiles.items() if name in used}
+    return asyncio.run(_planned(_Read(contents), GatewaySettings()))
+
+
+def plan_profile(path: Path, protocols: Mapping[str, Any], interval: str, strict: bool = False) -> Planned:
+    """A profile alone, as one device that reads all of it every `interval` over the given protocol properties. Raises
+    ConfigError."""
+    profile, problems, file = _profile(path, strict)
+    device = Device(
+        name=profile.name,
+        profile_name=profile.name,
+        protocols={key: dict(value) for key, value in protocols.items()},
+        auto_events=[AutoEvent(source_name=name, interval=interval) for name in sources(profile)],
+    )
+    contents = Contents(
+        profiles={profile.name: Place(profile, str(path), file)},
+        devices={device.name: Place(device, "", None)},
+        problems=list(problems),
+    )
+    return asyncio.run(_planned(_Read(contents), GatewaySettings()))
+
+
+def _profile(path: Path, strict: bool) -> tuple[DeviceProfile, Sequence[Problem], Path | None]:
+    if not path.is_file():
+        return find_profile(str(path)), (), None
+    loaded = load_profile(path.read_bytes(), str(path), strict)
+    return loaded.value, loaded.problems, path
+
+
+class _Read:
+    """Stands where the registry has its folders, when they were read already."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+
+    def read(self) -> Contents:
+        return self._contents
+
+
+async def _planned(folders: "Folders | _Read", settings: GatewaySettings) -> Planned:
+    """All of it goes the way a running gateway's configuration goes: the same checks, the same messages."""
+    nowhere: Any = Nowhere(learned(settings.data) if isinstance(folders, Folders) else {})
     registry = FileRegistry(
         Keeping(
-            folders=Folders(settings.profiles, settings.devices, strict),
+            folders=cast("Folders", folders),
             protocols=Switchboard(settings.aliases),
             lanes=nowhere,
             store=nowhere,
@@ -64,47 +118,6 @@ async def _plan_settings(settings: GatewaySettings, strict: bool) -> tuple[list[
     )
     await registry.reload()
     return list(registry.planned.values()), list(registry.problems)
-
-
-def plan_devices(path: Path) -> tuple[list[PlannedDevice], list[Problem]]:
-    """The devices of one device list. Their profiles are the shipped ones and those in `profiles` beside the file or
-    beside its folder. Raises ConfigError."""
-    nearby = [folder / "profiles" for folder in (path.parent, path.parent.parent)] + [path.parent]
-    contents = Folders([f for f in nearby[:2] if f.is_dir()], path).read()
-    loaded = load_devices(path.read_bytes(), str(path))
-    planner = Planner(Switchboard(), Nowhere({}))  # type: ignore[arg-type]  only numbers are asked for
-    planned, problems = [], list(loaded.problems)
-    for device in loaded.value:
-        place = contents.profiles.get(device.profile_name)
-        if place is None:
-            raise ConfigError(
-                [
-                    Problem(
-                        device.name, f"profile {device.profile_name!r} is neither shipped nor in {nearby[0]}", str(path)
-                    )
-                ]
-            )
-        ready, found = planner.plan(device, place.value, {})
-        planned.append(ready)
-        problems += found
-    return planned, problems + shared_connections({p.device.name: p for p in planned})
-
-
-def plan_profile(path: Path, protocols: Mapping[str, Any], interval: str) -> tuple[list[PlannedDevice], list[Problem]]:
-    """A profile alone, as one device that reads all of it every `interval` over the given protocol properties. Raises
-    ConfigError."""
-    from gateway.model.device import AutoEvent, Device
-    from simulators.devicelist import sources
-
-    profile = find_profile(str(path))
-    device = Device(
-        name=profile.name,
-        profile_name=profile.name,
-        protocols={key: dict(value) for key, value in protocols.items()},
-        auto_events=[AutoEvent(source_name=name, interval=interval) for name in sources(profile)],
-    )
-    planned, problems = Planner(Switchboard(), Nowhere({})).plan(device, profile, {})  # type: ignore[arg-type]
-    return [planned], problems
 
 
 def kind_of(path: Path) -> str:

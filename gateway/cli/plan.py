@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """0 when it fits, 2 when it cannot."""
+    """0 when it fits, 2 when it cannot fit or is wrong."""
     planned, problems = _planned(options)
     lines = budgets(planned, options.answer_ms)
     problems = problems + [problem for line in lines for problem in line.problems()]
@@ -46,12 +46,12 @@ def _planned(options: argparse.Namespace) -> tuple[list[PlannedDevice], list[Pro
     if kind == "settings":
         return plan_settings(settings_of(path), options.strict)
     if kind == "devices":
-        return plan_devices(path)
-    return plan_profile(path, _protocols(options), options.interval)
+        return plan_devices(path, options.strict)
+    return plan_profile(path, _protocols(options), options.interval, options.strict)
 
 
 def _protocols(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    common = {"UnitID": 1, "Timeout": 1, "IdleTimeout": 0}
+    common = {"UnitID": 1}
     if not options.rtu:
         return {"modbus-tcp": {"Address": "127.0.0.1", "Port": 502, **common}}
     serial = {"BaudRate": options.baud, "DataBits": 8, "StopBits": 1, "Parity": "N"}

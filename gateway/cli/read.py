@@ -12,7 +12,7 @@ EXAMPLES = """  southgate read meter-1 Voltage
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device")
+    parser.add_argument("device", help="name of the device")
     parser.add_argument("name", help="deviceCommand or deviceResource of its profile, or a regular expression")
     add_options(parser)
 

@@ -11,13 +11,17 @@ from typing import Any
 
 from gateway.model.errors import ConfigError, GatewayError, NotConnected
 
+HERE = Path("gateway.yaml")
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """`--url`, `--config`, `--token-file`: where the gateway is."""
     parser.add_argument(
         "--url", help="address of the gateway's API; default: as gateway.yaml says, else http://127.0.0.1:8080"
     )
-    parser.add_argument("--config", type=Path, help="gateway.yaml to take address and token from")
+    parser.add_argument(
+        "--config", type=Path, help="gateway.yaml to take address and token from; default: the one in this folder"
+    )
     parser.add_argument("--token-file", type=Path, help="file with the bearer token, where the gateway asks for one")
 
 
@@ -26,16 +30,17 @@ class Remote:
 
     def __init__(self, options: argparse.Namespace) -> None:
         url, token_file = options.url, options.token_file
-        if not url and options.config:
+        config = options.config or (None if url or not HERE.is_file() else HERE)
+        if config:
             from gateway.config import load_settings
 
-            settings = load_settings(options.config)
-            url = f"http://{settings.api.listen}"
+            settings = load_settings(config)
+            url = url or f"http://{settings.api.listen}"
             token_file = token_file or settings.api.token_file
         self.url = (url or "http://127.0.0.1:8080").rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise ConfigError(f"--url {self.url}: an address like http://127.0.0.1:8080 was expected")
-        self._token = token_file.read_text().strip() if token_file else ""
+        self._token = _token(token_file) if token_file else ""
 
     def get(self, path: str) -> Any:
         """Body of a GET as JSON. Raises NotConnected, Refused."""
@@ -52,7 +57,7 @@ class Remote:
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return json.loads(answer.read() or b"null")
+                return _json(answer.read(), self.url)
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read()) from None
         except (OSError, http.client.HTTPException) as error:
@@ -60,6 +65,20 @@ class Remote:
             raise NotConnected(
                 f"no gateway answers at {self.url} ({reason}). Is it running (southgate run)? Another address: --url"
             ) from None
+
+
+def _token(file: Path) -> str:
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"token file {file} cannot be read: {error}") from None
+
+
+def _json(body: bytes, url: str) -> Any:
+    try:
+        return json.loads(body or b"null")
+    except ValueError:
+        raise NotConnected(f"what answers at {url} is not this gateway's API. Another address: --url") from None
 
 
 class Refused(GatewayError):

@@ -36,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001  every command has it
-    """Serves until interrupted."""
+    """0 when it was ended by the user or the time."""
     return asyncio.run(until_stopped(_serve(options), options.seconds))
 
 

@@ -12,8 +12,8 @@ EXAMPLES = """  southgate write relay-1 Relay1=true
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device")
-    parser.add_argument("values", nargs="+", metavar="RESOURCE=VALUE")
+    parser.add_argument("device", help="name of the device")
+    parser.add_argument("values", nargs="+", metavar="RESOURCE=VALUE", help="what to write; as people see it, scaled")
     parser.add_argument(
         "--command", metavar="NAME", help="deviceCommand to use; default: the one resource that is named"
     )
