@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from typing import Any
 
 from pymodbus import ModbusException
@@ -106,7 +107,7 @@ class Wire:
             try:
                 return await create()
             except OSError as error:
-                self._refusal = error.strerror or str(error)
+                self._refusal = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
                 raise
 
         client.ctx.call_create = create_and_remember
