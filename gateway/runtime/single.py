@@ -2,26 +2,20 @@
 
 import math
 import struct
-from collections.abc import Iterable
 from functools import lru_cache
 
 _PACKER = struct.Struct("<f")
-MAX_SINGLE = _PACKER.unpack(b"\xff\xff\x7f\x7f")[0]
-"""The greatest finite Float32."""
 
 
 def single(value: float) -> float:
-    """The nearest Float32 (as a double); infinite where there is none."""
-    try:
-        found: float = _PACKER.unpack(_PACKER.pack(value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
+    """The nearest Float32, as a double. Raises OverflowError where there is none."""
+    found: float = _PACKER.unpack(_PACKER.pack(value))[0]
     return found
 
 
 def _scales() -> dict[int, tuple[float, float, float]]:
-    """By binary exponent: powers of ten just finer and just not finer than the spacing of Float32 there, and half that
-    spacing. Only where both powers and the scaled value are exact in a double."""
+    """By binary exponent: the powers of ten just not finer and just finer than the spacing of Float32 there, and half
+    that spacing. Only where both powers and the scaled values are exact in a double."""
     found = {}
     for exponent in range(-42, 25):
         spacing = 2.0 ** (exponent - 24)
@@ -35,14 +29,14 @@ _SCALES = _scales()
 
 
 def shortest(value: float) -> float:
-    """The double nearest to the shortest decimal that reads back to the Float32 `value` (of several, the nearest).
+    """The double nearest to the shortest decimal that reads back to the Float32 `value` (of several, to the nearest).
 
     At a power of ten not finer than the spacing at most one decimal reads back, and if none does, the next finer power
-    always has one: two tries at most.
+    always has one: two tries at most. Raises ValueError for NaN, OverflowError for infinities.
     """
     mantissa, exponent = math.frexp(value)
     scales = _SCALES.get(exponent)
-    if scales is None or mantissa in (0.5, -0.5, 0.0):  # below a power of two the spacing is another
+    if scales is None or mantissa in _POWERS:
         return _searched(value)
     coarse, fine, half = scales
     found = round(value * coarse) / coarse
@@ -51,18 +45,20 @@ def shortest(value: float) -> float:
     return round(value * fine) / fine
 
 
+_POWERS = frozenset((0.5, -0.5, 0.0))  # below a power of two the spacing is another
+
+
 @lru_cache(maxsize=4096)
 def _searched(value: float) -> float:
-    if not value or not math.isfinite(value):
-        return value
+    if not value:
+        return float(value)
     exact = single(value)
-    for digits in range(1, 10):
-        found = float(f"{value:.{digits}g}")
-        if single(found) == exact:
-            return found
-    return value
+    candidates = (float(f"{value:.{digits}g}") for digits in range(1, 10))
+    return next((found for found in candidates if _reads_back(found, exact)), value)
 
 
-def shortest_all(values: Iterable[float]) -> list[float]:
-    """`shortest` of each."""
-    return [shortest(value) for value in values]
+def _reads_back(found: float, exact: float) -> bool:
+    try:
+        return single(found) == exact
+    except OverflowError:
+        return False

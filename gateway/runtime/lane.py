@@ -1,0 +1,339 @@
+"""One connection and its one owner: polls and commands one after another, connect, back-off, quarantine of units."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gateway.model.contracts import Clock, Mapper, Publish
+from gateway.model.errors import DeviceError, NoAnswer, NotConnected
+from gateway.model.health import FlowReport, LaneReport
+from gateway.model.plan import Connection, Plan
+from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
+from gateway.runtime.clock import backoff
+from gateway.runtime.polling import Polling, all_bad
+from gateway.runtime.schedule import EARLY_S, Wheel
+from gateway.runtime.unit import Unit, Units
+from gateway.runtime.wire import FIRST_S, LONGEST_S, Wire, time_of_day
+
+IN_A_ROW = 4
+"""Commands after which one due poll goes."""
+PROBE_PATIENCE_S = 10.0
+"""Probes go when nothing else is due; after this long they go before polls."""
+
+T = TypeVar("T")
+Act = Callable[[Mapper[Any]], Awaitable[T]]
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A command on its way: waits in the line, then runs with the connection."""
+
+    device: str
+    act: Act[Any]
+    done: "asyncio.Future[Any]"
+
+    def fail(self, error: BaseException) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class Lane:
+    """Owns one connection for as long as `run` runs. Nobody else touches its mapper."""
+
+    def __init__(
+        self, connection: Connection, open_: Callable[[], Mapper[Any]], publish: Publish, wheel: Wheel, clock: Clock
+    ) -> None:
+        self.connection = connection
+        self._open, self._publish, self._wheel, self._clock = open_, publish, wheel, clock
+        self._wire = Wire(connection.key, clock)
+        self._units = Units()
+        self._up = False
+        self._commands: deque[_Job] = deque()
+        self._polls: deque[Polling] = deque()
+        self._row = 0
+        self._sleep: asyncio.Future[None] | None = None
+
+    # ----------------------------------------------------------------------------------------------- what it serves
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return self._units.devices
+
+    def add(self, device: str, unit: Hashable, polls: Iterable[Polling], probe: Plan | None) -> None:
+        """A device (again, with another plan). `probe` is the cheapest question that it answers."""
+        self._units.add(device, unit, polls, probe)
+
+    def remove(self, device: str) -> None:
+        """What is in flight for it is not published any more."""
+        for polling in self._units.remove(device):
+            polling.active = False
+        self._polls = deque(polling for polling in self._polls if polling.active)
+
+    def ready(self, polling: Polling) -> bool:
+        """A due poll gets in line; not while its unit or the connection is known to be silent."""
+        if not self._up or self._units.of(polling.poll.device).quarantined:
+            return False
+        self._polls.append(polling)
+        self._poke()
+        return True
+
+    async def call(self, device: str, act: Act[T]) -> T:
+        """Runs `act` before the next poll. Raises what it raises; NotConnected or NoAnswer at once when it is known
+        that nobody would answer."""
+        unit = self._units.of(device)
+        if self._wire.state in ("waiting", "closed"):
+            raise NotConnected(self._wire.refusal())
+        if unit.quarantined:
+            wait = max(0.0, unit.next_probe - self._clock.monotonic())
+            text = f"{device} on {self.connection.key} has not answered since {time_of_day(unit.since)}"
+            raise NoAnswer(f"{text}: {unit.reason}; next try in {wait:.1f} s")
+        job = _Job(device, act, asyncio.get_running_loop().create_future())
+        self._commands.append(job)
+        self._poke()
+        result: T = await job.done
+        return result
+
+    # ------------------------------------------------------------------------------------------------------ its life
+
+    async def run(self) -> None:
+        """Until cancelled; nothing is left behind then."""
+        self._wire.connecting()
+        try:
+            while True:
+                await self._session()
+                timer = self._wheel.at(self._wire.next_try, self._poke)
+                while self._clock.monotonic() < self._wire.next_try - EARLY_S:
+                    await self._idle()
+                timer.cancel()
+                self._wire.connecting()
+        finally:
+            self._wire.closed()
+            self._drop(NotConnected(f"{self.connection.key} was closed"))
+
+    async def _session(self) -> None:
+        """From connecting to the loss of the connection."""
+        mapper = self._open()
+        try:
+            await mapper.connect()
+            self._begin()
+            await self._serve(mapper)
+        except NotConnected as error:
+            self._lose("not_connected", str(error) or "the connection broke")
+        except Exception as bug:
+            log.exception("%s failed by our own fault; it starts again", self.connection.key)
+            self._lose("bug", f"an error of the gateway itself ({type(bug).__name__}); its log has the details")
+        finally:
+            self._up = False
+            await mapper.close()
+
+    def _begin(self) -> None:
+        """Connected: everything is due, except that silent units get their probe first."""
+        self._up = True
+        for unit in self._units.polled:
+            unit.failed_here = False
+            if unit.quarantined and unit.probe is not None:
+                self._probe_at(unit, self._clock.monotonic())
+            else:
+                self._resume(unit)
+        if not self._units.polled:
+            self._wire.flows()
+
+    def _lose(self, kind: str, reason: str) -> None:
+        self._up = False
+        self._wire.lost(kind, reason)
+        self._drop(NotConnected(self._wire.refusal()))
+        self._tell(self._units.every_poll(), DISCONNECTED)
+
+    def _drop(self, error: NotConnected) -> None:
+        """Nothing waits in the line any more."""
+        self._units.calm()
+        for polling in self._polls:
+            polling.pending = False
+        self._polls.clear()
+        for job in self._commands:
+            job.fail(error)
+        self._commands.clear()
+
+    async def _serve(self, mapper: Mapper[Any]) -> None:
+        while True:
+            work = self._next()
+            if work is None:
+                await self._idle()
+            elif isinstance(work, Polling):
+                await self._poll(mapper, work)
+            elif isinstance(work, _Job):
+                await self._command(mapper, work)
+            else:
+                await self._probe(mapper, work)
+
+    def _next(self) -> _Job | Polling | Unit | None:
+        """Commands first, but after four in a row one due poll; probes when there is time."""
+        if self._commands and (self._row < IN_A_ROW or not self._polls):
+            self._row += 1
+            return self._commands.popleft()
+        self._row = 0
+        probe = self._units.probe_due()
+        if probe is not None and (not self._polls or self._clock.monotonic() - probe.next_probe > PROBE_PATIENCE_S):
+            return probe
+        return self._polls.popleft() if self._polls else None
+
+    async def _idle(self) -> None:
+        self._sleep = asyncio.get_running_loop().create_future()
+        try:
+            await self._sleep
+        finally:
+            self._sleep = None
+
+    def _poke(self) -> None:
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)
+
+    # ---------------------------------------------------------------------------------------------------------- work
+
+    async def _poll(self, mapper: Mapper[Any], polling: Polling) -> None:
+        plan = polling.poll.plan
+        started = self._clock.monotonic()
+        try:
+            events = await mapper.read(plan)
+        except NoAnswer as error:
+            self._wire.used(started, len(plan.requests))
+            polling.fail()
+            self._silent(polling.poll.device, error, [polling])
+            return
+        except DeviceError as error:
+            self._wire.errors["device_error"] += 1
+            events = self._refused(plan, error)
+        finally:
+            polling.pending = False
+        now = self._wire.used(started, len(plan.requests))
+        self._answered(polling.poll.device)
+        if polling.active:
+            self._publish(polling.take(events, now, now - started))
+
+    async def _command(self, mapper: Mapper[Any], job: _Job) -> None:
+        if job.done.done():
+            return
+        started = self._clock.monotonic()
+        try:
+            result = await job.act(mapper)
+        except NoAnswer as error:
+            job.fail(error)
+            self._wire.used(started, 1)
+            self._silent(job.device, error, [])
+            return
+        except DeviceError as error:
+            self._wire.errors["device_error"] += 1
+            job.fail(error)
+        except asyncio.CancelledError:
+            job.fail(NotConnected(f"{self.connection.key} was closed meanwhile"))
+            raise
+        except Exception as error:
+            job.fail(error)
+            raise
+        else:
+            if not job.done.done():
+                job.done.set_result(result)
+        self._wire.used(started, 1)
+        self._answered(job.device)
+
+    async def _probe(self, mapper: Mapper[Any], unit: Unit) -> None:
+        """One short question; an answer of any kind ends the quarantine."""
+        unit.probing = False
+        plan, device = unit.probe, next(iter(unit.devices))
+        assert plan is not None
+        started = self._clock.monotonic()
+        try:
+            await mapper.read(plan)
+        except NoAnswer as error:
+            self._wire.used(started, len(plan.requests))
+            self._silent(device, error, unit.polls)
+            return
+        except DeviceError:
+            self._wire.errors["device_error"] += 1
+        self._wire.used(started, len(plan.requests))
+        self._answered(device)
+
+    def _refused(self, plan: Plan, error: DeviceError) -> list[Event]:
+        now = self._clock.now()
+        return [all_bad(source, refused(error.code), now) for source in plan.sources]
+
+    # ------------------------------------------------------------------------------------------ who answers, who not
+
+    def _answered(self, device: str) -> None:
+        self._wire.flows()
+        unit = self._units.of(device)
+        if not unit.quarantined:
+            return
+        log.info("%s on %s answers again", ", ".join(unit.devices), self.connection.key)
+        unit.attempt = 0
+        unit.calm()
+        self._resume(unit)
+
+    def _resume(self, unit: Unit) -> None:
+        for polling in unit.polls:
+            if not polling.pending:
+                polling.due()
+
+    def _silent(self, device: str, error: NoAnswer, polls: list[Polling]) -> None:
+        """Quarantines the unit of a device; when nobody answers, the connection is as good as lost."""
+        self._wire.errors["no_answer"] += 1
+        unit = self._units.of(device)
+        if unit.probe is None or not unit.polls:
+            return
+        unit.silent(str(error) or "no answer", self._clock.now())
+        self._leave_line(unit)
+        if self._units.all_silent():
+            raise NotConnected(f"no device on it answers: {unit.reason}")
+        if unit.attempt == 1:
+            names = ", ".join(unit.devices)
+            log.warning("%s on %s does not answer: %s. It is asked less often", names, self.connection.key, error)
+        self._probe_at(unit, self._clock.monotonic() + backoff(unit.attempt, FIRST_S, LONGEST_S))
+        if self._wire.flowing:
+            self._tell(polls, TIMEOUT)
+
+    def _leave_line(self, unit: Unit) -> None:
+        for polling in unit.polls:
+            polling.pending = False
+        self._polls = deque(polling for polling in self._polls if polling.pending)
+
+    def _probe_at(self, unit: Unit, when: float) -> None:
+        def due() -> None:
+            unit.probing = True
+            self._poke()
+
+        unit.calm()
+        unit.next_probe = when
+        unit.timer = self._wheel.at(when, due)
+
+    def _tell(self, polls: Iterable[Polling], quality: Quality) -> None:
+        now = self._clock.now()
+        events = [event for polling in polls for event in polling.tell(quality, now)]
+        if events:
+            self._publish(events)
+
+    # ------------------------------------------------------------------------------------------------------- reports
+
+    def report(self) -> LaneReport:
+        wire, now = self._wire, self._clock.monotonic()
+        return LaneReport(
+            service=self.connection.service,
+            connection=self.connection.key,
+            state=wire.state,
+            reason=wire.reason,
+            since=wire.since,
+            next_try_s=max(0.0, wire.next_try - now) if wire.state == "waiting" else None,
+            devices=self._units.devices,
+            quarantined=self._units.quarantined(now),
+            requests=wire.requests,
+            errors=dict(wire.errors),
+            connects=wire.connects,
+            busy=wire.busy.share(now),
+            commands_waiting=len(self._commands),
+        )
+
+    def flows(self) -> list[FlowReport]:
+        return [polling.report() for polling in self._units.every_poll()]

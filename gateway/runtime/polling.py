@@ -1,0 +1,101 @@
+"""One poll of one device as it runs: what its answers become, what is counted."""
+
+from collections.abc import Callable
+
+from gateway.model.health import FlowReport
+from gateway.model.plan import Poll
+from gateway.model.profile import Compat
+from gateway.model.reading import Event, Quality, Source
+from gateway.runtime.change import Change, change_of
+from gateway.runtime.measure import Pace
+from gateway.runtime.transform import Transform, compile_transform
+
+
+class Polling:
+    """State of one poll. `ready` is called when it is due and the one before is done."""
+
+    __slots__ = (
+        "_pace", "_rules", "active", "failures", "last_good", "overruns", "pending", "poll", "reads", "ready", "told"
+    )  # fmt: skip
+
+    def __init__(self, poll: Poll, compat: Compat, ready: "Callable[[Polling], bool]") -> None:
+        """`ready` takes it into the line and says True, or says False where it cannot be read now."""
+        self.poll, self.ready = poll, ready
+        self.active = True
+        self.pending = False
+        """Waits in the line or is being read."""
+        self.told: Quality | None = None
+        """What was said about all its values instead of values."""
+        self.reads = self.failures = self.overruns = 0
+        self.last_good = 0
+        self._pace = Pace()
+        found = {
+            source: (compile_transform(source, compat), change_of(source, rule))
+            for source, rule in zip(poll.sources, poll.auto_events, strict=True)
+        }
+        self._rules = {source: rules for source, rules in found.items() if rules != (None, None)}
+
+    def due(self, missed: int = 0) -> None:
+        """It is time. A poll that is not done is not queued twice: that is an overrun."""
+        self.overruns += missed
+        if self.pending:
+            self.overruns += 1
+        elif self.ready(self):
+            self.pending = True
+
+    def take(self, events: list[Event], now: float, took: float) -> list[Event]:
+        """What was read, as people see it. `now` is monotonic; `took` the seconds it took."""
+        self.reads += 1
+        batch = [one for event in events for one in self._finish(event, now)] if self._rules else events
+        good = next((event for event in batch if not event.quality or len(event.quality) < len(event.values)), None)
+        if good is None:
+            self.failures += 1
+        else:
+            self.last_good = good.origin
+            self._pace.note(now, took / (len(self.poll.plan.requests) or 1))
+        self.told = None
+        return batch
+
+    def _finish(self, event: Event, now: float) -> list[Event]:
+        transform, change = self._rules.get(event.source, _NO_RULES)
+        if transform is not None:
+            transform.apply(event)
+        return [event] if change is None else change.judge(event, now)
+
+    def fail(self) -> None:
+        """It was tried and nothing came."""
+        self.reads += 1
+        self.failures += 1
+
+    def tell(self, quality: Quality, origin: int) -> list[Event]:
+        """Says once that all its values are bad, until values come again."""
+        if self.told == quality:
+            return []
+        self.told = quality
+        self._pace.restart()
+        for _, change in self._rules.values():
+            if change is not None:
+                change.forget()
+        return [all_bad(source, quality, origin) for source in self.poll.sources]
+
+    def report(self) -> FlowReport:
+        return FlowReport(
+            device=self.poll.device,
+            sources=tuple(source.name for source in self.poll.sources),
+            requested_s=self.poll.interval,
+            achieved_s=self._pace.period,
+            last_good=self.last_good,
+            reads=self.reads,
+            failures=self.failures,
+            overruns=self.overruns,
+            answer_ms=self._pace.answer_ms,
+        )
+
+
+_NO_RULES: tuple[Transform | None, Change | None] = (None, None)
+
+
+def all_bad(source: Source, quality: Quality, origin: int) -> Event:
+    """An event without any value."""
+    count = len(source.resources)
+    return Event(source, origin, [None] * count, quality=dict.fromkeys(range(count), quality))
