@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from gateway.model import yaml
 from gateway.model.configuration import Configuration
 from gateway.model.device import Device
+from gateway.model.document import Document
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.load import Loaded, load_devices, load_profile
 from gateway.model.profile import DeviceProfile
@@ -51,12 +52,17 @@ class Contents:
     problems: list[Problem] = field(default_factory=list)
     standing: dict[str, list[Path]] = field(default_factory=dict)
     """Every file in which a device stands, by device."""
+    _documents: dict[Path, Document] = field(default_factory=dict)
 
     def configuration(self) -> Configuration:
         return Configuration(
             {name: place.value for name, place in self.profiles.items()},
             {name: place.value for name, place in self.devices.items()},
         )
+
+    def shipped(self) -> dict[str, DeviceProfile]:
+        """Profiles of the library that are in force."""
+        return {name: place.value for name, place in self.profiles.items() if place.path is None}
 
     def locate(self, kind: str, name: str, problem: Problem) -> Problem:
         """The problem of a device or profile with its file and line."""
@@ -66,19 +72,19 @@ class Contents:
         line = 0
         with suppress(ConfigError, OSError, KeyError, IndexError, TypeError):
             if place.path is not None and not place.file.endswith(".json"):
-                line = _line(place, kind, problem.where)
+                line = self._line(place, place.path, kind, problem.where)
         return Problem(problem.where, problem.what, place.file, line, problem.severity)
 
-
-def _line(place: Place[Any], kind: str, where: str) -> int:
-    assert place.path is not None
-    document = yaml.read(place.path.read_bytes(), place.file)
-    inside = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", where)]
-    if kind == "device":
-        inside = [*(["deviceList"] if isinstance(document.value, Mapping) else []), place.index, *inside]
-    else:
-        inside = _indexes(place.value, where) or inside
-    return document.line(inside)
+    def _line(self, place: Place[Any], path: Path, kind: str, where: str) -> int:
+        document = self._documents.get(path)
+        if document is None:
+            document = self._documents[path] = yaml.read(path.read_bytes(), place.file)
+        inside = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", where)]
+        if kind == "device":
+            inside = [*(["deviceList"] if isinstance(document.value, Mapping) else []), place.index, *inside]
+        else:
+            inside = _indexes(place.value, where) or inside
+        return document.line(inside)
 
 
 def _indexes(profile: DeviceProfile, where: str) -> list[int | str]:

@@ -1,7 +1,7 @@
 """From a configuration to devices that are ready to run: every check, every plan, all problems at once. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
 from gateway.model.configuration import Configuration
@@ -125,21 +125,13 @@ def _as_dict(settings: Any) -> dict[str, Any]:
     return dict(named()) if named else {}
 
 
-def unused_profile_problems(profile: DeviceProfile, protocols: Protocols, services: Iterable[str]) -> list[Problem]:
-    """A profile no device uses, looked at through every service given. One that none of them understands is a note:
-    its protocol may be spoken by others. One that is nearly understood has its mistakes as warnings."""
-    best: list[Problem] | None = None
-    for service in services:
-        found = [p for p in protocols.by_service(service).check(profile) if p.severity == "error"]
-        if not found:
-            return []
-        best = found if best is None or len(found) < len(best) else best
-    if best is None:
-        return []
-    if len({problem.where for problem in best}) < len(profile.device_resources):
-        return [Problem(p.where, f"{p.what} (no device uses this profile yet)", severity="warning") for p in best]
-    what = f"profile {profile.name} is of a protocol that is not spoken here; kept for others, and no device may use it"
-    return [Problem("", what, severity="note")]
+def unused_profile_problems(profile: DeviceProfile, protocols: Protocols) -> list[Problem]:
+    """Of a profile that no device uses: nothing in force depends on it, so its mistakes are warnings."""
+    return [_unused(problem) if problem.severity == "error" else problem for problem in protocols.check(profile)]
+
+
+def _unused(problem: Problem) -> Problem:
+    return replace(problem, what=f"{problem.what} (no device uses this profile yet)", severity="warning")
 
 
 def missing_profiles(configuration: Configuration) -> dict[str, Problem]:

@@ -59,6 +59,8 @@ class FileRegistry:
         self._stamps = Stamps(keeping.state, keeping.clock)
         self._set = _Set(Configuration(), {}, ())
         self._facts: dict[str, Facts] = {}
+        self._shipped: dict[str, DeviceProfile] = {}
+        self._doubts: dict[PlannedDevice, list[Problem]] = {}
         self._turn = asyncio.Lock()
 
     # ------------------------------------------------------------------------------------------------- the contract
@@ -95,10 +97,10 @@ class FileRegistry:
                 self._facts = dict(self._keeping.state.all(FACTS))
             contents = await asyncio.to_thread(self._keeping.folders.read)
             wanted = _same_objects(self.current, contents.configuration())
+            self._shipped = {name: wanted.profiles[name] for name in contents.shipped()}
             new = await self._checked(wanted, contents)
             difference = _difference(self._set, new)
             if not dry_run:
-                await self._stamps.load(contents)
                 await self._apply(new, difference)
             return difference
 
@@ -129,6 +131,7 @@ class FileRegistry:
             if old is None:
                 return
             planned, _ = self._planner.plan(old.device, old.profile, facts)
+            self._doubts[planned] = self._doubts.pop(old, [])
             await self._put_in_force(replace(self._set, planned={**self._set.planned, device: planned}))
 
     # ------------------------------------------------------------------------------------------------------ checking
@@ -138,7 +141,7 @@ class FileRegistry:
         problems = list(contents.problems)
         missing = missing_profiles(wanted)
         problems += [_of_device(contents, name, problem) for name, problem in missing.items()]
-        planned = {}
+        planned: dict[str, PlannedDevice] = {}
         for count, device in enumerate(wanted.devices.values()):
             profile = wanted.profiles.get(device.profile_name)
             if profile is None:
@@ -146,45 +149,52 @@ class FileRegistry:
             if count % AT_A_TIME == AT_A_TIME - 1:
                 await asyncio.sleep(0)
             try:
-                planned[device.name], found = self._planned_device(device, profile)
+                problems += self._take(planned, device, profile, contents)
             except ConfigError as error:
-                found = error.problems
-            problems += [_of_device(contents, device.name, problem, profile) for problem in found]
+                problems += [_of_device(contents, device.name, problem, profile) for problem in error.problems]
         problems += shared_connections(planned)
-        problems += self._unused(wanted, planned, contents)
+        problems += self._unused(wanted, contents)
         if any(problem.severity == "error" for problem in problems):
             raise ConfigError(_once(problems))
         return _Set(wanted, planned, tuple(_once(problems)))
 
-    def _planned_device(self, device: Device, profile: DeviceProfile) -> tuple[PlannedDevice, list[Problem]]:
+    def _take(
+        self, planned: dict[str, PlannedDevice], device: Device, profile: DeviceProfile, contents: Contents
+    ) -> list[Problem]:
+        """The device into `planned`: as it is in force when nothing about it changed. Gives its doubts."""
         old = self._set.planned.get(device.name)
         facts = self._facts.get(device.name, {})
         if old is not None and old.device is device and old.profile is profile and old.facts == facts:
-            return old, []
-        return self._planner.plan(device, profile, facts)
+            planned[device.name] = old
+            return self._doubts.get(old, [])
+        new, found = self._planner.plan(device, profile, facts)
+        planned[device.name] = new
+        self._doubts[new] = [_of_device(contents, device.name, problem, profile) for problem in found]
+        return self._doubts[new]
 
-    def _unused(self, wanted: Configuration, planned: Mapping[str, PlannedDevice], contents: Contents) -> list[Problem]:
+    def _unused(self, wanted: Configuration, contents: Contents) -> list[Problem]:
         used = {device.profile_name for device in wanted.devices.values()}
-        services = {device.connection.service for device in planned.values()} or set(self._keeping.protocols.services())
         problems = []
         for name, profile in wanted.profiles.items():
-            known = self.current.profiles.get(name) is profile
-            shipped = name in contents.profiles and contents.profiles[name].path is None
-            if name not in used and not known and not shipped:
-                found = unused_profile_problems(profile, self._keeping.protocols, services)
+            if name not in used and self._shipped.get(name) is not profile:
+                found = unused_profile_problems(profile, self._keeping.protocols)
+                found += self._planner.profile_problems(profile)
                 problems += [contents.locate("profile", name, problem) for problem in found]
         return problems
 
     # ------------------------------------------------------------------------------------------------------ applying
 
     async def _apply(self, new: _Set, difference: Difference) -> None:
+        told = set(self._set.problems)
         if difference or new.planned != self._set.planned:
             await self._put_in_force(new)
         self._set = new
         self._planner.forget_all_but(new.configuration.profiles.values())
+        self._doubts = {device: self._doubts.get(device, []) for device in new.planned.values()}
         for problem in new.problems:
-            log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
-        await self._stamps.note(new.configuration, difference)
+            if problem not in told:
+                log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
+        await self._stamps.note(new.configuration, difference, self._shipped)
         for device in difference.removed_devices:
             if self._facts.pop(device, None) is not None:
                 await self._put_facts(device, None)

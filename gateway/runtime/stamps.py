@@ -2,12 +2,13 @@
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.model.configuration import Configuration, Difference
 from gateway.model.contracts import Clock, State
 from gateway.model.errors import StoreFailed
-from gateway.runtime.files import Contents
+from gateway.model.profile import DeviceProfile
 
 TABLE = "stamps"
 
@@ -21,19 +22,16 @@ class Stamps:
         self._state, self._clock = state, clock
         self._known: dict[str, list[Any]] = dict(state.all(TABLE))
         self._hashes: dict[int, tuple[Any, str]] = {}
-        self._shipped: set[str] = set()
 
     def of(self, kind: str, name: str) -> tuple[int, int]:
         """created and modified, ms since the epoch; (0, 0) when unknown."""
         created, modified, _ = self._known.get(f"{kind}/{name}", (0, 0, ""))
         return int(created), int(modified)
 
-    async def load(self, contents: Contents) -> None:
-        """Which profiles are shipped: those have no stamps."""
-        self._shipped = {name for name, place in contents.profiles.items() if place.path is None}
-
-    async def note(self, configuration: Configuration, difference: Difference) -> None:
-        """Stamps what was added, changed or removed."""
+    async def note(
+        self, configuration: Configuration, difference: Difference, shipped: Mapping[str, DeviceProfile]
+    ) -> None:
+        """Stamps what was added, changed or removed; profiles shipped with the gateway have no stamps."""
         now = self._clock.now() // 1_000_000
         entries: dict[str, list[Any]] = {}
         for kind, names, items in (
@@ -43,7 +41,7 @@ class Stamps:
             for name in names:
                 key, digest = f"{kind}/{name}", self._hash(items[name])
                 created, modified, before = self._known.get(key, (now, now, digest))
-                if not (kind == "profile" and name in self._shipped):
+                if not (kind == "profile" and shipped.get(name) is items[name]):
                     entries[key] = [created, modified if before == digest else now, digest]
         gone = [f"profile/{n}" for n in difference.removed_profiles] + [
             f"device/{n}" for n in difference.removed_devices

@@ -10,8 +10,9 @@ import pytest
 
 from gateway.model.configuration import Configuration
 from gateway.model.device import AdminState, Device
-from gateway.model.errors import ConfigError
+from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import PlannedDevice
+from gateway.model.profile import DeviceProfile
 from gateway.runtime import edit
 from gateway.runtime.files import Folders
 from gateway.runtime.registry import FileRegistry, Keeping
@@ -48,6 +49,15 @@ deviceList:
 """
 
 
+class Spoken(OneProtocol):
+    """Of a profile no device uses: the scripted protocol knows resources with the attribute `a`."""
+
+    def check(self, profile: DeviceProfile) -> list[Problem]:
+        if all("a" in resource.attributes for resource in profile.device_resources):
+            return self.by_service("device-scripted").check(profile)
+        return [Problem("deviceResources", "is for a protocol that is not spoken here", severity="note")]
+
+
 class FakeLanes:
     def __init__(self) -> None:
         self.applied: list[Mapping[str, PlannedDevice]] = []
@@ -72,7 +82,7 @@ class House:
         self.registry = FileRegistry(
             Keeping(
                 Folders([self.profiles], self.devices, library=library),
-                OneProtocol(self.protocol),
+                Spoken(self.protocol),
                 self.lanes,  # type: ignore[arg-type]
                 FakeStore(),  # type: ignore[arg-type]
                 self.state,
@@ -187,6 +197,17 @@ async def test_an_unused_profile_of_another_protocol_is_a_note(house: House) -> 
     )
     difference = await house.registry.reload()
     assert [p.severity for p in difference.problems if "not spoken here" in p.what] == ["note"]
+
+
+async def test_mistakes_of_an_unused_profile_are_warnings(house: House) -> None:
+    (house.profiles / "other.yaml").write_text(
+        "name: other\ndeviceResources:\n"
+        "  - { name: A, attributes: { a: 1, impossible: true }, properties: { valueType: Bool, readWrite: R } }\n"
+    )
+    for difference in (await house.registry.reload(), await house.registry.reload()):
+        (problem,) = [p for p in difference.problems if p.file.endswith("other.yaml")]
+        assert (problem.severity, problem.line) == ("warning", 3)
+        assert any("Float64" in p.what for p in difference.problems), "doubts are told as long as they hold"
 
 
 async def test_dry_run_does_nothing(house: House) -> None:
