@@ -1,0 +1,256 @@
+"""The one room with all the keys: builds the parts, joins them, runs them in one TaskGroup, stops them in order."""
+
+import asyncio
+import contextlib
+import fcntl
+import functools
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from ulid import ULID
+
+from datastore.journal import Journal
+from datastore.state import SqliteState
+from gateway.api.ids import event_id
+from gateway.api.parts import Health, Parts
+from gateway.api.server import Listener, listen, serve
+from gateway.config import Settings
+from gateway.model.device import Flow
+from gateway.model.errors import ConfigError
+from gateway.model.reading import Message
+from gateway.northbound.mqtt import Identity, MqttCloud
+from gateway.runtime.bus import Bus
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.commands import CommandRoad
+from gateway.runtime.files import Folders
+from gateway.runtime.forwarder import Forwarder, Forwarders
+from gateway.runtime.lanes import RunningLanes
+from gateway.runtime.registry import FileRegistry, Keeping
+from gateway.runtime.surroundings import Surroundings
+from gateway.runtime.twin import TwinStore
+from mappers import Switchboard
+
+log = logging.getLogger(__name__)
+
+LEARN_EVERY_S = 600.0
+"""How often answer times that were learned are written down."""
+LEARNED_ANEW = 0.25
+"""Only when they changed by this share."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts, joined and open, not yet running."""
+
+    settings: Settings
+    clock: SystemClock
+    state: SqliteState
+    journal: Journal
+    bus: Bus
+    protocols: Switchboard
+    lanes: RunningLanes
+    registry: FileRegistry
+    twins: TwinStore
+    commands: CommandRoad
+    clouds: tuple[MqttCloud, ...]
+    forwarders: Forwarders
+
+    async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None) -> None:
+        """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
+        configuration cannot run or a port is taken."""
+        listeners = listen(self._parts(), self.settings.api)
+        await self.twins.start()
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            own = [
+                tasks.create_task(self.journal.run(), name="journal"),
+                tasks.create_task(self.lanes.run(), name="lanes"),
+                tasks.create_task(self.forwarders.run(), name="forwarders"),
+            ]
+            with _signals(stop, functools.partial(self._reload, tasks)):
+                await self.registry.reload()
+                await self.commands.start()
+                own += [
+                    tasks.create_task(self.twins.run(), name="twins"),
+                    tasks.create_task(self.commands.desired.run(), name="desired"),
+                    tasks.create_task(self._learn(), name="learn"),
+                    tasks.create_task(serve(listeners), name="rest"),
+                ]
+                ready(listeners)
+                try:
+                    await stop.wait()
+                finally:
+                    log.info("stopping")
+                    for task in own:
+                        task.cancel()
+        await self.commands.close()
+        await self.twins.save()
+
+    def _reload(self, tasks: asyncio.TaskGroup) -> None:
+        tasks.create_task(self._reload_now(), name="reload")
+
+    async def _reload_now(self) -> None:
+        try:
+            difference = await self.registry.reload()
+        except ConfigError as error:
+            log.error("the files were not taken over, what ran goes on:\n%s", error)
+        else:
+            log.info("the files were read again: %s", "changes applied" if difference else "nothing changed")
+
+    async def _learn(self) -> None:
+        """Writes down how long devices take to answer, for plans."""
+        while True:
+            await self.clock.sleep(LEARN_EVERY_S)
+            for flow in self.lanes.flows():
+                planned = self.registry.planned.get(flow.device)
+                if planned is None or flow.answer_ms is None:
+                    continue
+                known = planned.facts.get("answer_ms")
+                if known is None or abs(known - flow.answer_ms) > LEARNED_ANEW * known:
+                    await self.registry.learned(flow.device, {**planned.facts, "answer_ms": round(flow.answer_ms, 2)})
+
+    def _parts(self) -> Parts:
+        return Parts(
+            registry=self.registry,
+            protocols=self.protocols,
+            commands=self.commands,
+            twins=self.twins,
+            store=self.journal,
+            lanes=self.lanes,
+            forwards=self.forwarders,
+            clock=self.clock,
+            last=self.twins.last,
+            health=self._health,
+            name=self.settings.gateway.name,
+            version=version("southgate"),
+            compat=self.settings.gateway.compat,
+            settings=self.settings.model_dump(mode="json"),
+        )
+
+    def _health(self) -> Health:
+        """What is wrong: values that should come and do not, and a journal that cannot write."""
+        problems = []
+        for name, planned in self.registry.planned.items():
+            state = self.twins.state(name)
+            if planned.polls and state.state is not Flow.ONLINE:
+                problems.append(f"{name} is {state.state.value}: {state.reason}")
+        journal = self.journal.report()
+        if journal.state != "ok":
+            problems.insert(0, f"the journal is {journal.state}")
+        return Health(tuple(problems))
+
+
+@asynccontextmanager
+async def build(settings: Settings, clock: SystemClock | None = None) -> AsyncIterator[House]:
+    """Opens what is on disk and joins the parts; closes what is on disk at the end, in order. Raises ConfigError."""
+    clock = clock or SystemClock()
+    name, data = settings.gateway.name, settings.gateway.data
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_only_one(data))
+        bus: Bus
+
+        def alarm(what: str, state: str, why: str) -> None:
+            (log.warning if state == "raised" else log.info)("alarm %s %s: %s", what, state, why)
+            bus.publish([_alarm(what, state, why, clock.now())])
+
+        journal = Journal(data / "journal", settings.journal, clock, alarm)
+        bus = Bus(journal)
+        state = SqliteState(data / "state.db", clock, alarm)
+        await journal.open()
+        stack.push_async_callback(journal.close)
+        await state.open()
+        stack.push_async_callback(state.close)
+        protocols = Switchboard(settings.gateway.aliases)
+        lanes = RunningLanes(protocols, bus.publish, clock, settings.gateway.compat)
+        registry = FileRegistry(
+            Keeping(
+                folders=Folders(settings.gateway.profiles, settings.gateway.devices),
+                protocols=protocols,
+                lanes=lanes,
+                store=journal,
+                state=state,
+                clock=clock,
+                compat=settings.gateway.compat,
+            )
+        )
+        twins = TwinStore(lambda: registry.planned, state, clock, lanes.lanes)
+        bus.tap(twins.update)
+        session = str(ULID())
+        commands = CommandRoad(
+            Surroundings(
+                registry=registry,
+                lanes=lanes,
+                twins=twins,
+                state=state,
+                store=journal,
+                publish=bus.publish,
+                clock=clock,
+                compat=settings.gateway.compat,
+                session=session,
+            )
+        )
+        twins.listeners.append(commands.desired.device_changed)
+        clouds = []
+        if settings.cloud.mqtt is not None:
+            identity = Identity(name, version("southgate"), session, event_id)
+            clouds.append(MqttCloud(settings.cloud.mqtt, identity, twins, commands, state, clock))
+            twins.listeners.append(clouds[0].state_changed)
+        forwarders = [Forwarder(journal, cloud, clock, cloud.name) for cloud in clouds]
+        for forwarder in forwarders:
+            forwarder.remember(state)
+        yield House(
+            settings=settings,
+            clock=clock,
+            state=state,
+            journal=journal,
+            bus=bus,
+            protocols=protocols,
+            lanes=lanes,
+            registry=registry,
+            twins=twins,
+            commands=commands,
+            clouds=tuple(clouds),
+            forwarders=Forwarders(forwarders),
+        )
+
+
+def _alarm(name: str, state: str, why: str, now: int) -> Message:
+    """An alarm about the gateway itself, in the shape of the cloud contract."""
+    body = {"id": str(ULID()), "name": name, "state": state, "severity": "warning", "ts": now, "why": why}
+    return Message(kind="alarm", device="", name=name, origin=now, body=body)
+
+
+@contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Two gateways on one data folder would spoil it. Raises ConfigError."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "lock").open("w")
+    except OSError as error:
+        raise ConfigError(f"gateway.data: {data} cannot be used: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"gateway.data: another gateway is running on {data}") from None
+        yield
+
+
+@contextmanager
+def _signals(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    actions = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: reload}
+    for number, action in actions.items():
+        with contextlib.suppress(ValueError):  # not on the main thread: whoever embeds us stops by cancelling
+            loop.add_signal_handler(number, action)
+    try:
+        yield
+    finally:
+        for number in actions:
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
