@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ IN_LINE = 32
 """Commands of one device that may wait or run; more are refused with 429."""
 RESOLVE_TRIES = 30
 RESOLVE_PAUSE_S = 2.0
+CLOSE_S = 10.0
 
 Accepted = asyncio.Future[None]
 Work = Callable[[Accepted], Coroutine[Any, Any, CommandResult]]
@@ -99,9 +100,12 @@ class CommandRoad:
         self.desired.start()
 
     async def close(self) -> None:
-        """Lets what is on the wire end and be recorded."""
+        """Lets what is on the wire end and be recorded; what takes too long is resolved at the next start."""
         await self.desired.close()
-        await asyncio.gather(*(running.task for running in self._running.values()), return_exceptions=True)
+        tasks = [running.task for running in self._running.values()]
+        with suppress(TimeoutError):
+            async with self._clock.timeout(CLOSE_S):
+                await asyncio.gather(*tasks, return_exceptions=True)
         await self._ledger.close()
 
     # --------------------------------------------------------------------------------------------------- one command

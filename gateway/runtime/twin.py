@@ -13,8 +13,8 @@ from gateway.model.errors import StoreFailed
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.reading import Batch, Event, Source
-from gateway.runtime.flow import Judgement, judge, lane_of
-from gateway.runtime.lastvalues import Cell, Row, Slot, newest, periods, row
+from gateway.runtime.flow import Judgement, judge
+from gateway.runtime.lastvalues import NEVER, Cell, Row, Slot, newest, periods, row
 from gateway.runtime.reported import Reported
 
 TABLE = "twins"
@@ -22,6 +22,8 @@ BOOT = ""
 """Key of the start counter in the table; no device has this name."""
 VERSIONS_PER_START = 2**32
 TICK_S = 1.0
+LANES_S = 0.25
+"""Reports of the connections may be that old when states are worked out: many ask at once."""
 SAVE_S = 30.0
 
 StateChanged = Callable[[str, DeviceState, DeviceState], None]
@@ -73,6 +75,8 @@ class TwinStore:
         self._stored: dict[str, Any] = {}
         self._boot = 1
         self._saved: dict[str, int] = {}
+        self._lane_of: dict[str, LaneReport] = {}
+        self._lanes_at = NEVER
         self.listeners: list[StateChanged] = []
 
     # ------------------------------------------------------------------------------------------------------ the tap
@@ -114,8 +118,7 @@ class TwinStore:
         twin = self._find(device)
         if twin is None:
             return DeviceState(Flow.UNKNOWN, "no such device", 0)
-        judgement = judge(twin.planned, twin.slots, twin.since, self._clock.monotonic(), lane_of(device, self._lanes()))
-        return self._note(device, twin, judgement)
+        return self._judge(device, twin)
 
     def last(self, device: str) -> list[Row]:
         """Newest value of every resource that was ever read, polled or not."""
@@ -166,13 +169,10 @@ class TwinStore:
 
     def tick(self) -> None:
         """Works out all states; listeners hear of what changed."""
-        lanes = {device: lane for lane in self._lanes() for device in lane.devices}
-        monotonic = self._clock.monotonic()
         for device in self._planned():
             twin = self._find(device)
             if twin is not None:
-                judgement = judge(twin.planned, twin.slots, twin.since, monotonic, lanes.get(device))
-                self._note(device, twin, judgement)
+                self._judge(device, twin)
         for device in self._twins.keys() - self._planned().keys():
             self._forget(device)
 
@@ -229,6 +229,12 @@ class TwinStore:
             cells = {name: cell for name, cell in twin.cells().items() if name in wanted} if wanted else {}
             twin.reported.refresh(cells, twin.periods, self._clock.monotonic(), self._clock.now())
         return twin
+
+    def _judge(self, device: str, twin: _Twin) -> DeviceState:
+        now = self._clock.monotonic()
+        if now - self._lanes_at >= LANES_S:
+            self._lane_of, self._lanes_at = {name: lane for lane in self._lanes() for name in lane.devices}, now
+        return self._note(device, twin, judge(twin.planned, twin.slots, twin.since, now, self._lane_of.get(device)))
 
     def _note(self, device: str, twin: _Twin, judgement: Judgement) -> DeviceState:
         if judgement == twin.judgement:

@@ -350,6 +350,16 @@ async def test_close_lets_the_act_end(clock: MovingClock) -> None:
     assert it.messages("result")[0].body["status"] == "confirmed"
 
 
+async def test_close_does_not_wait_for_ever(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    it.lanes.gate = asyncio.Event()
+    await it.road.accept(it.command())
+    closing = asyncio.create_task(it.road.close())
+    await clock.advance(11)
+    await closing
+    assert it.state.tables["commands"]["d1\nc1"]["result"] is None
+
+
 async def test_full_disk_does_not_stop_commands(clock: MovingClock) -> None:
     it = await Road(clock).start()
     it.state.fails = it.store.fails = True
