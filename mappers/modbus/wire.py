@@ -107,7 +107,8 @@ class Wire:
             try:
                 return await create()
             except OSError as error:
-                self._refusal = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+                number = error.errno or 0  # resolver errors have numbers of their own, below 0
+                self._refusal = os.strerror(number) if number > 0 else error.strerror or str(error)
                 raise
 
         client.ctx.call_create = create_and_remember
@@ -210,7 +211,8 @@ class Wire:
             await self._clock.sleep(min(self._quiet_at, until) - now)
 
     def close(self) -> None:
-        """Idempotent; never raises."""
+        """Idempotent; never raises. Whoever still waits for an answer gets NotConnected."""
+        self._changed(False)
         client, self._client = self._client, None
         if client is not None:
             client.close()

@@ -183,6 +183,16 @@ async def test_a_flood_is_bounded() -> None:
         assert time.monotonic() - began < 5
 
 
+async def test_closed_while_an_answer_is_awaited() -> None:
+    async with talking(lambda request: b"", Timeout="30s") as (peer, mapper, plan):
+        reading = asyncio.create_task(mapper.read(plan))
+        await until(lambda: bool(peer.requests))
+        await mapper.close()
+        with pytest.raises(NotConnected):
+            async with asyncio.timeout(5):
+                await reading
+
+
 async def test_nobody_listens() -> None:
     mapper = ModbusMapper(reach(device(free_port()))[0], SystemClock())
     with pytest.raises(NotConnected, match=r"127\.0\.0\.1:\d+: Connection refused"):
