@@ -126,7 +126,7 @@ class MqttClient:
         except TimeoutError:
             raise NotConnected(f"{wire.where(self.settings)} does not answer as an MQTT broker") from None
         except ConnectionError:
-            text = f"{wire.where(self.settings)} closed the connection: {self._noted or 'no reason was given'}"
+            text = wire.closed(self._noted, self.settings)
             if self._proven:
                 raise NotConnected(text) from None
             return text

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from gateway.model.contracts import Clock, Commands, State, Twins
@@ -54,7 +55,8 @@ class Identity:
 
 class MqttCloud:
     """Implements `gateway.model.contracts.Exporter`. Between `connect` and `close` it owns three tasks: one that
-    handles what arrives, one that answers, and one that ticks every second."""
+    handles what arrives, one that answers, and one that ticks every second. Whoever sends hears of a lost connection
+    and connects again; while nothing is sent the tick does it, so that the cloud can always reach us."""
 
     name = "mqtt"
 
@@ -73,8 +75,8 @@ class MqttCloud:
         self._telemetry = Telemetry(topics, identity.session, identity.event_id)
         self._kept: dict[int, Outgoing] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._ready = False
-        self._lost = asyncio.Event()
+        self._ready = self._was_ready = False
+        self._connecting = asyncio.Lock()
         client.on_lost = self._on_lost
 
     # --------------------------------------------------------------------------------------------------- for people
@@ -105,25 +107,22 @@ class MqttCloud:
 
     async def connect(self) -> None:
         """Raises NotConnected with a plain reason."""
-        if self.connected:
-            return
-        self._begin()
-        try:
-            self._desired.collect()
-            await self._client.connect()
-            await self._subscribe()
-            self._presence.follow_devices()
-            await self._inbox.settle()
-            await self._client.deliver(self._presence.births())
-        except BaseException as error:
-            self._client.drop(str(error) if isinstance(error, NotConnected) else "the connection could not be set up")
-            raise
-        self._lost.clear()
-        self._ready = True
-
-    async def lost(self) -> None:
-        """Returns when the connection is gone, so that somebody connects again although there is nothing to send."""
-        await self._lost.wait()
+        async with self._connecting:
+            if self.connected:
+                return
+            self._begin()
+            try:
+                self._desired.collect()
+                await self._client.connect()
+                await self._subscribe()
+                self._presence.follow_devices()
+                await self._inbox.settle()
+                await self._announce()
+            except BaseException as error:
+                known = isinstance(error, NotConnected)
+                self._client.drop(str(error) if known else "the connection could not be set up")
+                raise
+            self._ready = self._was_ready = True
 
     async def close(self) -> None:
         """Says good-bye. Messages under way stay with the MQTT library, in case `connect` is called again."""
@@ -133,6 +132,7 @@ class MqttCloud:
                     await self._client.deliver([self._presence.farewell()])
             except (NotConnected, TimeoutError):
                 pass
+        self._was_ready = False
         self._client.disconnect()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
@@ -151,6 +151,12 @@ class MqttCloud:
             loop.create_task(self._tick(), name="mqtt tick"),
         ]
 
+    async def _announce(self) -> None:
+        births = self._presence.births()
+        gateway = next(births)
+        await self._client.deliver(chain([gateway], births))
+        self._check([gateway])
+
     async def _subscribe(self) -> None:
         filters = self._link.topics.filters()
         refused = [f for f, code in zip(filters, await self._client.subscribe(filters), strict=True) if code.is_failure]
@@ -165,17 +171,18 @@ class MqttCloud:
     def _on_lost(self) -> None:
         self._ready = False
         self._inbox.lost()
-        self._lost.set()
 
     async def _tick(self) -> None:
         while True:
             await self._link.clock.sleep(TICK_S)
             try:
                 self._client.tend()
-                if self.connected:
+                if self._ready:
                     await self._pulse()
+                elif self._was_ready:
+                    await self.connect()
             except NotConnected:
-                pass  # whoever sends hears of it
+                await self._link.clock.sleep(TICK_S)
             except Exception:
                 self._link.counts["bugs"] += 1
                 log.exception("The cloud's tick failed")

@@ -142,6 +142,14 @@ def refusal(code: ReasonCode, settings: MqttSettings) -> str:
     return f"{here} {_REFUSALS.get(code.value, f'refuses us: {code}')}"
 
 
+def closed(noted: str, settings: MqttSettings) -> str:
+    """Why the broker hung up without a word; `noted` is what the library saw."""
+    hint = "; does it want a client certificate? set cert_file and key_file" if settings.tls else ""
+    if settings.cert_file is not None:
+        hint = f"; does it know the authority of {settings.cert_file}?"
+    return f"{where(settings)} closed the connection before it answered ({noted or 'no reason given'}){hint}"
+
+
 def lost(code: ReasonCode | None, settings: MqttSettings) -> str:
     """Why a connection that was up is gone; `code` is the broker's own word."""
     if code is None:

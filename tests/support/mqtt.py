@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from paho.mqtt.properties import Properties
 from tests.support.broker import Broker
 
 WAIT_S = 15.0
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class CloudClient:
     def __init__(self, paho: Client) -> None:
         self.paho = paho
         self.seen: list[Received] = []
+        self.subscribed = 0
+        """How often: once per connection."""
         self._news = asyncio.Event()
 
     def take(self, message: Received) -> None:
@@ -53,6 +58,12 @@ class CloudClient:
                 await self._news.wait()
         return value
 
+    async def until_true(self, condition: Callable[[], Any]) -> None:
+        """For what causes no message: looks again at every turn of the loop."""
+        async with asyncio.timeout(WAIT_S):
+            while not condition():  # noqa: ASYNC110  there is nothing that could set an event
+                await asyncio.sleep(0.005)
+
     async def one(self, topic: str) -> Received:
         """The first message on a topic."""
         found: list[Received] = await self.until(lambda: self.on(topic))
@@ -70,29 +81,34 @@ class CloudClient:
 
 @contextlib.asynccontextmanager
 async def cloud_client(broker: Broker, topics: str = "#", **tls: Any) -> AsyncIterator[CloudClient]:
-    """Connected and subscribed."""
+    """Connected and subscribed; its session outlives a broker that is stopped in an orderly way."""
     loop = asyncio.get_running_loop()
-    paho = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    name = f"cloud-{next(_NUMBERS)}"
+    paho = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5)
+    session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    session.SessionExpiryInterval = 3600
     paho.reconnect_delay_set(1, 1)
     client = CloudClient(paho)
-    subscribed = asyncio.Event()
+
+    def on_subscribe(*_: Any) -> None:
+        client.subscribed += 1
 
     def on_message(_client: Client, _userdata: Any, m: MQTTMessage) -> None:
         loop.call_soon_threadsafe(client.take, Received(m.topic, bytes(m.payload), m.retain, m.properties))
 
     paho.on_message = on_message
     paho.on_connect = lambda *_: paho.subscribe(topics, qos=1) and None
-    paho.on_subscribe = lambda *_: loop.call_soon_threadsafe(subscribed.set)
+    paho.on_subscribe = on_subscribe
+    paho.on_socket_open = lambda _c, _u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tls:
         paho.tls_set(**tls)
     for user, password in broker.options.users.items():
         paho.username_pw_set(user, password)
         break
-    await asyncio.to_thread(paho.connect, broker.host, broker.port)
+    await asyncio.to_thread(lambda: paho.connect(broker.host, broker.port, clean_start=False, properties=session))
     paho.loop_start()
     try:
-        async with asyncio.timeout(WAIT_S):
-            await subscribed.wait()
+        await client.until_true(lambda: client.subscribed)
         yield client
     finally:
         await asyncio.to_thread(paho.disconnect)
