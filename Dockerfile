@@ -1,27 +1,33 @@
-# Two stages: the second has the installed program and no build tools. Runs as a user without rights.
+# Two stages: the second has the installed program, no package installer and no build tools, and runs as a user without rights.
 FROM python:3.11-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/southgate
-COPY requirements.lock pyproject.toml README.md ./
+ENV PATH=/opt/southgate/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# the libraries change rarely: a layer of their own, each file checked against its hash
+COPY requirements-runtime.lock ./
+RUN pip install --require-hashes -r requirements-runtime.lock
+COPY pyproject.toml README.md ./
 COPY gateway gateway
 COPY mappers mappers
 COPY profiles profiles
 COPY datastore datastore
 COPY simulators simulators
-COPY constraints.txt ./
-RUN /opt/southgate/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[all]'
+RUN pip install --no-deps . && pip check && pip uninstall --yes setuptools pip
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/southgate southgate \
- && mkdir -p /etc/southgate && chown southgate /etc/southgate
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/southgate --shell /usr/sbin/nologin southgate \
+ && install -d -o southgate -g southgate \
+    /var/lib/southgate /var/lib/southgate/profiles /var/lib/southgate/devices /var/lib/southgate/data
 COPY --from=build /opt/southgate /opt/southgate
-COPY --chown=southgate deploy/gateway.yaml /etc/southgate/gateway.yaml
-ENV PATH=/opt/southgate/bin:$PATH PYTHONUNBUFFERED=1
-USER southgate
+COPY deploy/gateway.yaml /etc/southgate/gateway.yaml
+# SOUTHGATE_URL: where the health check asks; another one where gateway.yaml listens elsewhere
+ENV PATH=/opt/southgate/bin:$PATH PYTHONUNBUFFERED=1 SOUTHGATE_URL=http://127.0.0.1:8080
+USER 10001:10001
+WORKDIR /var/lib/southgate
 VOLUME ["/var/lib/southgate"]
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/gateway/api/v1/live', timeout=4)"]
+  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(os.environ['SOUTHGATE_URL'] + '/core-metadata/api/v3/ping', timeout=4)"]
 ENTRYPOINT ["southgate"]
 CMD ["run", "--config", "/etc/southgate/gateway.yaml"]
