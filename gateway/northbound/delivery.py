@@ -44,7 +44,8 @@ class Delivery:
     __slots__ = ("done", "left")
 
     def __init__(self) -> None:
-        self.left = 0
+        self.left = 1
+        """Acknowledgements owed, and one for as long as messages are still being handed over."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def end(self) -> None:
@@ -90,6 +91,7 @@ class Window:
                 if message.code < 0:
                     message.delivery = delivery
                     delivery.left += 1
+            delivery.left -= 1
             if delivery.left and self.open:
                 await delivery.done
             if delivery.left:

@@ -65,6 +65,18 @@ async def test_no_more_than_the_window_are_under_way(window: Window, library: Li
     assert len(window) == 0
 
 
+async def test_acknowledgements_that_overtake_the_sender_do_not_end_its_wait(window: Window, library: Library) -> None:
+    task = asyncio.create_task(window.deliver(outgoing(*"abcd")))
+    await settle()
+    for number in (1, 2, 3):  # all that is under way, before the sender comes back
+        window.acknowledged(number, 0)
+    await settle()
+    assert library.published == ["a", "b", "c", "d"]
+    assert not task.done()
+    window.acknowledged(4, 0)
+    await task
+
+
 async def test_a_lost_connection_is_heard_by_all_who_wait(window: Window) -> None:
     under_way = asyncio.create_task(window.deliver(outgoing("a", "b", "c")))
     await settle()
