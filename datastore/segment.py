@@ -15,7 +15,19 @@ import msgspec
 
 from datastore.ranges import Range
 from datastore.sources import SourceRow, Sources
-from datastore.sqlite import Corrupt, check, is_version, open_reader, open_writer, prepare, reading, size, transaction
+from datastore.sqlite import (
+    Corrupt,
+    check,
+    is_version,
+    open_reader,
+    open_writer,
+    prepare,
+    reading,
+    recover,
+    size,
+    transaction,
+    without_log,
+)
 
 FORMAT = 1
 SCHEMA = """
@@ -66,6 +78,8 @@ class Segment:
     def load(self, sources: Sources) -> dict[str, list[Range]]:
         """Learns what is in the file, its sources and the cursors it holds; writes nothing. Raises ConfigError,
         Corrupt, sqlite3.Error."""
+        with reading(self.path):
+            recover(self.path)
         with reading(self.path), closing(open_reader(self.path)) as db:
             if not is_version(db, FORMAT, self.path):
                 return {}
@@ -90,7 +104,7 @@ class Segment:
         """The connection that writes. Raises ConfigError, Corrupt, sqlite3.Error, OSError."""
         if self._db is None:
             with reading(self.path):
-                db = open_writer(self.path, wal_bytes)
+                db = open_writer(self.path, 0 if self.sealed else wal_bytes)
             try:
                 prepare(db, SCHEMA, FORMAT, self.path)
             except BaseException:
@@ -129,15 +143,15 @@ class Segment:
         self.newest = max(self.newest, *origins)
 
     def seal(self, wal_bytes: int) -> None:
-        """No more is appended: index it, fold its log in, close it. Raises Corrupt, sqlite3.Error, OSError."""
+        """No more is appended: fold its log in, index it, close it. Raises Corrupt, sqlite3.Error, OSError."""
         db = self.open(wal_bytes)
         with reading(self.path):
+            without_log(db)
             with transaction(db):
                 db.execute("CREATE INDEX IF NOT EXISTS by_source ON records (source, origin)")
                 db.execute("DELETE FROM summary")
                 told = (self.first, self.last, self.count, self.oldest, self.newest, self.partial)
                 db.execute("INSERT INTO summary VALUES (?,?,?,?,?,?)", told)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.sealed = True
         self.close()
         self.bytes = size(self.path)
