@@ -24,6 +24,7 @@ from gateway.model.device import Flow
 from gateway.model.errors import ConfigError
 from gateway.model.reading import Message
 from gateway.northbound.mqtt import Identity, MqttCloud
+from gateway.runtime.budget import own_answer_ms
 from gateway.runtime.bus import Bus
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.commands import CommandRoad
@@ -108,11 +109,12 @@ class House:
             await self.clock.sleep(LEARN_EVERY_S)
             for flow in self.lanes.flows():
                 planned = self.registry.planned.get(flow.device)
-                if planned is None or flow.answer_ms is None:
+                answer_ms = own_answer_ms(planned, flow) if planned else None
+                if planned is None or answer_ms is None:
                     continue
                 known = planned.facts.get("answer_ms")
-                if known is None or abs(known - flow.answer_ms) > LEARNED_ANEW * known:
-                    await self.registry.learned(flow.device, {**planned.facts, "answer_ms": round(flow.answer_ms, 2)})
+                if known is None or abs(known - answer_ms) > LEARNED_ANEW * max(known, 1.0):
+                    await self.registry.learned(flow.device, {**planned.facts, "answer_ms": round(answer_ms, 2)})
 
     def _parts(self) -> Parts:
         return Parts(

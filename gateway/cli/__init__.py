@@ -6,6 +6,8 @@ configuration that will never work; 3 the gateway or the device cannot be reache
 
 import argparse
 import importlib
+import os
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -42,7 +44,10 @@ def run(arguments: Sequence[str]) -> int:
     parser = _parser()
     name = next((a for a in arguments if not a.startswith("-")), None)
     command = _load(parser, name) if name and name in COMMANDS else None
-    options = parser.parse_args(arguments)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
     if command is None:
         parser.print_help()
         return 2
@@ -61,7 +66,17 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        return 0
+        return _nobody_reads()
+    except BaseExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is None:
+            return _nobody_reads()
+        raise
+
+
+def _nobody_reads() -> int:
+    """`southgate … | head` has what it wanted; Python would still complain when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

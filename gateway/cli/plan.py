@@ -1,11 +1,13 @@
 """`southgate plan`: what will happen on the wire, before it does."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
 from gateway.cli.offline import kind_of, plan_devices, plan_profile, plan_settings, settings_of
 from gateway.cli.output import Output
+from gateway.model.duration import parse_duration
 from gateway.model.errors import Problem
 from gateway.model.plan import PlannedDevice
 from gateway.runtime.budget import LineBudget, PollCost, budgets
@@ -15,15 +17,38 @@ EXAMPLES = """  southgate plan eastron-sdm630                       a shipped pr
   southgate plan devices/meters.yaml --answer-ms 35
   southgate plan plant/                               everything gateway.yaml names"""
 
+SHORTEST_S = 0.001
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     what = "profile (or a shipped one's name), device list, gateway.yaml or its folder"
     parser.add_argument("path", type=Path, metavar="FILE|FOLDER", help=what)
-    parser.add_argument("--answer-ms", type=float, help="the device's own time per request; default: learned, else 10")
-    parser.add_argument("--interval", default="1s", help="for a profile alone: how often all of it is read")
+    parser.add_argument(
+        "--answer-ms", type=_milliseconds, help="the device's own time per request; default: learned, else 10"
+    )
+    parser.add_argument(
+        "--interval", type=_interval, default="1s", help="for a profile alone: how often all of it is read"
+    )
     parser.add_argument("--rtu", action="store_true", help="for a profile alone: on a serial line")
     parser.add_argument("--baud", type=int, default=9600, help="of that line")
     parser.add_argument("--strict", action="store_true", help="unknown keys are errors")
+
+
+def _milliseconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: a number of milliseconds was expected, 0 or more")
+    return number
+
+
+def _interval(text: str) -> str:
+    try:
+        long_enough = parse_duration(text) >= SHORTEST_S
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not long_enough:
+        raise argparse.ArgumentTypeError(f"{text}: an interval is 1ms or longer")
+    return text
 
 
 def run(options: argparse.Namespace, output: Output) -> int:

@@ -62,9 +62,9 @@ cloud:
         """
 A profile is EdgeX's own (v3, as in EdgeX 3.1 to 4.x), in YAML 1.2 or JSON: EdgeX's files work here, and ours work
 there, because EdgeX ignores what it does not know. Keys of ours are `compat` and those under `optional`. The keys of
-`attributes` belong to the protocol: [Modbus](modbus.md). A key that is not known is a warning with the nearest
-known one, with `--strict` an error; keys that begin with `x-` are yours. What comes with the program:
-[shipped profiles](profiles.md). How a value is worked out: [values](values.md).
+`attributes` belong to the protocol: [Modbus](../../mappers/modbus/README.md). A key that is not known is a
+warning with the nearest known one, with `--strict` an error; keys that begin with `x-` are yours. What comes with the
+program: [shipped profiles](profiles.md). How a value is worked out: [values](values.md).
 """,
     ),
     "devices.md": Page(
@@ -73,7 +73,7 @@ known one, with `--strict` an error; keys that begin with `x-` are yours. What c
         """
 Files in the folder of devices, YAML or JSON: `deviceList:` with devices, or a bare list of them. The folder is the
 truth: what is changed through the API is written to it. The keys of `protocols` belong to the protocol:
-[Modbus](modbus.md). The rules for unknown keys are those of [profiles](profile.md).
+[Modbus](../../mappers/modbus/README.md). The rules for unknown keys are those of [profiles](profile.md).
 
 ```yaml
 deviceList:

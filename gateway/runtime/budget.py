@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.model.errors import Problem
+from gateway.model.health import FlowReport
 from gateway.model.plan import Connection, PlannedDevice, Poll
 
 ASSUMED_ANSWER_MS = 10.0
@@ -89,6 +90,17 @@ def cost_of(poll: Poll, facts: Mapping[str, object], answer_ms: float | None = N
         answer_ms=each,
         answer_from=source,
     )
+
+
+def own_answer_ms(device: PlannedDevice, flow: FlowReport) -> float | None:
+    """The device's own time per request, as `facts["answer_ms"]` has it: what was measured, less what the characters
+    take on a serial line. None where nothing was measured, or not of the device as it is planned now."""
+    names = [tuple(source.name for source in poll.sources) for poll in device.polls]
+    if flow.answer_ms is None or flow.sources not in names:
+        return None
+    requests = device.polls[names.index(flow.sources)].plan.requests
+    on_line = sum(request.line_s for request in requests) / (len(requests) or 1)
+    return max(0.0, flow.answer_ms - on_line * 1000)
 
 
 def _answer(facts: Mapping[str, object], given: float | None) -> tuple[float, str]:
