@@ -35,7 +35,7 @@ MAX_PACKET = 256 * 1024
 """Largest packet that an MQTT 5 broker may send to us; it drops larger ones."""
 LARGEST = 268_435_455
 """Of MQTT itself."""
-CONNACK_S = 10.0
+CONNACK_S = 5.0
 STALL_S = 30.0
 """No acknowledgement for so long although messages are under way: the connection is given up."""
 UNSUPPORTED = 0x84
@@ -123,10 +123,10 @@ class MqttClient:
             paho.connect(self.settings.host, self.settings.port, self.settings.keepalive_s, **self._greeting())
             async with self._clock.timeout(CONNACK_S):
                 code, properties = await self._connack
-        except TimeoutError:
-            raise NotConnected(f"{wire.where(self.settings)} does not answer as an MQTT broker") from None
-        except ConnectionError:
+        except (TimeoutError, ConnectionError) as error:
             text = wire.closed(self._noted, self.settings)
+            if isinstance(error, TimeoutError):
+                text = f"{wire.where(self.settings)} does not answer as an MQTT broker"
             if self._proven:
                 raise NotConnected(text) from None
             return text

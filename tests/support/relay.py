@@ -11,12 +11,14 @@ _MQTT_5 = b"\x00\x04MQTT\x05"
 
 
 class Relay:
-    """`only_3` refuses MQTT 5 as 3.1.1 brokers do; while `silent`, nothing of the broker comes through."""
+    """`only_3` refuses MQTT 5 as 3.1.1 brokers do, or, where not `polite`, says nothing at all; while `silent`, nothing
+    of the broker comes through."""
 
     host = "127.0.0.1"
 
     def __init__(self, port: int, only_3: bool) -> None:
         self.only_3 = only_3
+        self.polite = True
         self.silent = False
         self.port = 0
         self.connections = 0
@@ -66,8 +68,11 @@ class Relay:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.read(65536)
         if self.only_3 and _MQTT_5 in first[:16]:
-            writer.write(_REFUSED_VERSION)
-            await writer.drain()
+            if self.polite:
+                writer.write(_REFUSED_VERSION)
+                await writer.drain()
+            else:
+                await reader.read()
             return
         self.connections += 1
         far_reader, far_writer = await asyncio.open_connection(self.host, self._target)

@@ -77,6 +77,15 @@ async def test_the_will_in_3_1_1_comes_at_once(tmp_path: Path) -> None:
         await ours.close()
 
 
+async def test_a_broker_that_does_not_even_refuse_mqtt_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "CONNACK_S", 0.5)
+    async with mosquitto(tmp_path) as broker, relay(broker, only_3=True) as wire:
+        wire.polite = False
+        async with House("m1").connected(wire.url) as ours:
+            assert ours.version == "3.1.1"
+            await ours.send([event(source("m1", "all", "A"), 1.5)])
+
+
 async def test_states_and_patches_follow_what_happens(tmp_path: Path) -> None:
     house = House("m1", "m2")
     async with mosquitto(tmp_path) as broker, cloud_client(broker) as cloud, house.connected(broker.url) as ours:

@@ -193,7 +193,7 @@ async def test_a_bug_in_the_house_does_not_end_the_inbox(stage: Stage) -> None:
     assert len(stage.commands.accepted) == 1
 
 
-# ----------------------------------------------------------------------------------------------------- read, get, rebirth
+# ------------------------------------------------------------------------------------------------ read, get, rebirth
 
 
 async def test_read_now_answers_with_values(stage: Stage) -> None:
