@@ -154,7 +154,7 @@ class Disk:
                 if not segment.sealed:
                     segment.seal(self._wal_bytes)
             known = last.last + 1 if last else 1
-            last = Segment.named(self.folder, max(first, known))
+            last = Segment.begun(self.folder, max(first, known), self._clock.now())
             self._saved = {}
             last.open(self._wal_bytes)
             self.segments += (last,)
@@ -164,7 +164,7 @@ class Disk:
     def _is_done(self, segment: Segment) -> bool:
         if not segment.count:
             return False
-        old = self._clock.now() - segment.oldest > self._settings.age_ns // SEGMENTS
+        old = self._clock.now() - segment.made > self._settings.age_ns // SEGMENTS
         return segment.bytes > self._segment_bytes + self._wal_bytes or (old and self._clock.trusted())
 
     # ----------------------------------------------------------------------------------------------------- retain

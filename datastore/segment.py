@@ -36,6 +36,7 @@ CREATE TABLE sources
     (number INTEGER PRIMARY KEY, fingerprint BLOB NOT NULL, resources BLOB NOT NULL, about BLOB NOT NULL);
 CREATE TABLE definitions (hash BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE cursors (consumer TEXT PRIMARY KEY, ranges BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE made (at INTEGER NOT NULL);
 CREATE TABLE summary (first INTEGER, last INTEGER, count INTEGER, oldest INTEGER, newest INTEGER, partial INTEGER)
 """
 PATTERN = "journal-*.db"
@@ -55,6 +56,8 @@ class Segment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.made = 0
+        """When it was begun, ns: origins do not tell, a device may deliver last year's values today."""
         self.first = 0
         """Lowest offset; 0 while empty."""
         self.last = 0
@@ -71,9 +74,11 @@ class Segment:
         self._db: sqlite3.Connection | None = None
 
     @classmethod
-    def named(cls, folder: Path, first: int) -> "Segment":
+    def begun(cls, folder: Path, first: int, now: int) -> "Segment":
         """A new one, for offsets from `first`."""
-        return cls(folder / f"journal-{first:016d}.db")
+        segment = cls(folder / f"journal-{first:016d}.db")
+        segment.made = now
+        return segment
 
     def load(self, sources: Sources) -> dict[str, list[Range]]:
         """Learns what is in the file, its sources and the cursors it holds; writes nothing. Raises ConfigError,
@@ -85,6 +90,7 @@ class Segment:
                 return {}
             found = db.execute("SELECT * FROM summary").fetchone()
             self.sealed = found is not None
+            self.made = db.execute("SELECT coalesce(max(at), 0) FROM made").fetchone()[0]
             if not self.sealed:
                 check(db, self.path)
                 found = db.execute(_SUMMARY).fetchone()
@@ -107,6 +113,7 @@ class Segment:
                 db = open_writer(self.path, 0 if self.sealed else wal_bytes)
             try:
                 prepare(db, SCHEMA, FORMAT, self.path)
+                db.execute("INSERT INTO made SELECT ? WHERE NOT EXISTS (SELECT * FROM made)", (self.made,))
             except BaseException:
                 db.close()
                 raise

@@ -171,9 +171,11 @@ async def test_drop_newest_keeps_what_was_not_sent(tmp_path: Path, clock: Moving
         await eventually(lambda: not store._full, clock)
         await clock.advance(70)
         await eventually(lambda: bool(alarms.names("cleared")), clock)
-        kept = wide(store, 1)
-        await store.commit()
-        assert kept[0].offset == store.head
+        for n in range(40):
+            kept = wide(store, 50, n * 50)
+            await store.commit()
+            store.ack("cloud", 1, store.head)
+        assert kept[-1].offset == store.head
         assert (await store.read(0, 1))[0].offset > 1
 
 
@@ -286,3 +288,12 @@ async def test_late_events_come_where_their_time_is(
         origins = [e.origin for e in found]
         assert origins == sorted(origins, reverse=True)
         assert origins[0] - origins[-1] == 99 * 10**9
+
+
+async def test_last_years_values_do_not_make_a_file_each(tmp_path: Path, clock: MovingClock) -> None:
+    async with journal(tmp_path, clock, max_age="10d") as store:
+        for n in range(20):
+            for one in wide(store, 5, -86400 * 365 + n):
+                assert one.origin < clock.now() - 300 * 86400 * 10**9
+            await store.commit()
+        assert len(store._disk.segments) == 1
