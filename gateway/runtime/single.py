@@ -37,7 +37,7 @@ def shortest(value: float) -> float:
     mantissa, exponent = math.frexp(value)
     scales = _SCALES.get(exponent)
     if scales is None or mantissa in _POWERS:
-        return _searched(value)
+        return _searched(value) if value else float(value)
     coarse, fine, half = scales
     found = round(value * coarse) / coarse
     if -half < found - value < half:
@@ -50,8 +50,6 @@ _POWERS = frozenset((0.5, -0.5, 0.0))  # below a power of two the spacing is ano
 
 @lru_cache(maxsize=4096)
 def _searched(value: float) -> float:
-    if not value:
-        return float(value)
     exact = single(value)
     candidates = (float(f"{value:.{digits}g}") for digits in range(1, 10))
     return next((found for found in candidates if _reads_back(found, exact)), value)

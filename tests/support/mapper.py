@@ -181,7 +181,7 @@ class ScriptedMapper:
         try:
             self._check_up()
             if unit.bug is not None:
-                raise unit.bug
+                raise type(unit.bug)(*unit.bug.args)
             if unit.silent:
                 await self._clock.sleep(line.timeout_s)
                 self._check_up()
