@@ -1,0 +1,136 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.model.device import Device
+from gateway.model.errors import ConfigError
+from gateway.model.profile import DeviceProfile
+from gateway.runtime.schedule import Beat, Phases, Wheel, polls_of
+from gateway.runtime.sources import sources_of
+from tests.support.clock import MovingClock, settle
+
+PROFILE = DeviceProfile.model_validate(
+    {
+        "name": "P",
+        "deviceResources": [
+            {"name": name, "properties": {"valueType": "Uint16", "readWrite": rw}}
+            for name, rw in (("A", "R"), ("B", "R"), ("Bx", "R"), ("W", "W"))
+        ],
+        "deviceCommands": [{"name": "All", "readWrite": "R", "resourceOperations": [{"deviceResource": "A"}]}],
+    }
+)
+
+
+def polls(*events: dict[str, Any]) -> list[tuple[float, list[str]]]:
+    device = Device.model_validate({"name": "D", "profileName": "P", "autoEvents": list(events)})
+    found = polls_of(device, sources_of(device, PROFILE, "s"), device.auto_events, tuple)  # type: ignore[arg-type,return-value]
+    for poll in found:
+        assert poll.plan == poll.sources
+        assert [e.source_name for e in poll.auto_events] == [s.name for s in poll.sources]
+    return [(poll.interval, [source.name for source in poll.sources]) for poll in found]
+
+
+def test_sources_with_equal_intervals_are_one_poll_however_written() -> None:
+    assert polls(
+        {"sourceName": "A", "interval": "1s"},
+        {"sourceName": "All", "interval": "500ms"},
+        {"sourceName": "B.*", "interval": "1000ms"},
+    ) == [(1.0, ["A", "B.*"]), (0.5, ["All"])]
+
+
+def test_the_autoevent_that_reports_more_counts() -> None:
+    device = Device.model_validate(
+        {
+            "name": "D",
+            "autoEvents": [
+                {"sourceName": "A", "interval": "1s", "onChange": True, "onChangeThreshold": 3},
+                {"sourceName": "A", "interval": "1s", "onChange": True, "onChangeThreshold": 1},
+                {"sourceName": "B", "interval": "1s", "onChange": True},
+                {"sourceName": "B", "interval": "1s"},
+            ],
+        }
+    )
+    (poll,) = polls_of(device, sources_of(device, PROFILE, "s"), device.auto_events, tuple)  # type: ignore[arg-type]
+    assert [(e.on_change, e.on_change_threshold) for e in poll.auto_events] == [(True, 1), (False, 0)]
+
+
+def test_every_autoevent_that_names_nothing_readable_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        polls(
+            {"sourceName": "W", "interval": "1s"},
+            {"sourceName": "X.*", "interval": "1s"},
+            {"sourceName": "(", "interval": "1s"},
+            {"sourceName": "A", "interval": "1s"},
+        )
+    assert [p.where for p in caught.value.problems] == [f"autoEvents[{i}].sourceName" for i in range(3)]
+
+
+async def test_timers_go_in_order_cancelled_ones_never(clock: MovingClock) -> None:
+    wheel, called = Wheel(clock), list[str]()
+    task = asyncio.create_task(wheel.run())
+    await settle()
+    wheel.at(clock.monotonic() + 5, lambda: called.append("late"))
+    early = clock.monotonic() + 1
+    wheel.at(early, lambda: called.append("one"))
+    wheel.at(early, lambda: called.append("two"))
+    wheel.at(clock.monotonic() + 2, lambda: called.append("never")).cancel()
+    wheel.at(clock.monotonic() + 3, lambda: wheel.at(0, lambda: called.append("past")) and None)  # type: ignore[func-returns-value]
+    await clock.advance(1)
+    assert called == ["one", "two"]
+    await clock.advance(10)
+    assert called == ["one", "two", "past", "late"]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_beats_of_many_devices_share_ten_slots_a_second(clock: MovingClock) -> None:
+    wheel, phases = Wheel(clock), Phases()
+    times: list[list[float]] = [[] for _ in range(100)]
+    beats = [
+        Beat(wheel, clock, phases, 1.0, lambda _, mine=mine: mine.append(clock.monotonic()))  # type: ignore[misc]
+        for mine in times
+    ]
+    task = asyncio.create_task(wheel.run())
+    await clock.advance(5)
+    assert all(mine[0] == 1000.0 for mine in times)
+    assert all(0.5 <= mine[1] - mine[0] < 1.5 for mine in times)
+    phase = [round(mine[-1] % 1, 3) for mine in times]
+    assert sorted(set(phase)) == [round(n / 10, 1) for n in range(10)]
+    assert all(phase.count(p) == 10 for p in phase)
+    for beat in beats:
+        beat.stop()
+    count = sum(map(len, times))
+    await clock.advance(5)
+    assert sum(map(len, times)) == count
+    assert phases._used == {}
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.mark.parametrize(("interval", "beats"), [(0.05, 200), (0.25, 40), (1.0, 10), (3.0, 3), (3600.0, 0)])
+async def test_a_fixed_rate_has_no_floor_and_does_not_drift(clock: MovingClock, interval: float, beats: int) -> None:
+    wheel, times = Wheel(clock), list[float]()
+    task = asyncio.create_task(wheel.run())
+    beat = Beat(wheel, clock, Phases(), interval, lambda _: times.append(clock.monotonic()))
+    await clock.advance(10)
+    assert len(times) - 1 == pytest.approx(beats, abs=1)
+    for at in times[1:]:
+        assert at / interval == pytest.approx(round(at / interval), abs=1e-6)
+    beat.stop()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_beats_missed_by_a_stall_are_counted_not_made_up_for(clock: MovingClock) -> None:
+    wheel, missed = Wheel(clock), list[int]()
+    task = asyncio.create_task(wheel.run())
+    beat = Beat(wheel, clock, Phases(), 1.0, missed.append)
+    await clock.advance(2)
+    missed.clear()
+    clock._move_to(clock.monotonic() + 7.5)  # the machine slept: no sleeper was woken
+    await clock.advance(3)
+    assert missed == [6, 0, 0, 0] or missed == [7, 0, 0]
+    beat.stop()
+    task.cancel()
+    await asyncio.wait([task])
