@@ -2,6 +2,7 @@
 before: events, values, age percentiles in ms, live and historical apart. Ages are exact: one machine, one clock."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -84,7 +85,7 @@ def percentile(ordered: list[float], share: float) -> float | None:
 def main() -> None:
     port = int(sys.argv[1])
     listener = Listener()
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="listener", protocol=mqtt.MQTTv5)
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"listener-{os.getpid()}", protocol=mqtt.MQTTv5)
     ready = threading.Event()
     client.on_message = listener.on_message
     client.on_connect = lambda c, *_: c.subscribe("southgate/v1/+/d/+/tele/+", qos=1)
