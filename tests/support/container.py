@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.peers import need
 
@@ -40,9 +41,19 @@ PODMAN = ("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs")
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 """Without them podman raises its limits, which a container that runs the tests may not do."""
 BUILDAH = ("--layers", "--isolation=chroot", "--pull=never", "--network=host", "--format=docker")
+OF_RUN = {
+    "network_mode": "network",
+    "read_only": "read-only",
+    "tmpfs": "tmpfs",
+    "cap_drop": "cap-drop",
+    "security_opt": "security-opt",
+}
+"""Keys of a compose file and the options of podman run that say the same."""
+NOT_OF_RUN = {"image", "build", "depends_on", "restart", "stop_grace_period"}
 CERTIFICATES = Path("/etc/ssl/certs")
 WHERE_FROM = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert")
 """Settings of pip that say where packages come from: those of this machine hold inside the build, too."""
+STATE = "{{.State.Status}} {{.State.ExitCode}}"
 BUILD_S = 300.0
 ANSWER_S = 60.0
 
@@ -76,7 +87,14 @@ class Container:
     async def stop(self, seconds: int) -> int:
         """As `docker stop` does: SIGTERM, and SIGKILL after so many seconds. The program's exit code."""
         await self._must("stop", "--time", str(seconds), self.name)
-        return int(await self._must("inspect", "--format", "{{.State.ExitCode}}", self.name))
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """The exit code, when the program has ended by itself. (`podman wait` can take 20 s to notice.)"""
+        async with asyncio.timeout(ANSWER_S):
+            while (state := (await self._must("inspect", "--format", STATE, self.name)).split())[0] == "running":
+                pass
+        return int(state[1])
 
     async def logs(self) -> str:
         """What it has written so far."""
@@ -103,13 +121,10 @@ class Container:
 async def running(
     image: Image, name: str, options: Sequence[str], arguments: Sequence[str] = ()
 ) -> AsyncIterator[Container]:
-    """The image in the host's network, its file system read-only, without any capability; removed at the end. A test
-    that fails shows what it wrote."""
+    """The image, run with these options and removed at the end. A test that fails shows what it wrote."""
     container = Container(name, image.environment)
-    rights = ("--read-only", "--cap-drop=ALL", "--security-opt", "no-new-privileges")
     code, text = await container.podman(
-        "run", "--detach", "--name", name, "--network=host", "--no-healthcheck",
-        *LIMITS, *rights, *options, image.name, *arguments,
+        "run", "--detach", "--name", name, "--no-healthcheck", *LIMITS, *options, image.name, *arguments,
     )  # fmt: skip
     try:
         assert code == 0, text
@@ -119,6 +134,22 @@ async def running(
         raise
     finally:
         await container.podman("rm", "--force", "--time", "0", name)
+
+
+def composed(file: Path, settings: Path, kept: Path) -> list[str]:
+    """podman's options for what a compose file says of its gateway, with these on its two mounts. Fails for a key that
+    has no place here."""
+    service = yaml.safe_load(file.read_text("utf-8"))["services"]["gateway"]
+    places = {"/etc/southgate/gateway.yaml": settings, "/var/lib/southgate": kept}
+    options = []
+    for key, value in service.items():
+        if key == "volumes":
+            targets = [volume.split(":", 1)[1] for volume in value]
+            options += [f"--volume={places[target.partition(':')[0]]}:{target}" for target in targets]
+        elif key not in NOT_OF_RUN:
+            values = value if isinstance(value, list) else [value]
+            options += [f"--{OF_RUN[key]}={str(one).lower() if one is True else one}" for one in values]
+    return options
 
 
 def build(root: Path, name: str) -> Image:

@@ -15,13 +15,15 @@ import pytest
 
 from simulators.world import Running, World, serve
 from tests.support.broker import Broker, mosquitto
-from tests.support.container import Container, Image, build, running
+from tests.support.container import Container, Image, build, composed, running
 from tests.support.mqtt import CloudClient, cloud_client
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "compose.yaml"
 METER = "eastron-sdm630"
 UID = 10001
+KEPT = "/var/lib/southgate"
 OWN_LAYERS_MB = 80
 """What we add to python:3.11-slim (about 125 MB); together at most 200 MB."""
 
@@ -46,12 +48,13 @@ def test_the_image_is_small_and_says_how_to_run(image: Image) -> None:
     assert image.own_size < OWN_LAYERS_MB * 1e6
     assert image.config["User"] == f"{UID}:{UID}"
     assert image.config["Entrypoint"] == ["southgate"]
-    assert list(image.config["Volumes"]) == ["/var/lib/southgate"]
+    assert list(image.config["Volumes"]) == [KEPT]
     assert image.config["StopSignal"] == "SIGTERM"
 
 
 async def test_the_image_has_the_program_and_nothing_to_install_with(image: Image) -> None:
-    async with running(image, _name("tools"), ["--entrypoint", "sleep"], ["600"]) as container:
+    options = ["--network=none", "--entrypoint", "sleep"]
+    async with running(image, _name("tools"), options, ["600"]) as container:
         code, text = await container.exec("southgate", "--version")
         assert (code, text.split()[0]) == (0, "southgate")
         code, text = await container.exec("southgate", "check", "/etc/southgate/gateway.yaml")
@@ -84,30 +87,29 @@ async def test_values_flow_and_stop_is_clean(image: Image, tmp_path: Path) -> No
             await _first(cloud, "Power")
             world.set(METER, "Power", 4321.5)
             await cloud.until(lambda: 4321.5 in _values(cloud, "Power"))
+            await _adopts_a_copied_list(container, cloud, tmp_path, world.device_list())
             assert await container.stop(10) == 0, await container.logs()
 
 
 async def test_a_mounted_file_that_is_wrong_is_named_and_ends_it(image: Image, tmp_path: Path) -> None:
     settings = tmp_path / "gateway.yaml"
     settings.write_text("gateway:\n  nmae: plant-7\n")
-    mount = ["--volume", f"{settings}:/etc/southgate/gateway.yaml:ro"]
-    async with running(image, _name("wrong"), mount) as container:
-        code, text = await container.podman("wait", container.name)
-        assert (code, text.strip()) == (0, "2")
+    async with running(image, _name("wrong"), composed(COMPOSE, settings, tmp_path)) as container:
+        assert await container.ended() == 2
         assert "/etc/southgate/gateway.yaml:2" in (said := await container.logs())
         assert "nmae" in said
 
 
 def _prepared(folder: Path, broker: Broker, world: Running, api: str) -> list[str]:
-    """podman's options that mount a gateway.yaml and a folder of data with the simulated meter in it."""
+    """podman's options: a gateway.yaml, a folder of data with the simulated meter, the rest as compose.yaml says."""
     (folder / "gateway.yaml").write_text(
         json.dumps(
             {
                 "gateway": {
                     "name": "plant-7",
-                    "profiles": ["/var/lib/southgate/profiles"],
-                    "devices": "/var/lib/southgate/devices",
-                    "data": "/var/lib/southgate/data",
+                    "profiles": [f"{KEPT}/profiles"],
+                    "devices": f"{KEPT}/devices",
+                    "data": f"{KEPT}/data",
                 },
                 "api": {"listen": api},
                 "cloud": {"mqtt": {"url": broker.url}},
@@ -119,8 +121,18 @@ def _prepared(folder: Path, broker: Broker, world: Running, api: str) -> list[st
     (kept / "devices" / "meter.yaml").write_text(world.device_list())
     for path in (kept, *kept.rglob("*")):
         os.chown(path, UID, UID)
-    settings = f"{folder / 'gateway.yaml'}:/etc/southgate/gateway.yaml:ro"
-    return ["--volume", settings, "--volume", f"{kept}:/var/lib/southgate"]
+    return composed(COMPOSE, folder / "gateway.yaml", kept)
+
+
+async def _adopts_a_copied_list(container: Container, cloud: CloudClient, folder: Path, devices: str) -> None:
+    """A device list copied into the running container counts after SIGHUP."""
+    (folder / "second.yaml").write_text(devices.replace(f"name: {METER}", "name: second"))
+    code, text = await container.podman(
+        "cp", str(folder / "second.yaml"), f"{container.name}:{KEPT}/devices/second.yaml"
+    )
+    assert code == 0, text
+    await container.podman("kill", "--signal", "HUP", container.name)
+    await cloud.until(lambda: cloud.on("southgate/v1/plant-7/d/second/tele/"))
 
 
 async def _first(cloud: CloudClient, resource: str) -> Any:
