@@ -40,7 +40,7 @@ def sources(profile: DeviceProfile) -> list[str]:
 
 def _protocol(served: "Served") -> tuple[str, dict[str, Any]]:
     endpoint = served.endpoint
-    common = {"UnitID": served.entry.unit, "Timeout": 1, "IdleTimeout": 5}
+    common = {"UnitID": served.entry.unit, "Timeout": 1}
     if isinstance(endpoint, TcpPort):
         framing = {"Framing": "rtu"} if endpoint.rtu else {}
         return "modbus-tcp", {"Address": endpoint.host, "Port": endpoint.port, **common, **framing}

@@ -44,7 +44,7 @@ async def run(
     async with serve(_world(options), clock) as running:
         _afflict(running, options)
         if options.devices:
-            await asyncio.to_thread(options.devices.write_text, running.device_list())
+            await asyncio.to_thread(_write, options.devices, running.device_list())
         for line in table(running):
             options.say(line)
         if options.devices:
@@ -52,6 +52,14 @@ async def run(
         if ready:
             ready(running)
         await asyncio.Event().wait()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _world(options: SimulateOptions) -> World:

@@ -39,7 +39,7 @@ class Command(Protocol):
     def run(self, options: argparse.Namespace, output: Output) -> int: ...
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
     """Runs one command line and gives the exit code. Never raises for what the user or a device did."""
     parser = _parser()
     name = next((a for a in arguments if not a.startswith("-")), None)

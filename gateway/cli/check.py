@@ -32,5 +32,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
     output.result({"ok": ok, "devices": [p.device.name for p in planned], "problems": [str(p) for p in problems]})
     polls = sum(len(device.polls) for device in planned)
     requests = sum(len(poll.plan.requests) for device in planned for poll in device.polls)
-    output.line(f"{len(planned)} devices, {polls} polls, {requests} requests: {'can run' if ok else 'cannot run'}")
+    sums = ", ".join((_counted(len(planned), "device"), _counted(polls, "poll"), _counted(requests, "request")))
+    output.line(f"{sums}: {'can run' if ok else 'cannot run'}")
     return 0 if ok else 2
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -16,6 +16,10 @@ BEST = 5
 ADDRESS = re.compile(r"(tcp|rtu)://(.+)/(\d+)/(holding|input)/(\d+)(?:\?(.*))?")
 TABLES = {"holding": "HOLDING_REGISTERS", "input": "INPUT_REGISTERS"}
 
+KEYS = {"tcp": ("count", "timeout"), "rtu": ("count", "timeout", "baud", "parity", "stopbits")}
+MOST = 125
+"""Registers of one request."""
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("registers", nargs="+", help="register values (decimal or 0x…), or one address to read from")
@@ -61,12 +65,29 @@ def _registers(texts: list[str]) -> tuple[str, int, list[int]]:
     """Table, address and values. Raises ConfigError, NotConnected, NoAnswer, DeviceError."""
     if "://" in texts[0]:
         return asyncio.run(_read(texts[0]))
+    return TABLES["holding"], 0, [_register(text) for text in texts]
+
+
+def _register(text: str) -> int:
     try:
-        return TABLES["holding"], 0, [int(text, 0) for text in texts]
+        value = int(text, 0)
     except ValueError:
-        raise ConfigError(
-            f"{' '.join(texts)}: register values are numbers from 0 to 65535, such as 17254 or 0x4366"
-        ) from None
+        value = -1
+    if not 0 <= value <= 0xFFFF:
+        raise ConfigError(f"{text}: register values are numbers from 0 to 65535, such as 17254 or 0x4366")
+    return value
+
+
+def _asked(kind: str, query: str | None) -> dict[str, str]:
+    """What stands behind the `?` of an address."""
+    more = dict(pair.partition("=")[::2] for pair in (query or "").split("&") if pair)
+    for key in more:
+        if key not in KEYS[kind]:
+            raise ConfigError(f"{key}: unknown; behind the ? of {kind}:// may stand {', '.join(KEYS[kind])}")
+    count = more.get("count", "2")
+    if not (count.isascii() and count.isdigit()) or not 1 <= int(count) <= MOST:
+        raise ConfigError(f"count={count}: a number of registers from 1 to {MOST} was expected")
+    return more
 
 
 async def _read(text: str) -> tuple[str, int, list[int]]:
@@ -84,10 +105,13 @@ async def _read(text: str) -> tuple[str, int, list[int]]:
             f"{text}: an address looks like tcp://192.168.1.5:502/1/holding/0?count=2 (unit 1, register 0)"
         )
     kind, place, unit, table, address, query = found.groups()
-    more = dict(pair.partition("=")[::2] for pair in (query or "").split("&") if pair)
-    count = int(more.get("count", 2))
+    more = _asked(kind, query)
     device = Device(name="decode", profile_name="decode", protocols=_protocol(kind, place, unit, more))
-    attributes = {"primaryTable": TABLES[table], "startingAddress": int(address), "arrayLength": count}
+    attributes = {
+        "primaryTable": TABLES[table],
+        "startingAddress": int(address),
+        "arrayLength": int(more.get("count", 2)),
+    }
     resource = {"name": "r", "attributes": attributes, "properties": {"valueType": "Uint16Array", "readWrite": "R"}}
     profile = profile_from_json({"name": "decode", "deviceResources": [resource]})
     protocol = Switchboard().of(device)
@@ -106,7 +130,7 @@ async def _read(text: str) -> tuple[str, int, list[int]]:
 def _protocol(kind: str, place: str, unit: str, more: dict[str, str]) -> dict[str, dict[str, Any]]:
     common = {"UnitID": int(unit), "Timeout": more.get("timeout", "1s")}
     if kind == "rtu":
-        serial = {"BaudRate": int(more.get("baud", 9600)), "DataBits": 8, "StopBits": int(more.get("stopbits", 1))}
+        serial = {"BaudRate": more.get("baud", 9600), "DataBits": 8, "StopBits": more.get("stopbits", 1)}
         return {"modbus-rtu": {"Address": place, "Parity": more.get("parity", "N"), **serial, **common}}
     host, colon, port = place.rpartition(":")
-    return {"modbus-tcp": {"Address": host if colon else place, "Port": int(port) if colon else 502, **common}}
+    return {"modbus-tcp": {"Address": host if colon else place, "Port": port if colon else 502, **common}}

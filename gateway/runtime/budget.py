@@ -1,5 +1,6 @@
 """Whether what is asked for fits on the wire: time per cycle of every poll, and how busy each connection gets. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class LineBudget:
     @property
     def busy(self) -> float:
         """Share of the time the connection is occupied by polls."""
-        return sum(cost.share for cost in self.polls)
+        return round(math.fsum(cost.share for cost in self.polls), 9)
 
     def problems(self) -> list[Problem]:
         """An error for what cannot fit, by how much; a warning where it is tight."""
@@ -62,17 +63,18 @@ class LineBudget:
 
 
 def _slower(budget: LineBudget) -> str:
-    widest = max(budget.polls, key=lambda cost: cost.share)
-    need = widest.poll.interval * budget.busy / BUSY
-    factor = budget.busy / BUSY
-    return f"Longer intervals would help: all {factor:.1f} times as long (e.g. {need:.2g} s for {widest.poll.device})"
+    widest = max(budget.polls, key=lambda cost: cost.share).poll
+    factor = math.ceil(budget.busy / BUSY * 10) / 10
+    need = widest.interval * factor
+    return f"Longer intervals would help: all {factor:g} times as long (e.g. {need:.3g} s for {widest.device})"
 
 
 def budgets(planned: Iterable[PlannedDevice], answer_ms: float | None = None) -> list[LineBudget]:
     """One budget per connection, in order of its key. `answer_ms` overrides what was learned."""
-    lines: dict[str, tuple[Connection, list[PollCost]]] = {}
+    lines: dict[tuple[str, str], tuple[Connection, list[PollCost]]] = {}
     for device in planned:
-        _, costs = lines.setdefault(device.connection.key, (device.connection, []))
+        connection = device.connection
+        _, costs = lines.setdefault((connection.key, connection.service), (connection, []))
         costs += [cost_of(poll, device.facts, answer_ms) for poll in device.polls]
     return [LineBudget(connection, tuple(costs)) for _, (connection, costs) in sorted(lines.items())]
 

@@ -1,0 +1,92 @@
+"""`southgate check`: everything is read and planned, nothing is connected to."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.test_plan import DEVICES, PROFILE
+
+
+@pytest.fixture
+def plant(southgate: Run) -> Path:
+    """Settings, a profile and a device in the current folder."""
+    Path("profiles").mkdir()
+    Path("profiles/pump.yaml").write_text(PROFILE)
+    Path("devices").mkdir()
+    Path("devices/pumps.yaml").write_text(DEVICES)
+    Path("gateway.yaml").write_text("gateway: {name: plant-7}\n")
+    return Path.cwd()
+
+
+def test_all_of_it_can_run(southgate: Run, plant: Path) -> None:
+    ran = southgate("check")
+    assert ran.code == 0
+    assert ran.out == "1 device, 1 poll, 1 request: can run\n"
+    assert ran.err.startswith(f"{plant}/profiles/pump.yaml:4: warning: deviceResources[0].properties.scal: ")
+    assert southgate("check", plant).out == ran.out
+    assert southgate("check", plant / "gateway.yaml").out == ran.out
+
+
+def test_strict(southgate: Run, plant: Path) -> None:
+    ran = southgate("check", "--strict")
+    assert ran.code == 2
+    assert f"{plant}/profiles/pump.yaml:4: error: " in ran.err
+
+
+def test_json(southgate: Run, plant: Path) -> None:
+    ran = southgate("check", "--json")
+    assert ran.json["ok"] is True
+    assert ran.json["devices"] == ["pump-1"]
+    (problem,) = ran.json["problems"]
+    assert f"{plant}/profiles/pump.yaml:4: warning: " in problem
+    Path("gateway.yaml").write_text("gateway: {nam: plant-7}\n")
+    ran = southgate("check", "--json")
+    assert (ran.code, ran.json["ok"]) == (2, False)
+    assert "did you mean name?" in ran.json["problems"][0]
+
+
+def test_every_problem_of_every_file_at_once(southgate: Run, plant: Path) -> None:
+    Path("profiles/second.yaml").write_text(PROFILE.replace("Pump", "Second").replace("Uint16", "Uint17"))
+    Path("devices/more.yaml").write_text(DEVICES.replace("pump-1", "pump-2").replace("Speed", "Sped"))
+    ran = southgate("check")
+    assert ran.code == 2
+    assert f"{plant}/profiles/second.yaml:4: error: " in ran.err
+    assert f"{plant}/devices/more.yaml:5: error: device pump-2: autoEvents[0].sourceName: " in ran.err
+    assert "did you mean Speed?" in ran.err
+
+
+def test_settings_that_mean_nothing(southgate: Run, plant: Path) -> None:
+    Path("gateway.yaml").write_text(
+        "gateway:\n  name: plant-7\njournal:\n  comit: 1s\ncloud:\n  mqtt:\n    url: mqtt://broker.example\n"
+    )
+    ran = southgate("check")
+    assert ran.code == 2
+    assert "gateway.yaml:4: error: journal.comit: unknown key 'comit'; did you mean commit?" in ran.err
+    assert "gateway.yaml:" in ran.err.splitlines()[1]
+    assert "is not encrypted" in ran.err
+
+
+def test_a_line_that_is_too_slow(southgate: Run, plant: Path) -> None:
+    Path("devices/pumps.yaml").write_text(DEVICES.replace("500ms", "8ms"))
+    ran = southgate("check")
+    assert ran.code == 2
+    assert "take 125% of the connection's time: 25% more than there is" in ran.err
+    assert "cannot run" in ran.out
+
+
+def test_nothing_there(southgate: Run) -> None:
+    ran = southgate("check")
+    assert ran.code == 2
+    assert ran.err == "error: gateway.yaml is neither a file nor a folder\n"
+
+
+def test_it_connects_to_nothing(southgate: Run, plant: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("check must not connect")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert southgate("check").code == 0
+    assert sorted(p.name for p in plant.iterdir()) == ["devices", "gateway.yaml", "profiles"]
