@@ -6,7 +6,7 @@ import fcntl
 import functools
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,6 +30,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.commands import CommandRoad
 from gateway.runtime.files import Folders
 from gateway.runtime.forwarder import Forwarder, Forwarders
+from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from gateway.runtime.lanes import RunningLanes
 from gateway.runtime.registry import FileRegistry, Keeping
 from gateway.runtime.surroundings import Surroundings
@@ -58,6 +59,8 @@ class House:
     registry: FileRegistry
     twins: TwinStore
     commands: CommandRoad
+    lag: LoopLag
+    watch: ClockWatch
     clouds: tuple[MqttCloud, ...]
     forwarders: Forwarders
 
@@ -65,32 +68,28 @@ class House:
         """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
         configuration cannot run or a port is taken."""
         listeners = listen(self._parts(), self.settings.api)
-        await self.twins.start()
         stop = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            own = [
-                tasks.create_task(self.journal.run(), name="journal"),
-                tasks.create_task(self.lanes.run(), name="lanes"),
-                tasks.create_task(self.forwarders.run(), name="forwarders"),
-            ]
+        async with _closing(listeners), asyncio.TaskGroup() as tasks:
+            await self.twins.start()
+            base = [tasks.create_task(part.run()) for part in self._base()]
             with _signals(stop, functools.partial(self._reload, tasks)):
-                await self.registry.reload()
-                await self.commands.start()
-                own += [
-                    tasks.create_task(self.twins.run(), name="twins"),
-                    tasks.create_task(self.commands.desired.run(), name="desired"),
-                    tasks.create_task(self._learn(), name="learn"),
-                    tasks.create_task(serve(listeners), name="rest"),
-                ]
-                ready(listeners)
                 try:
+                    await self.registry.reload()
+                    await self.commands.start()
+                    askers = [tasks.create_task(serve(listeners)), tasks.create_task(self.commands.desired.run())]
+                    base += [tasks.create_task(self.twins.run()), tasks.create_task(self._learn())]
+                    ready(listeners)
                     await stop.wait()
-                finally:
                     log.info("stopping")
-                    for task in own:
-                        task.cancel()
-        await self.commands.close()
+                    await _cancel(askers)
+                    await self.commands.close()
+                finally:
+                    await _cancel(base)
         await self.twins.save()
+
+    def _base(self) -> tuple[Journal | RunningLanes | LoopLag | ClockWatch | Forwarders, ...]:
+        """What runs from before the first device is planned until after the last command ended."""
+        return self.journal, self.lanes, self.lag, self.watch, self.forwarders
 
     def _reload(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(self._reload_now(), name="reload")
@@ -131,6 +130,7 @@ class House:
             name=self.settings.gateway.name,
             version=version("southgate"),
             compat=self.settings.gateway.compat,
+            metrics=lambda: gauges(self.lag, self.watch),
             settings=self.settings.model_dump(mode="json"),
         )
 
@@ -216,9 +216,27 @@ async def build(settings: Settings, clock: SystemClock | None = None) -> AsyncIt
             registry=registry,
             twins=twins,
             commands=commands,
+            lag=LoopLag(clock),
+            watch=ClockWatch(clock, bus.publish),
             clouds=tuple(clouds),
             forwarders=Forwarders(forwarders),
         )
+
+
+@asynccontextmanager
+async def _closing(listeners: list[Listener]) -> AsyncIterator[None]:
+    """No port stays open when the start fails half way."""
+    try:
+        yield
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _alarm(name: str, state: str, why: str, now: int) -> Message:

@@ -51,6 +51,9 @@ class Topics:
         return self.device(device, f"cmd/{encode_name(command)}/result")
 
     def alarm(self, device: str, name: str) -> str:
+        """An alarm of a device, or of the gateway itself when `device` is empty."""
+        if not device:
+            return f"{self.prefix}/event/{encode_name(name)}"
         return self.device(device, f"event/{encode_name(name)}")
 
     def parse(self, topic: str) -> Incoming:

@@ -38,6 +38,7 @@ def _away(middle: Broker, end: FarEnd, meanwhile: Any, expected: float) -> tuple
     _gather(end, seqs)
     middle.stop()
     meanwhile()
+    _gather(end, seqs)
     middle.start()
     returned = time.time_ns()
     back = _first_live(end, seqs, returned)
