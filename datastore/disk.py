@@ -118,6 +118,7 @@ class Disk:
             self._write(rows, partial, outcome)
         if self.offsets.due(head):
             self.offsets.extend(head)
+        self._roll()
         self._retain(outcome)
         self._outcome = Outcome()
         return outcome
@@ -147,12 +148,9 @@ class Disk:
             raise error
 
     def _active(self, first: int) -> Segment:
-        """The segment to write to, open; a new one when the last is full or old."""
+        """The segment to write to, open."""
         last = self.segments[-1] if self.segments else None
-        if last is None or last.sealed or self._is_done(last):
-            for segment in self.segments:
-                if not segment.sealed:
-                    segment.seal(self._wal_bytes)
+        if last is None or last.sealed:
             known = last.last + 1 if last else 1
             last = Segment.begun(self.folder, max(first, known), self._clock.now())
             self._saved = {}
@@ -160,6 +158,17 @@ class Disk:
             self.segments += (last,)
         last.open(self._wal_bytes)
         return last
+
+    def _roll(self) -> None:
+        """Seals the segment when it is full or old: after the commit, so that nobody's values wait for the index."""
+        active = self.segments[-1] if self.segments else None
+        if active is None or active.sealed or not self._is_done(active):
+            return
+        try:
+            active.seal(self._wal_bytes)
+        except (sqlite3.Error, OSError, Corrupt) as error:
+            log.warning("journal: %s cannot be indexed yet: %s", active.path, sqlite.why(error))
+            active.close()
 
     def _is_done(self, segment: Segment) -> bool:
         if not segment.count:
@@ -240,17 +249,20 @@ class Disk:
 
     # ----------------------------------------------------------------------------------------------------- delete
 
-    def delete(self, want: query.Wanted, pending: query.Pending) -> int:
-        """Removes a selection. Raises Corrupt, sqlite3.Error, OSError."""
-        removed = 0
-        for segment in self.segments:
-            if query.touches(want, segment):
-                db = segment.open(self._wal_bytes)
-                with sqlite.reading(segment.path), sqlite.transaction(db):
-                    removed += query.delete(db, segment, want, pending)
-                if segment.sealed:
-                    segment.close()
-        return removed
+    def delete(self, segment: Segment, want: query.Wanted, pending: query.Pending) -> int:
+        """Removes a selection from one segment. Raises Corrupt, sqlite3.Error, OSError."""
+        if segment not in self.segments or not query.touches(want, segment):
+            return 0
+        db = segment.open(self._wal_bytes)
+        try:
+            with sqlite.reading(segment.path), sqlite.transaction(db):
+                hidden, removed = query.delete(db, segment, want, pending)
+        finally:
+            if segment.sealed:
+                segment.close()
+        segment.count -= removed
+        segment.visible -= hidden + removed
+        return hidden + removed
 
     def close(self, head: int) -> None:
         """A clean stop after the last commit. Never raises."""

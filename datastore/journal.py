@@ -73,7 +73,7 @@ class Journal:
         self._told = dict(self._dropped)
         self._dropping = False
         self._dropped_at = 0.0
-        self._closed = False
+        self._opened = False
 
     async def open(self) -> None:
         """Reads what is there. Raises ConfigError when another version wrote it; a disk that refuses only shows in the
@@ -83,6 +83,7 @@ class Journal:
         self._head = self._committed = after
         self._tail.floor = after
         self._cursors = {name: Unacknowledged(ranges) for name, ranges in cursors.items()}
+        self._opened = True
         if after > last:
             self._forget(last + 1, after)
         for path in self._disk.moved_aside:
@@ -106,11 +107,10 @@ class Journal:
 
     async def close(self) -> None:
         """Commits what is left and lets go of the files. Idempotent, never raises."""
-        if self._closed:
-            return
-        await self._commit()
-        self._closed = True
-        await self._in(self._writer, self._disk.close, self._head)
+        if self._opened:
+            await self._commit()
+            self._opened = False
+            await self._in(self._writer, self._disk.close, self._head)
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
 
@@ -175,7 +175,7 @@ class Journal:
 
     async def _commit_now(self, upto: int | None) -> None:
         async with self._commit_lock:
-            if self._closed or (upto is not None and self._committed >= upto):
+            if not self._opened or (upto is not None and self._committed >= upto):
                 return
             self._dirty.clear()
             self._urgent.clear()
@@ -305,7 +305,10 @@ class Journal:
             return any(offset in ranges for ranges in waiting)
 
         try:
-            return await self._in(self._writer, self._disk.delete, want, pending)
+            removed = 0
+            for segment in self._disk.segments:  # one job each, so that commits come in between
+                removed += await self._in(self._writer, self._disk.delete, segment, want, pending)
+            return removed
         except _DISK as error:
             raise StoreFailed(f"the journal cannot be changed: {sqlite.why(error)}") from error
 

@@ -107,14 +107,28 @@ def by_selection(
     touched.sort(key=lambda s: -s.newest if picked.newest_first else s.oldest)
     keys.sort(key=_first, reverse=picked.newest_first)
     for segment in touched:
+        wholly = _wholly(want, segment, upto)
+        reaches = need and (len(keys) < need or _reaches(segment, keys[need - 1][0], picked.newest_first))
+        if wholly and not reaches:
+            total += segment.visible
+            continue
         with suppress(_Gone), _open(segment) as db:
             where = f"{condition(want, segment, db)} AND offset <= {upto:d}"
-            total += db.execute(f"SELECT count(*) FROM records WHERE {where}").fetchone()[0]  # noqa: S608
-            if need and (len(keys) < need or _reaches(segment, keys[need - 1][0], picked.newest_first)):
+            count = f"SELECT count(*) FROM records WHERE {where}"  # noqa: S608
+            total += segment.visible if wholly else db.execute(count).fetchone()[0]
+            if reaches:
                 keys += [(key, segment) for key in _keys(db, where, need, picked.newest_first)]
                 keys.sort(key=_first, reverse=picked.newest_first)
                 del keys[need:]
     return _fetch(sources, keys[picked.offset : need], extra), total
+
+
+def _wholly(want: Wanted, segment: Segment, upto: int) -> bool:
+    """Whether a selection takes all that people may see in this file."""
+    picked = want.selection
+    if want.numbers is not None or picked.event or segment.last > upto:
+        return False
+    return picked.start <= segment.oldest and segment.newest <= picked.end
 
 
 def _first(pair: tuple[Key, Segment | None]) -> Key:
@@ -181,13 +195,12 @@ Pending = Callable[[int], bool]
 """Whether somebody still waits for this offset."""
 
 
-def delete(db: sqlite3.Connection, segment: Segment, want: Wanted, pending: Pending) -> int:
+def delete(db: sqlite3.Connection, segment: Segment, want: Wanted, pending: Pending) -> tuple[int, int]:
     """Removes a selection from a file inside the caller's transaction; what somebody still waits for is only hidden
-    from people. Returns how many. Raises sqlite3.Error."""
+    from people. Returns how many were hidden and how many removed. Raises sqlite3.Error."""
     where = condition(want, segment, db)
     db.create_function("pending", 1, pending)
     hidden = db.execute(f"UPDATE records SET source = -source WHERE {where} AND pending(offset)").rowcount  # noqa: S608
     removed = db.execute(f"DELETE FROM records WHERE {where}").rowcount  # noqa: S608
-    db.execute("UPDATE summary SET count = count - ?", (removed,))
-    segment.count -= removed
-    return hidden + removed
+    db.execute("UPDATE summary SET count = count - ?, visible = visible - ?", (removed, hidden + removed))
+    return hidden, removed

@@ -37,7 +37,8 @@ CREATE TABLE sources
 CREATE TABLE definitions (hash BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE cursors (consumer TEXT PRIMARY KEY, ranges BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE made (at INTEGER NOT NULL);
-CREATE TABLE summary (first INTEGER, last INTEGER, count INTEGER, oldest INTEGER, newest INTEGER, partial INTEGER)
+CREATE TABLE summary
+    (first INTEGER, last INTEGER, count INTEGER, oldest INTEGER, newest INTEGER, partial INTEGER, visible INTEGER)
 """
 PATTERN = "journal-*.db"
 Row = tuple[int, int, int, bytes]
@@ -48,7 +49,7 @@ _ROWS = 64
 _INSERT = "INSERT OR IGNORE INTO records VALUES "
 _INSERT_MANY = _INSERT + ",".join(["(?,?,?,?)"] * _ROWS)
 _INSERT_ONE = _INSERT + "(?,?,?,?)"
-_SUMMARY = "SELECT min(offset), max(offset), count(*), min(origin), max(origin), 1 FROM records"
+_SUMMARY = "SELECT min(offset), max(offset), count(*), min(origin), max(origin), 1, sum(source > 0) FROM records"
 
 
 class Segment:
@@ -62,6 +63,8 @@ class Segment:
         """Lowest offset; 0 while empty."""
         self.last = 0
         self.count = 0
+        self.visible = 0
+        """Events that people may see: no messages, nothing deleted."""
         self.oldest = 2**63 - 1
         """Origin of the oldest record, ns."""
         self.newest = -(2**63)
@@ -95,7 +98,7 @@ class Segment:
                 check(db, self.path)
                 found = db.execute(_SUMMARY).fetchone()
             if found[2]:
-                self.first, self.last, self.count, self.oldest, self.newest, partial = found
+                self.first, self.last, self.count, self.oldest, self.newest, partial, self.visible = found
                 self.partial = bool(partial)
             rows = [SourceRow(*row) for row in db.execute("SELECT * FROM sources")]
             sources.load(rows, dict(db.execute("SELECT * FROM definitions").fetchall()))
@@ -145,6 +148,7 @@ class Segment:
         self.first = min(self.first, rows[0][0]) if self.first else rows[0][0]
         self.last = max(self.last, rows[-1][0])
         self.count += len(rows)
+        self.visible += sum(row[1] > 0 for row in rows)
         origins = [row[2] for row in rows]
         self.oldest = min(self.oldest, *origins)
         self.newest = max(self.newest, *origins)
@@ -157,8 +161,8 @@ class Segment:
             with transaction(db):
                 db.execute("CREATE INDEX IF NOT EXISTS by_source ON records (source, origin)")
                 db.execute("DELETE FROM summary")
-                told = (self.first, self.last, self.count, self.oldest, self.newest, self.partial)
-                db.execute("INSERT INTO summary VALUES (?,?,?,?,?,?)", told)
+                told = (self.first, self.last, self.count, self.oldest, self.newest, self.partial, self.visible)
+                db.execute("INSERT INTO summary VALUES (?,?,?,?,?,?,?)", told)
         self.sealed = True
         self.close()
         self.bytes = size(self.path)

@@ -43,6 +43,10 @@ def held_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
+def promised(folder: Path) -> str:
+    return (folder / "offsets").read_text().strip()
+
+
 def only_file(folder: Path) -> Path:
     (path,) = folder.glob("journal-*.db")
     return path
@@ -230,6 +234,7 @@ async def test_files_of_another_version_are_refused_with_what_to_do(tmp_path: Pa
     await made.close()
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT count(*) FROM records").fetchone() == (3,), "it is left as it was"
+    assert promised(tmp_path) == "3"
     db.close()
 
 
