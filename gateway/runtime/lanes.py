@@ -216,6 +216,6 @@ def _probe(planned: PlannedDevice, protocol: DeviceProtocol[Any]) -> Plan:
 
 
 def _raise_refuted(event: Event) -> None:
-    for position, quality in (event.quality or {}).items():
-        if quality.code == ASSERTION:
-            raise DeviceError(ASSERTION, f"Assertion failed for DeviceResource {event.names()[position]}")
+    for quality in (event.quality or {}).values():
+        if quality.code.startswith(ASSERTION):
+            raise DeviceError("assertion", quality.code)

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Iterable
 from functools import lru_cache
 
 _PACKER = struct.Struct("<f")
@@ -43,6 +44,21 @@ def shortest(value: float) -> float:
     if -half < found - value < half:
         return found
     return round(value * fine) / fine
+
+
+def shortest_all(values: Iterable[float]) -> list[float]:
+    """`shortest` of each, at less cost."""
+    frexp, get, found = math.frexp, _SCALES.get, []
+    for value in values:
+        mantissa, exponent = frexp(value)
+        scales = get(exponent)
+        if scales is None or mantissa in _POWERS:
+            found.append(shortest(value))
+            continue
+        coarse, fine, half = scales
+        near = round(value * coarse) / coarse
+        found.append(near if -half < near - value < half else round(value * fine) / fine)
+    return found
 
 
 _POWERS = frozenset((0.5, -0.5, 0.0))  # below a power of two the spacing is another

@@ -12,13 +12,14 @@ from gateway.model.reading import NAN, OVERFLOW, Event, Quality, Source
 from gateway.runtime import quirks, steps
 from gateway.runtime.affine import chain_of
 from gateway.runtime.gotext import go_text
+from gateway.runtime.single import shortest, shortest_all
 from gateway.runtime.steps import Step
 from gateway.runtime.towire import to_wire
 
 __all__ = ["ASSERTION", "Transform", "check_transform", "compile_transform", "to_wire"]
 
-ASSERTION = "assertion"
-"""Code beside quality `bad device` of a value that is not what the profile asserts."""
+ASSERTION = "Assertion failed"
+"""Begins the code beside quality `bad device` of a value that is not what the profile asserts; EdgeX's sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Transform:
 
     def _all(self, event: Event, step: Step) -> bool:
         try:
-            event.values = list(map(step, event.values))
+            event.values = shortest_all(event.values) if step is shortest else list(map(step, event.values))
         except (ArithmeticError, ValueError, TypeError):
             return False
         return True
@@ -91,13 +92,15 @@ class Transform:
                 continue
             text = go_text(values[position])
             if late.assertion and text != late.assertion:
-                self._refute(event, position)
+                self._refute(
+                    event, position, f"{ASSERTION} for DeviceResource {late.resource}, with value {text[:100]}"
+                )
             elif text in late.mappings:
                 values[position] = late.mappings[text]
 
-    def _refute(self, event: Event, position: int) -> None:
+    def _refute(self, event: Event, position: int, why: str) -> None:
         """EdgeX gives up the whole event, of which nothing is then to be believed."""
-        bad = Quality("bad", "device", ASSERTION)
+        bad = Quality("bad", "device", why)
         spoiled = range(len(event.values)) if self._edgex else (position,)
         for one in spoiled:
             event.values[one] = None

@@ -69,9 +69,8 @@ class MovingClock:
                 raise TimeoutError from None
             raise
         finally:
+            # Not awaited: a cancellation of the caller that comes just now would be taken for the watcher's.
             watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watcher
 
     async def advance(self, seconds: float) -> None:
         """Move both clocks, waking sleepers in order and letting each get as far as it can."""

@@ -98,6 +98,9 @@ class ScriptedProtocol:
         self.plans = 0
         self.mappers: list[ScriptedMapper] = []
 
+    def recognises(self, profile: DeviceProfile) -> bool:
+        return any("impossible" in resource.attributes for resource in profile.device_resources)
+
     def check(self, profile: DeviceProfile, device: Device | None = None) -> list[Problem]:
         found = [
             Problem(f"deviceResources[{i}].attributes.impossible", "this cannot be read")
@@ -232,6 +235,12 @@ class OneProtocol:
 
     def services(self) -> Sequence[str]:
         return list(self._protocols)
+
+    def check(self, profile: DeviceProfile) -> list[Problem]:
+        for protocol in self._protocols.values():
+            if protocol.recognises(profile):
+                return protocol.check(profile)
+        return [Problem("", f"profile {profile.name} is of a protocol that is not spoken here", severity="note")]
 
 
 def _types(protocol: ScriptedProtocol, mapper: ScriptedMapper) -> tuple[DeviceProtocol[Any], MapperContract[Any]]:

@@ -29,12 +29,13 @@ def device_of(
     name: str, line: str = "L", unit: int = 1, events: Mapping[str, str] | None = None, **more: Any
 ) -> Device:
     """`events`: source → interval."""
+    where = {"Line": line, "Unit": unit, **more.pop("protocol", {})}
     return Device.model_validate(
         {
             "name": name,
             "profileName": "P",
             "serviceName": SERVICE,
-            "protocols": {"scripted": {"Line": line, "Unit": unit, **more.pop("protocol", {})}},
+            "protocols": {"scripted": where},
             "autoEvents": [{"sourceName": s, "interval": i} for s, i in (events or {}).items()],
             **more,
         }

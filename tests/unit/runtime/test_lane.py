@@ -327,60 +327,6 @@ async def test_cancel_at_any_point_leaves_nothing(clock: MovingClock, after: flo
     assert (line.open, line.busy) == (0, 0)
 
 
-async def test_two_hundred_devices_that_return_at_once_are_spread(clock: MovingClock) -> None:
-    scene = Scene(clock)
-    names = [f"L{n}" for n in range(200)]
-    await scene.apply(*[device_of(f"D{n}", name, events={"A": "60s"}) for n, name in enumerate(names)])
-    async with scene.running():
-        for name in names:
-            scene.world.line(name).up = False
-        await clock.advance(200)
-        start = clock.monotonic()
-        for name in names:
-            scene.world.line(name).up = True
-        await clock.advance(31)
-        back = [t - start for name in names for t in scene.world.line(name).connects if t >= start]
-        assert len(back) == 200
-        slots = [sum(1 for t in back if second <= t < second + 1) for second in range(31)]
-        assert max(slots) <= 30
-
-
-async def test_flapping_for_72_hours_grows_nothing(clock: MovingClock) -> None:
-    scene = Scene(clock)
-    line = scene.world.line("L")
-    await scene.apply(device_of("D", unit=1, events={"A": "60s"}), device_of("E", unit=2, events={"A": "60s"}))
-    async with scene.running():
-
-        async def flap(rounds: int) -> tuple[int, int, int]:
-            for turn in range(rounds):
-                line.up = turn % 2 == 1
-                line.unit(2).silent = turn % 3 == 0
-                await clock.advance(7)
-            scene.journal.clear(), scene.tapped.clear(), line.log.clear()
-            line.connects.clear()
-            for unit in line.units.values():
-                unit.reads.clear(), unit.read_names.clear()
-            wheel = scene.lanes._wheel
-            return len(asyncio.all_tasks()), len(wheel._heap), len(scene.protocol.mappers)
-
-        await flap(100)
-        scene.protocol.mappers.clear()
-        tasks, timers, _ = await flap(300)
-        scene.protocol.mappers.clear()
-        for _ in range(123):
-            now_tasks, now_timers, _ = await flap(300)
-            scene.protocol.mappers.clear()
-            assert now_tasks <= tasks + 1
-            assert now_timers <= timers + 20
-        line.up, line.unit(2).silent = True, False
-        await clock.advance(100)
-        assert scene.events("D")[-1].quality is None
-        assert scene.events("E")[-1].quality is None
-        (lane,) = scene.lanes._lanes.values()
-        assert len(lane.lane._polls) <= 2
-        assert not lane.lane._commands
-
-
 async def test_the_wall_clock_moves_nothing(clock: MovingClock) -> None:
     scene = Scene(clock)
     await scene.apply(device_of("D", events=EACH_SECOND))

@@ -12,7 +12,7 @@ from gateway.model.errors import CommandRejected
 from gateway.model.profile import INTEGER_RANGE, Compat, DeviceResource, ValueType
 from gateway.model.reading import NAN, OVERFLOW, Event, Quality, Source
 from gateway.runtime.gotext import go_text
-from gateway.runtime.single import shortest, single
+from gateway.runtime.single import shortest, shortest_all, single
 from gateway.runtime.transform import check_transform, compile_transform, to_wire
 
 EDGEX = Compat.EDGEX
@@ -115,7 +115,7 @@ def test_mapping_comes_last_and_other_values_stay() -> None:
 
 def test_a_refuted_assertion_spoils_the_value_or_as_edgex_the_event() -> None:
     pair = source(resource("Uint16", "A", assertion="1"), resource("Uint16", "B"))
-    bad = Quality("bad", "device", "assertion")
+    bad = Quality("bad", "device", "Assertion failed for DeviceResource A, with value 2")
     for compat, values, quality in (
         (Compat.NONE, [None, 7], {0: bad}),
         (EDGEX, [None, None], {0: bad, 1: bad}),
@@ -162,6 +162,11 @@ def _packed(value: float) -> bytes:
 def test_the_shortest_decimal_reads_back(value: float) -> None:
     assert struct.pack("<f", shortest(value)) == struct.pack("<f", value)
     assert shortest(value) == _reference(value)
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))
+def test_a_column_is_what_its_values_are(column: list[float]) -> None:
+    assert [repr(value) for value in shortest_all(column)] == [repr(shortest(value)) for value in column]
 
 
 @given(st.integers(min_value=-999_999, max_value=999_999), st.integers(min_value=0, max_value=8))
