@@ -133,7 +133,7 @@ async def running(
         print(await container.logs())
         raise
     finally:
-        await container.podman("rm", "--force", "--time", "0", name)
+        await container.podman("rm", "--force", "--volumes", "--time", "0", name)
 
 
 def composed(file: Path, settings: Path, kept: Path) -> list[str]:

@@ -67,6 +67,16 @@ async def test_the_image_has_the_program_and_nothing_to_install_with(image: Imag
         assert code != 0
 
 
+async def test_the_image_runs_as_it_is(image: Image) -> None:
+    async with running(image, _name("alone"), ["--network=none", "--read-only", "--cap-drop=ALL"]) as container:
+        async with asyncio.timeout(30):
+            while await _healthcheck(image, container):
+                pass
+        code, text = await container.exec("southgate", "devices", "--json")
+        assert (code, json.loads(text)) == (0, []), text
+        assert await container.stop(10) == 0, await container.logs()
+
+
 async def test_values_flow_and_stop_is_clean(image: Image, tmp_path: Path) -> None:
     async with mosquitto(tmp_path) as broker, serve(World.from_profiles([METER])) as world:
         api = f"127.0.0.1:{free_port()}"
@@ -80,8 +90,8 @@ async def test_values_flow_and_stop_is_clean(image: Image, tmp_path: Path) -> No
                 assert value == 1234.5
                 await _healthy(container, api)
                 assert await _uids(container) == {UID}
-                assert await _healthcheck(image, container, f"http://{api}") == 0
-                assert await _healthcheck(image, container, f"http://127.0.0.1:{free_port()}") != 0
+                assert await _healthcheck(image, container, SOUTHGATE_URL=f"http://{api}") == 0
+                assert await _healthcheck(image, container, SOUTHGATE_URL=f"http://127.0.0.1:{free_port()}") != 0
                 assert await container.stop(10) == 0, await container.logs()
         async with cloud_client(broker) as cloud, running(image, _name("again"), options) as container:
             await _first(cloud, "Power")
@@ -168,11 +178,11 @@ async def _uids(container: Container) -> set[int]:
     return {int(uid) for uid in line.split()[1:]}
 
 
-async def _healthcheck(image: Image, container: Container, url: str) -> int:
-    """Exit code of the image's own health check, asking there."""
+async def _healthcheck(image: Image, container: Container, **environment: str) -> int:
+    """Exit code of the image's own health check."""
     kind, *command = image.config["Healthcheck"]["Test"]
     assert kind == "CMD"
-    return (await container.exec(*command, SOUTHGATE_URL=url))[0]
+    return (await container.exec(*command, **environment))[0]
 
 
 def _name(what: str) -> str:
