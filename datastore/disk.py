@@ -21,7 +21,8 @@ from gateway.model.reading import Event, Record
 
 log = logging.getLogger(__name__)
 
-SEGMENT_BYTES = 32_000_000
+SEGMENT_BYTES = 8_000_000
+"""What a query of the newest values scans at most, since the segment being written has no index."""
 SMALLEST_SEGMENT = 100_000
 SEGMENTS = 16
 """At least so many make up the whole, by bytes and by age: retention takes one at a time."""

@@ -12,6 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from datastore import query, sqlite
 from datastore.disk import Disk, Lost, Outcome
+from datastore.drops import Alarm, Drops, untold
 from datastore.ranges import FOREVER, Range, Unacknowledged
 from datastore.segment import Segment
 from datastore.settings import JournalSettings
@@ -27,23 +28,11 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Alarm = Callable[[str, str, str], None]
-"""Told of trouble: name, `raised` or `cleared`, why. Called on the loop's thread; must not raise."""
-
 FAILING = "journal-failing"
 DAMAGED = "journal-damaged"
-DROPPING = "journal-dropping"
-
-
-def _untold(_name: str, _state: str, _why: str) -> None:
-    """Nobody is told."""
-
-
 RETRY_S = 1.0
 HOUSEKEEPING_S = 60.0
 """Age is looked at so often even when nothing is appended."""
-QUIET_S = 60.0
-"""No drop for so long clears the alarm: a full journal drops a file now and then, not all the time."""
 AT_ONCE = 20_000
 """Records a transaction at most."""
 _DISK = (sqlite3.Error, OSError, Corrupt)
@@ -52,7 +41,7 @@ _DISK = (sqlite3.Error, OSError, Corrupt)
 class Journal:
     """Append-only, durable, a cursor per consumer. `await open()`, then `run()` as a task, then `await close()`."""
 
-    def __init__(self, folder: Path, settings: JournalSettings, clock: Clock, alarm: Alarm = _untold) -> None:
+    def __init__(self, folder: Path, settings: JournalSettings, clock: Clock, alarm: Alarm = untold) -> None:
         self._disk = Disk(folder, settings, clock)
         self._settings = settings
         self._clock = clock
@@ -69,10 +58,7 @@ class Journal:
         self._commit_lock = asyncio.Lock()
         self._failing = ""
         self._full = False
-        self._dropped = {"full": 0, "age": 0, "failed": 0}
-        self._told = dict(self._dropped)
-        self._dropping = False
-        self._dropped_at = 0.0
+        self._drops = Drops(clock, alarm)
         self._opened = False
 
     async def open(self) -> None:
@@ -131,12 +117,14 @@ class Journal:
                     continue
                 record.source = number(record.source)
                 if self._full:
-                    self._drop("full")
+                    self._drops.add("full")
+                    self._dirty.set()
                     continue
             else:
                 self._urgent.set()
             if not tail.takes(record):
-                self._drop("failed")
+                self._drops.add("failed")
+                self._dirty.set()
                 continue
             if head >= self._disk.offsets.promised:
                 head = self._disk.offsets.beyond(head)
@@ -146,13 +134,9 @@ class Journal:
         if head != self._head:
             self._head = head
             self._dirty.set()
-            self._dropped["failed"] += tail.shed()
+            self._drops.add("failed", tail.shed())
             self._wake()
         return head
-
-    def _drop(self, cause: str) -> None:
-        self._dropped[cause] += 1
-        self._dirty.set()
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -197,7 +181,7 @@ class Journal:
     def _succeeds(self, head: int, outcome: Outcome) -> None:
         self._committed = max(self._committed, head)
         self._tail.committed(self._committed)
-        self._dropped["failed"] += outcome.refused
+        self._drops.add("failed", outcome.refused)
         for lost in outcome.lost:
             self._lost(lost)
         self._full = outcome.full
@@ -205,7 +189,7 @@ class Journal:
             log.warning("journal: writing again")
             self._alarm(FAILING, "cleared", "the journal is written again")
             self._failing = ""
-        self._tell_drops()
+        self._drops.tell(self._full)
 
     def _fails(self, why: str) -> None:
         if not self._failing:
@@ -213,10 +197,10 @@ class Journal:
             self._failing = why
             self._alarm(FAILING, "raised", f"the journal cannot be written: {why}")
         self._failing = why
-        self._tell_drops()
+        self._drops.tell(self._full)
 
     def _lost(self, lost: Lost) -> None:
-        self._dropped[lost.cause] += lost.unsent
+        self._drops.add(lost.cause, lost.unsent)
         self._forget(lost.first, lost.last, lost.carried)
         if lost.cause == "failed":
             path = self._disk.moved_aside[-1]
@@ -230,20 +214,6 @@ class Journal:
                 cursor.remove(start, offset - 1)
                 start = offset + 1
             cursor.remove(start, last)
-
-    def _tell_drops(self) -> None:
-        dropping = {cause: count for cause, count in self._dropped.items() if count > self._told[cause]}
-        now = self._clock.monotonic()
-        if dropping or self._full:
-            self._dropped_at = now
-        if dropping and not self._dropping:
-            said = ", ".join(f"{count} ({cause})" for cause, count in dropping.items())
-            self._alarm(DROPPING, "raised", f"records were dropped before every consumer had them: {said}")
-            self._dropping = True
-        elif self._dropping and now - self._dropped_at > QUIET_S:
-            self._alarm(DROPPING, "cleared", "nothing more is dropped")
-            self._dropping = False
-        self._told = dict(self._dropped)
 
     # ---------------------------------------------------------------------------------------------------- consume
 
@@ -324,7 +294,7 @@ class Journal:
             bytes=self._disk.bytes,
             max_bytes=self._settings.bytes_max,
             oldest=kept[0].oldest if kept else waiting[0].origin if waiting else 0,
-            dropped=dict(self._dropped),
+            dropped=dict(self._drops.counts),
             moved_aside=str(self._disk.moved_aside[-1]) if self._disk.moved_aside else "",
         )
 

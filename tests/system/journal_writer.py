@@ -86,7 +86,8 @@ def main() -> None:
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     chance = random.Random(seed)
     for number in range(kills):
-        print(json.dumps(life(folder, number, chance.uniform(0.01, 0.2))), flush=True)
+        seconds = chance.uniform(0.01, 0.2) if number % 10 else 0.7
+        print(json.dumps(life(folder, number, seconds)), flush=True)
 
 
 if __name__ == "__main__":
