@@ -4,12 +4,19 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test test-all check bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/southgate demo
 
+# CI runs all of it; elsewhere what takes minutes or builds images is left out (make test-all has it)
+QUICK := $(if $(filter true,$(CI)),,-m "not slow and not container")
+
 test: $(STAMP)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(QUICK)
+
+test-all: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 

@@ -51,9 +51,7 @@ class House:
 
     settings: Settings
     clock: SystemClock
-    state: SqliteState
-    journal: Journal
-    bus: Bus
+    memory: "Memory"
     protocols: Switchboard
     lanes: RunningLanes
     registry: FileRegistry
@@ -61,7 +59,6 @@ class House:
     commands: CommandRoad
     lag: LoopLag
     watch: ClockWatch
-    clouds: tuple[MqttCloud, ...]
     forwarders: Forwarders
 
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None) -> None:
@@ -89,7 +86,7 @@ class House:
 
     def _base(self) -> tuple[Journal | RunningLanes | LoopLag | ClockWatch | Forwarders, ...]:
         """What runs from before the first device is planned until after the last command ended."""
-        return self.journal, self.lanes, self.lag, self.watch, self.forwarders
+        return self.memory.journal, self.lanes, self.lag, self.watch, self.forwarders
 
     def _reload(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(self._reload_now(), name="reload")
@@ -121,7 +118,7 @@ class House:
             protocols=self.protocols,
             commands=self.commands,
             twins=self.twins,
-            store=self.journal,
+            store=self.memory.journal,
             lanes=self.lanes,
             forwards=self.forwarders,
             clock=self.clock,
@@ -141,7 +138,7 @@ class House:
             state = self.twins.state(name)
             if planned.polls and state.state is not Flow.ONLINE:
                 problems.append(f"{name} is {state.state.value}: {state.reason}")
-        journal = self.journal.report()
+        journal = self.memory.journal.report()
         if journal.state != "ok":
             problems.insert(0, f"the journal is {journal.state}")
         return Health(tuple(problems))
@@ -151,76 +148,77 @@ class House:
 async def build(settings: Settings, clock: SystemClock | None = None) -> AsyncIterator[House]:
     """Opens what is on disk and joins the parts; closes what is on disk at the end, in order. Raises ConfigError."""
     clock = clock or SystemClock()
-    name, data = settings.gateway.name, settings.gateway.data
+    async with _memory(settings, clock) as memory:
+        yield _join(settings, clock, memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What keeps things, and the bus that brings them there."""
+
+    journal: Journal
+    state: SqliteState
+    bus: Bus
+
+
+@asynccontextmanager
+async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memory]:
+    data = settings.gateway.data
+    bus: Bus
+
+    def alarm(name: str, state: str, why: str) -> None:
+        (log.warning if state == "raised" else log.info)("alarm %s %s: %s", name, state, why)
+        bus.publish([_alarm(name, state, why, clock.now())])
+
     async with AsyncExitStack() as stack:
         stack.enter_context(_only_one(data))
-        bus: Bus
-
-        def alarm(what: str, state: str, why: str) -> None:
-            (log.warning if state == "raised" else log.info)("alarm %s %s: %s", what, state, why)
-            bus.publish([_alarm(what, state, why, clock.now())])
-
         journal = Journal(data / "journal", settings.journal, clock, alarm)
         bus = Bus(journal)
-        state = SqliteState(data / "state.db", clock, alarm)
-        await journal.open()
         stack.push_async_callback(journal.close)
-        await state.open()
+        await journal.open()
+        state = SqliteState(data / "state.db", clock, alarm)
         stack.push_async_callback(state.close)
-        protocols = Switchboard(settings.gateway.aliases)
-        lanes = RunningLanes(protocols, bus.publish, clock, settings.gateway.compat)
-        registry = FileRegistry(
-            Keeping(
-                folders=Folders(settings.gateway.profiles, settings.gateway.devices),
-                protocols=protocols,
-                lanes=lanes,
-                store=journal,
-                state=state,
-                clock=clock,
-                compat=settings.gateway.compat,
-            )
-        )
-        twins = TwinStore(lambda: registry.planned, state, clock, lanes.lanes)
-        bus.tap(twins.update)
-        session = str(ULID())
-        commands = CommandRoad(
-            Surroundings(
-                registry=registry,
-                lanes=lanes,
-                twins=twins,
-                state=state,
-                store=journal,
-                publish=bus.publish,
-                clock=clock,
-                compat=settings.gateway.compat,
-                session=session,
-            )
-        )
-        twins.listeners.append(commands.desired.device_changed)
-        clouds = []
-        if settings.cloud.mqtt is not None:
-            identity = Identity(name, version("southgate"), session, event_id)
-            clouds.append(MqttCloud(settings.cloud.mqtt, identity, twins, commands, state, clock))
-            twins.listeners.append(clouds[0].state_changed)
-        forwarders = [Forwarder(journal, cloud, clock, cloud.name) for cloud in clouds]
-        for forwarder in forwarders:
-            forwarder.remember(state)
-        yield House(
-            settings=settings,
-            clock=clock,
-            state=state,
-            journal=journal,
-            bus=bus,
-            protocols=protocols,
-            lanes=lanes,
-            registry=registry,
-            twins=twins,
-            commands=commands,
-            lag=LoopLag(clock),
-            watch=ClockWatch(clock, bus.publish),
-            clouds=tuple(clouds),
-            forwarders=Forwarders(forwarders),
-        )
+        await state.open()
+        yield Memory(journal, state, bus)
+
+
+def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
+    journal, state, bus, own = memory.journal, memory.state, memory.bus, settings.gateway
+    protocols = Switchboard(own.aliases)
+    lanes = RunningLanes(protocols, bus.publish, clock, own.compat)
+    folders = Folders(own.profiles, own.devices)
+    registry = FileRegistry(Keeping(folders, protocols, lanes, journal, state, clock, own.compat))
+    twins = TwinStore(lambda: registry.planned, state, clock, lanes.lanes)
+    bus.tap(twins.update)
+    session = str(ULID())
+    commands = CommandRoad(
+        Surroundings(registry, lanes, twins, state, journal, bus.publish, clock, own.compat, session)
+    )
+    twins.listeners.append(commands.desired.device_changed)
+    clouds = []
+    if settings.cloud.mqtt is not None:
+        identity = Identity(own.name, version("southgate"), session, event_id)
+        clouds.append(MqttCloud(settings.cloud.mqtt, identity, twins, commands, state, clock))
+    twins.listeners.extend(cloud.state_changed for cloud in clouds)
+    return House(
+        settings=settings,
+        clock=clock,
+        memory=memory,
+        protocols=protocols,
+        lanes=lanes,
+        registry=registry,
+        twins=twins,
+        commands=commands,
+        lag=LoopLag(clock),
+        watch=ClockWatch(clock, bus.publish),
+        forwarders=Forwarders([_forwarder(memory, cloud, clock) for cloud in clouds]),
+    )
+
+
+def _forwarder(memory: Memory, cloud: MqttCloud, clock: SystemClock) -> Forwarder:
+    forwarder = Forwarder(memory.journal, cloud, clock, cloud.name)
+    forwarder.remember(memory.state)
+    return forwarder
 
 
 @asynccontextmanager
