@@ -94,7 +94,7 @@ def _print(line: LineBudget, output: Output) -> None:
                 + (f", {request.line_s * 1000:.1f} ms on the line" if request.line_s else "")
             )
         output.line(
-            f"    {cost.requests} requests, {cost.sent + cost.received} bytes, {cost.seconds * 1000:.1f} ms per cycle "
+            f"    {cost.requests} request{'s' * (cost.requests != 1)}, {cost.sent + cost.received} bytes, {cost.seconds * 1000:.1f} ms per cycle "
             f"(answer {cost.answer_ms:g} ms, {cost.answer_from})"
         )
 
