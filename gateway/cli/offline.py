@@ -1,6 +1,7 @@
 """Reading and planning without connecting to anything: for `check`, `plan` and whoever only wants to look."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -104,6 +105,8 @@ class _Read:
 
 async def _planned(folders: "Folders | _Read", settings: GatewaySettings) -> Planned:
     """All of it goes the way a running gateway's configuration goes: the same checks, the same messages."""
+    # the problems are the command's to tell; without a handler Python would print them, too
+    logging.getLogger("gateway.runtime.registry").addHandler(logging.NullHandler())
     nowhere: Any = Nowhere(learned(settings.data) if isinstance(folders, Folders) else {})
     registry = FileRegistry(
         Keeping(

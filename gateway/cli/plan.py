@@ -93,8 +93,9 @@ def _print(line: LineBudget, output: Output) -> None:
                 f"    {request.text:42} PDU {request.pdu.hex(' ')}   {request.sent} B out, {request.received} B in"
                 + (f", {request.line_s * 1000:.1f} ms on the line" if request.line_s else "")
             )
+        requests = f"{cost.requests} request{'s' * (cost.requests != 1)}"
         output.line(
-            f"    {cost.requests} request{'s' * (cost.requests != 1)}, {cost.sent + cost.received} bytes, {cost.seconds * 1000:.1f} ms per cycle "
+            f"    {requests}, {cost.sent + cost.received} bytes, {cost.seconds * 1000:.1f} ms per cycle "
             f"(answer {cost.answer_ms:g} ms, {cost.answer_from})"
         )
 

@@ -1,12 +1,16 @@
 """`southgate check`: everything is read and planned, nothing is connected to."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_plan import DEVICES, PROFILE
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -27,6 +31,20 @@ def test_all_of_it_can_run(southgate: Run, plant: Path) -> None:
     assert ran.err.startswith(f"{plant}/profiles/pump.yaml:4: warning: deviceResources[0].properties.scal: ")
     assert southgate("check", plant).out == ran.out
     assert southgate("check", plant / "gateway.yaml").out == ran.out
+
+
+def test_every_problem_is_told_once(plant: Path) -> None:
+    """In a process of its own: what is logged must not be said a second time."""
+    command = [sys.executable, "-m", "gateway", "check", str(plant)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert len(ran.stderr.splitlines()) == 1
+    assert "did you mean scale?" in ran.stderr
+
+
+def test_a_pipe_that_nobody_reads_is_no_error() -> None:
+    command = f"{sys.executable} -m gateway plan eastron-sdm630 --json | true; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_strict(southgate: Run, plant: Path) -> None:
