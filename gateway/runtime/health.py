@@ -115,7 +115,6 @@ def gauges(lag: LoopLag, watch: ClockWatch) -> Mapping[str, float]:
         "loop_lag_p50_seconds": lag.quantile(0.5),
         "loop_lag_p99_seconds": lag.quantile(0.99),
         "loop_lag_worst_seconds": lag.worst,
-        "clock_trusted": float(watch.state == "trusted"),
         "clock_steps": float(watch.steps),
         "clock_stepped_seconds": watch.stepped_s,
     }
