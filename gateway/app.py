@@ -74,7 +74,8 @@ class House:
                     await self.registry.reload()
                     await self.commands.start()
                     askers = [tasks.create_task(serve(listeners)), tasks.create_task(self.commands.desired.run())]
-                    base += [tasks.create_task(self.twins.run()), tasks.create_task(self._learn())]
+                    later = self.twins.run(), self._learn(), self.forwarders.run()
+                    base += [tasks.create_task(work) for work in later]
                     ready(listeners)
                     await stop.wait()
                     log.info("stopping")
@@ -84,9 +85,10 @@ class House:
                     await _cancel(base)
         await self.twins.save()
 
-    def _base(self) -> tuple[Journal | RunningLanes | LoopLag | ClockWatch | Forwarders, ...]:
-        """What runs from before the first device is planned until after the last command ended."""
-        return self.memory.journal, self.lanes, self.lag, self.watch, self.forwarders
+    def _base(self) -> tuple[Journal | RunningLanes | LoopLag | ClockWatch, ...]:
+        """What runs from before the first device is planned until after the last command ended. The cloud follows when
+        the devices are there: it would be refused what is not yet known."""
+        return self.memory.journal, self.lanes, self.lag, self.watch
 
     def _reload(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(self._reload_now(), name="reload")

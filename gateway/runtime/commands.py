@@ -46,6 +46,8 @@ _NOBODY = _Line()
 class _Running:
     accepted: Accepted
     task: asyncio.Task[CommandResult]
+    repeats: list[Command] = field(default_factory=list)
+    """The same id, that came meanwhile from somebody who waits for a result of his own."""
 
 
 class CommandRoad:
@@ -73,7 +75,9 @@ class CommandRoad:
         """Returns once the command is on disk; the result leaves through the journal."""
         running = self._running.get((command.device, command.id))
         if running is None:
-            running = self._launch(command, lambda accepted: self._carry(command, accepted))
+            running = self._launch_accepted(command)
+        else:
+            running.repeats.append(command)
         await asyncio.shield(running.accepted)
 
     async def read(self, device: str, name: str, regex: bool = True) -> Event:
@@ -102,10 +106,10 @@ class CommandRoad:
     async def close(self) -> None:
         """Lets what is on the wire end and be recorded; what takes too long is resolved at the next start."""
         await self.desired.close()
-        tasks = [running.task for running in self._running.values()]
         with suppress(TimeoutError):
             async with self._clock.timeout(CLOSE_S):
-                await asyncio.gather(*tasks, return_exceptions=True)
+                while tasks := [running.task for running in self._running.values()]:
+                    await asyncio.gather(*tasks, return_exceptions=True)
         await self._ledger.close()
 
     # --------------------------------------------------------------------------------------------------- one command
@@ -122,9 +126,15 @@ class CommandRoad:
                 log.error("Command %s ended by our own fault", command.id, exc_info=error)
             if not accepted.done():
                 accepted.set_result(None)
+            if running.repeats and not done.cancelled():
+                first, *others = running.repeats
+                self._launch_accepted(first).repeats.extend(others)
 
         task.add_done_callback(end)
         return running
+
+    def _launch_accepted(self, command: Command) -> _Running:
+        return self._launch(command, lambda accepted: self._carry(command, accepted))
 
     async def _carry(self, command: Command, accepted: Accepted | None) -> CommandResult:
         entry = self._ledger.find(command.device, command.id)

@@ -53,7 +53,7 @@ class Forwarder:
         self._clock = clock
         self._settings = settings or ForwardSettings()
         self._state: State | None = None
-        self._live = 0
+        self._live = store.head
         """Everything up to this offset has been sent live or belongs to the backlog."""
         self._moved = asyncio.Event()
         """`_live` grew over something that was not acknowledged."""
@@ -88,7 +88,6 @@ class Forwarder:
 
     async def run(self) -> None:
         """Connects and forwards until cancelled; then only closes the exporter."""
-        self._live = self._store.head
         began = self._clock.monotonic()
         attempt = 0
         while True:

@@ -203,6 +203,17 @@ async def test_repeated_while_it_runs_waits_for_the_first(clock: MovingClock) ->
     assert len(it.lanes.writes) == 1
 
 
+async def test_every_repeat_from_the_cloud_gets_a_result_of_its_own(clock: MovingClock) -> None:
+    """Also while the first one's is already on its way and only not yet on disk."""
+    it = await Road(clock).start()
+    it.lanes.answer_s = 1
+    tasks = [asyncio.create_task(it.road.accept(it.command())) for _ in range(3)]
+    await clock.advance(5)
+    await asyncio.gather(*tasks)
+    assert [message.body["attempt"] for message in it.messages("result")] == [1, 2, 3]
+    assert len(it.lanes.writes) == 1
+
+
 async def test_repeated_after_kill(clock: MovingClock) -> None:
     it = await Road(clock).start()
     await it.road.run(it.command())

@@ -28,12 +28,17 @@ class Rig:
         self.store = store
         self.clock = clock
         self.exporter = ChaosExporter(clock)
+        self.settings = settings
         self.forwarder = Forwarder(store, self.exporter, clock, "cloud", settings)
         self.task: asyncio.Task[None] | None = None
         self._second = 0
 
     def start(self) -> None:
         self.task = asyncio.create_task(self.forwarder.run())
+
+    def renew(self) -> None:
+        """As a gateway that starts: what is in the journal by now has waited."""
+        self.forwarder = Forwarder(self.store, self.exporter, self.clock, "cloud", self.settings)
 
     async def stop(self) -> None:
         if self.task is not None:
@@ -110,6 +115,7 @@ async def test_a_batch_has_at_most_so_many_records(tmp_path: Path, clock: Moving
 async def test_what_waited_is_historical_and_live_goes_first(tmp_path: Path, clock: MovingClock) -> None:
     async with rig(tmp_path, clock) as r:
         waited = r.poll(100, devices=2)
+        r.renew()
         r.start()
         await clock.advance(0)
         live = r.poll(1, devices=2)
@@ -117,6 +123,15 @@ async def test_what_waited_is_historical_and_live_goes_first(tmp_path: Path, clo
         assert r.exporter.live() == [e.offset for e in live]
         assert r.exporter.historical() == [e.offset for e in waited]
         assert not any(e.historical for e in waited), "the journal's own events are not touched"
+
+
+async def test_what_comes_between_the_making_and_the_running_is_live(tmp_path: Path, clock: MovingClock) -> None:
+    """Devices are read while the configuration is still being applied; the cloud is let in after that."""
+    async with rig(tmp_path, clock) as r:
+        early = r.poll(3)
+        r.task = asyncio.create_task(r.forwarder.run())
+        await r.settle()
+        assert r.exporter.live() == [e.offset for e in early]
 
 
 async def test_an_outage(tmp_path: Path, clock: MovingClock, caplog: pytest.LogCaptureFixture) -> None:
@@ -154,6 +169,7 @@ async def test_an_outage(tmp_path: Path, clock: MovingClock, caplog: pytest.LogC
 async def test_the_backlog_keeps_to_its_rate(tmp_path: Path, clock: MovingClock) -> None:
     async with rig(tmp_path, clock, ForwardSettings(backlog_rate=100.0, backlog_batch=10)) as r:
         r.poll(100)
+        r.renew()
         r.start()
         await clock.advance(0.5)
         assert 40 <= len(r.exporter.historical()) <= 60
