@@ -17,6 +17,9 @@ EXAMPLES = """  southgate run                            gateway.yaml in this fo
   southgate run --config /etc/southgate/gateway.yaml
   kill -HUP $(pidof southgate)             take over changed files, like southgate apply"""
 
+SWITCH_S = 0.001
+"""The journal's thread gives the interpreter back to the loop after so long (Python's default: 5 ms)."""
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=Path("gateway.yaml"), help="settings file")
@@ -31,6 +34,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         stream=sys.stderr, level=options.log.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
     settings = load_settings(options.config)
+    sys.setswitchinterval(SWITCH_S)
     _loop(_run(settings, output))
     return 0
 

@@ -20,6 +20,11 @@ SLOT_S = 0.1
 """Polls start on this grid: at most ten wake-ups a second for any number of devices …"""
 MAX_SLOTS = 600
 """… and slow polls are spread over at most a minute."""
+CROWD = 10
+"""Polls more often than once a second start together until they are so many; then more slots are opened within their
+interval, up to ten, so that hundreds of fast polls do not make the loop late in one burst …"""
+NARROWEST_S = 0.005
+"""… no closer than this."""
 EARLY_S = 0.002
 """Event loops may wake that much too soon; due is due."""
 
@@ -130,13 +135,17 @@ class Phases:
     def __init__(self) -> None:
         self._used: dict[float, list[int]] = {}
 
-    def take(self, interval: float) -> int:
-        """The least used slot of this interval."""
-        count = max(1, min(MAX_SLOTS, int(interval / SLOT_S + 1e-9)))
+    def take(self, interval: float) -> tuple[int, float]:
+        """A slot of this interval and its phase in seconds: the least used one on the grid; below a second the first that
+        is not crowded."""
+        coarse = int(interval / SLOT_S + 1e-9)
+        fine = interval < 10 * SLOT_S
+        count = max(1, min(10, int(interval / NARROWEST_S))) if fine else min(MAX_SLOTS, coarse)
         used = self._used.setdefault(interval, [0] * count)
-        slot = used.index(min(used))
+        roomy = (slot for slot, polls in enumerate(used) if fine and polls < CROWD)
+        slot = next(roomy, used.index(min(used)))
         used[slot] += 1
-        return slot
+        return slot, slot * (interval / count if fine else SLOT_S)
 
     def give_back(self, interval: float, slot: int) -> None:
         used = self._used[interval]
@@ -152,9 +161,8 @@ class Beat:
         """`due` is given how many beats were missed since the last one (the machine slept, the loop was blocked)."""
         self._wheel, self._clock, self._phases = wheel, clock, phases
         self._interval, self._due = interval, due
-        self._slot = phases.take(interval)
+        self._slot, phase = phases.take(interval)
         now = clock.monotonic()
-        phase = self._slot * SLOT_S
         # The second poll comes at the phase, half an interval to one and a half after the first.
         self._count = math.ceil((now + interval / 2 - phase) / interval)
         self._phase = phase

@@ -138,3 +138,18 @@ async def test_beats_missed_by_a_stall_are_counted_not_made_up_for(clock: Moving
     beat.stop()
     task.cancel()
     await asyncio.wait([task])
+
+
+def test_hundreds_of_fast_polls_are_spread_within_their_interval_but_a_few_start_together() -> None:
+    phases = Phases()
+    few = {phases.take(0.05)[1] for _ in range(10)}
+    assert few == {0.0}
+    many = [phases.take(0.05)[1] for _ in range(165)]
+    assert len(set(many)) == 10
+    assert max(many) < 0.05
+    assert max(many.count(phase) for phase in set(many)) <= 18
+
+
+def test_a_slow_poll_takes_the_least_used_slot_of_the_grid() -> None:
+    phases = Phases()
+    assert sorted(phases.take(1.0)[1] for _ in range(10)) == pytest.approx([i / 10 for i in range(10)])
