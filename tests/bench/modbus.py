@@ -67,35 +67,46 @@ def slow() -> Iterator[Figure]:
     yield Figure("modbus.slow.age_p99_ms", window.came["age_p99_ms"], "ms", conditions)
 
 
-LADDER = (60, 120, 160, 180, 200, 220, 240, 280)
+LADDER = (120, 160, 180, 200, 220, 240, 260)
 """Devices of 100 registers every 50 ms: 2,000 registers a second each."""
+LAG_WINDOW_S = 65.0
+"""The gateway's own figure of loop lag covers its last minute: the start must be over."""
 
 
 def most() -> Iterator[Figure]:
-    """The ceiling: the load is raised until clearly less arrives than is asked for, or the loop lags. The best step
-    with the loop in time counts, by what arrived."""
-    best, lag, asked = 0.0, None, 0
+    """The ceiling of one core: the load is raised until less than 99 % arrives, then the best step runs for more than a
+    minute, and a smaller one if the loop was late there."""
+    steps = []
     for count in LADDER:
-        asked = count * 2000
-        with devices(count, cpu=0) as ports, broker() as cloud, far_end(cloud.port, cpu=0) as end:
-            came, late = _step(ports, cloud.port, end, "50ms")
-        print(f"  modbus.max: asked {asked}/s, came {came:.0f}/s, loop lag p99 {late} ms", file=sys.stderr)
-        if late is not None and late <= MOST_LAG_MS and came > best:
-            best, lag = came, late
-        if came < 0.9 * asked or (late is not None and late > MOST_LAG_MS):
+        came, _ = _step(count, 8.0)
+        print(f"  modbus.max: asked {2000 * count}/s, came {came:.0f}/s", file=sys.stderr)
+        if came < 0.99 * 2000 * count:
             break
-    conditions = f"one core, REST health asked every 100 ms, 100 registers a device every 50 ms; raised to {asked}/s"
-    yield Figure("modbus.max.registers_per_s", best, "registers/s", conditions)
+        steps.append(count)
+    came, lag = 0.0, None
+    for count in reversed(steps):
+        came, lag = _step(count, LAG_WINDOW_S)
+        print(f"  modbus.max: {came:.0f}/s for {LAG_WINDOW_S:.0f} s, loop lag p99 {lag} ms", file=sys.stderr)
+        if lag is not None and lag <= MOST_LAG_MS and came >= 0.99 * 2000 * count:
+            break
+    conditions = f"one core, REST health asked every 100 ms, 100 registers a device every 50 ms, {LAG_WINDOW_S:.0f} s"
+    yield Figure("modbus.max.registers_per_s", came, "registers/s", conditions)
     yield Figure("modbus.max.loop_lag_p99_ms", lag, "ms", conditions)
 
 
-def _step(ports: list[int], mqtt: int, end, interval: str) -> tuple[float, float | None]:  # type: ignore[no-untyped-def]
+def _step(count: int, seconds: float) -> tuple[float, float | None]:
+    """Registers that arrive a second, and loop lag p99 in ms; the gateway on one core, everything else on the other."""
     api = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        settings = gateway_folder(Path(folder), ports, mqtt, interval=interval, api=api)
+    with (
+        devices(count, cpu=0) as ports,
+        broker(cpu=0) as cloud,
+        far_end(cloud.port, cpu=0) as end,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        settings = gateway_folder(Path(folder), ports, cloud.port, interval="50ms", api=api)
         with gateway(settings, cpu=1) as ours, Asking(api):
             time.sleep(WARM_S)
-            window = watch(ours.pid, end, 10.0)
+            window = watch(ours.pid, end, seconds)
             lag = metric(api, "southgate_loop_lag_p99_seconds")
     return window.came["values"] / window.seconds, None if lag is None else 1000 * lag
 

@@ -33,8 +33,7 @@ def process(
     *command: str, stdin: int | None = None, cpu: int | None = None, **kwargs: Any
 ) -> Iterator[subprocess.Popen[str]]:
     """Runs a command, on one core if `cpu` is given; terminated (killed after 10 s) at the end."""
-    if cpu is not None and (taskset := shutil.which("taskset")):
-        command = (taskset, "-c", str(cpu), *command)
+    command = (*_pinned(cpu), *command)
     with subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True, **kwargs) as running:
         try:
             yield running
@@ -44,6 +43,11 @@ def process(
                 running.wait(10)
             except subprocess.TimeoutExpired:
                 running.kill()
+
+
+def _pinned(cpu: int | None) -> tuple[str, ...]:
+    taskset = shutil.which("taskset")
+    return (taskset, "-c", str(cpu)) if taskset and cpu is not None else ()
 
 
 @contextlib.contextmanager
@@ -57,7 +61,7 @@ def devices(count: int, delay: float = 0.0, cpu: int | None = None) -> Iterator[
 class Broker:
     """A mosquitto on a free port, with its queue kept over restarts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cpu: int | None = None) -> None:
         path = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
         if path is None:
             raise SystemExit("the benches need mosquitto (packages.txt names its Debian package)")
@@ -67,7 +71,7 @@ class Broker:
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
             f"max_queued_messages 0\nmax_inflight_messages 1000\npersistence false\nuser root\n"
         )
-        self._command = [path, "-c", str(config)]
+        self._command = [*_pinned(cpu), path, "-c", str(config)]
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -93,9 +97,9 @@ def wait_for_port(port: int, seconds: float = 10.0) -> None:
 
 
 @contextlib.contextmanager
-def broker() -> Iterator[Broker]:
+def broker(cpu: int | None = None) -> Iterator[Broker]:
     with tempfile.TemporaryDirectory() as folder:
-        running = Broker(Path(folder))
+        running = Broker(Path(folder), cpu)
         running.start()
         try:
             yield running
