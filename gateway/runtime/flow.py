@@ -9,6 +9,9 @@ from gateway.model.plan import PlannedDevice
 from gateway.model.reading import Source
 from gateway.runtime.lastvalues import NEVER, Slot, allowance
 
+GRACE_S = 2.0
+"""A connection that is back so soon was not worth telling."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -57,7 +60,7 @@ def _count(planned: PlannedDevice, slots: Mapping[Source, Slot], since: float, m
         patience = allowance(poll.interval)
         for source in poll.sources:
             slot = slots.get(source)
-            if slot is not None and slot.good != NEVER and monotonic - slot.good <= patience:
+            if slot is not None and _flows(slot, patience, monotonic):
                 count.flowing += 1
             elif (slot is None or slot.heard == NEVER) and monotonic - since <= patience:
                 count.waiting += 1
@@ -65,6 +68,13 @@ def _count(planned: PlannedDevice, slots: Mapping[Source, Slot], since: float, m
                 count.silent += 1
                 count.excuse, count.name = count.excuse or slot, count.name or source.name
     return count
+
+
+def _flows(slot: Slot, patience: float, monotonic: float) -> bool:
+    """A good read in time, and no bad news since that has not been mended: what is read once an hour is not online
+    for three hours after its connection broke."""
+    lost = slot.heard > slot.good and monotonic - slot.heard > GRACE_S
+    return slot.good != NEVER and monotonic - slot.good <= patience and not lost
 
 
 def _why(count: _Count, device: str, lane: LaneReport | None) -> str:

@@ -5,7 +5,7 @@ import time
 from gateway.model.device import AdminState, DeviceState, Flow
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
-from gateway.model.reading import TIMEOUT, Event, refused
+from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, refused
 from gateway.runtime.twin import TwinStore
 from tests.support.clock import MovingClock
 from tests.support.state import MemoryState
@@ -264,6 +264,23 @@ async def test_reason_names_the_connection_and_stays_the_same_while_it_holds(clo
     it.lanes = [_lane("waiting", "connection refused", next_try=9.0)]
     await clock.advance(4)
     assert it.store.state("d1") is state
+
+
+async def test_slow_polls_are_not_online_for_hours_after_the_connection_broke(clock: MovingClock) -> None:
+    made = House(clock, MemoryState(), planned(METER, polls={"All": 3600.0}))
+    await made.store.start()
+    made.hear(230.0, 20.0, 5.0)
+    assert made.store.state("d1").state is Flow.ONLINE
+    await clock.advance(60)
+    made.hear(None, None, None, bad={i: DISCONNECTED for i in range(3)})
+    await clock.advance(1)
+    made.store.tick()
+    assert made.store.state("d1").state is Flow.ONLINE
+    await clock.advance(2)
+    made.store.tick()
+    assert made.store.state("d1").state is Flow.OFFLINE
+    made.hear(230.0, 20.0, 5.0)
+    assert made.store.state("d1").state is Flow.ONLINE
 
 
 async def test_locked_device_is_unknown(clock: MovingClock) -> None:
