@@ -201,6 +201,14 @@ class Gateway:
 
         return await self.until(reached, seconds)
 
+    async def until_reason(self, device: str, text: str) -> None:
+        """As soon as the device's state is explained with these words."""
+
+        async def said() -> bool:
+            return text in (await self.twin(device))["reason"]
+
+        await self.until(said)
+
     async def until_value(self, device: str, resource: str, value: Any) -> None:
         async def reached() -> bool:
             return bool(await self.value(device, resource) == value)
