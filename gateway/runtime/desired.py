@@ -5,7 +5,7 @@ Every write goes down the one command road; what is remembered (version, results
 import asyncio
 import json
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -44,9 +44,10 @@ class DesiredRoad:
         self._around, self._clock, self._state = around, around.clock, around.state
         self._run, self._read = run, read
         self._targets: dict[str, Target] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._resting: dict[tuple[str, str], float] = {}
+        self._closed = False
         self.ignored: Counter[str] = Counter()
         """Documents not above the last version, per device."""
 
@@ -119,7 +120,8 @@ class DesiredRoad:
             self._spawn(self._reconcile(device, target, outage=before.state is Flow.OFFLINE))
 
     async def close(self) -> None:
-        """Stops between two properties; what is not done stays pending on disk."""
+        """Stops between two properties; what is not done stays pending on disk, what comes later is only kept."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -141,17 +143,21 @@ class DesiredRoad:
     ) -> None:
         """One look at every property; tells the owner when anything changed. `outage`: the device was away; `patient`:
         what failed lately may rest."""
-        async with self._locks.setdefault(device, asyncio.Lock()):
+        async with self._locks[device]:
             before = dict(target.results)
             for name in target.properties:
-                if self._targets.get(device) is not target:
-                    return
-                if not (patient and self._rests(target, name)):
+                if self._holds(target) and not (patient and self._rests(target, name)):
                     await self._look(target, name, outage)
+            if not self._holds(target):
+                return
             if before != target.results or not target.told or first:
                 target.told = True
                 await self._save(target)
                 await self._acknowledge(device, target.version, target.results)
+
+    def _holds(self, target: Target) -> bool:
+        """It is still what is wanted, and nobody is closing."""
+        return not self._closed and self._targets.get(target.device) is target
 
     async def _look(self, target: Target, name: str, outage: bool) -> None:
         status = target.status(name)
@@ -247,6 +253,8 @@ class DesiredRoad:
         return resource is not None and equals(resource, target.properties[name], reported, self._around.compat)
 
     async def _save(self, target: Target) -> None:
+        if self._targets.get(target.device) is not target:
+            return  # a newer one is on disk already
         try:
             await self._state.put(TABLE, {target.device: target.stored()})
         except StoreFailed as error:

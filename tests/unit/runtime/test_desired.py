@@ -328,3 +328,40 @@ async def test_removed_device_is_forgotten(clock: MovingClock) -> None:
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
     await finish(it)
+
+
+async def test_what_was_applied_before_a_restart_is_looked_at_again(clock: MovingClock) -> None:
+    """Nothing is reconciled at the start, since nothing is pending."""
+    it = await Road(clock).start()
+    await it.road.desire(desired())
+    await finish(it)
+    it.lanes.state = "waiting"
+    again = await Road(clock, it.state, it.lanes).start()
+    looking = asyncio.create_task(again.road.desired.run())
+    await clock.advance(31)
+    assert not looking.done()
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    await finish(again)
+
+
+async def test_an_older_version_is_never_written_over_a_newer_one(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    it.lanes.answer_s = 1
+    await it.road.desire(desired(1, Setpoint=10))
+    await settle()
+    it.lanes.state = "connecting"  # the newer one is not done at once
+    await it.road.desire(desired(2, Setpoint=30))
+    await clock.advance(1.1)
+    assert it.state.tables["desired"]["d1"]["version"] == 2
+    assert [ack["version"] for ack in it.acks()] == [1, 2]
+    await finish(it)
+
+
+async def test_nothing_is_written_any_more_after_closing(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    await it.road.close()
+    await it.road.desired.desire(desired())
+    await settle()
+    assert it.lanes.writes == []
+    assert it.state.tables["desired"]["d1"]["version"] == 1
