@@ -27,7 +27,16 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def _row(reading: dict[str, Any]) -> list[Any]:
-    return [reading["resourceName"], _shown(reading), reading.get("units", ""), reading["valueType"]]
+    value = _shown(reading)
+    if reading["valueType"].startswith("Float") and isinstance(value, str) and not value.startswith("["):
+        value = _plain(value)
+    return [reading["resourceName"], value, reading.get("units", ""), reading["valueType"]]
+
+
+def _plain(text: str) -> str:
+    """EdgeX writes 2.15e+01; people read 21.5."""
+    value = float(text)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def _shown(reading: dict[str, Any]) -> Any:

@@ -89,7 +89,7 @@ def test_read(southgate: Run, gateway: Gateway) -> None:
     gateway.says(path, {"event": {"readings": [reading()]}})
     ran = southgate("read", "meter", "Power", "--url", gateway.url)
     assert ran.code == 0
-    assert ran.out.splitlines()[1].split() == ["Power", "4.25e+01", "W", "Float32"]
+    assert ran.out.splitlines()[1].split() == ["Power", "42.5", "W", "Float32"]
     gateway.says(path, {"event": {"readings": [reading(value=None)]}})
     assert southgate("read", "meter", "Power", "--url", gateway.url).code == 1
 
