@@ -127,8 +127,12 @@ class Devices(Protocol):
         """Reads now and publishes what it read. Raises NotConnected, NoAnswer."""
         ...
 
-    async def write(self, source: Source, values: Mapping[str, Any]) -> Event | None:
-        """Values as people see them, already checked, by resource name. Raises NotConnected, NoAnswer, DeviceError."""
+    async def write(
+        self, source: Source, values: Mapping[str, Any], check: Callable[[], None] = lambda: None
+    ) -> Event | None:
+        """Values as people see them, already checked, by resource name. `check` is called when its turn has come, right
+        before the wire; what it raises is raised, and nothing is written. Raises NotConnected, NoAnswer, DeviceError;
+        CommandRejected for a value that the protocol cannot carry."""
         ...
 
 

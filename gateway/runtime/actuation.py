@@ -1,6 +1,6 @@
 """One act on a device: write, read back, compare. What happened is a value, never an error."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +25,16 @@ class Happened:
     """What a method gave back."""
 
 
-async def actuate(devices: Devices, wanted: Wanted, back: Source | None) -> Happened:
-    """Writes, then reads `back` and compares; without `back` (nothing is readable) acceptance confirms."""
+def refused(error: CommandRejected) -> Happened:
+    """Nothing was written."""
+    return Happened(Outcome.EXPIRED if error.code == 410 else Outcome.REJECTED, error.code, str(error))
+
+
+async def actuate(devices: Devices, wanted: Wanted, back: Source | None, check: Callable[[], None]) -> Happened:
+    """Writes, then reads `back` and compares; without `back` (nothing is readable) acceptance confirms. `check` raises
+    CommandRejected when it has become too late."""
     try:
-        outputs = await devices.write(wanted.source, wanted.values)
+        outputs = await devices.write(wanted.source, wanted.values, check)
     except DeviceError as error:
         return Happened(Outcome.FAILED, 502, f"the device refused: {error} (its code: {error.code})")
     except NoAnswer as error:
@@ -36,7 +42,7 @@ async def actuate(devices: Devices, wanted: Wanted, back: Source | None) -> Happ
     except NotConnected as error:
         return Happened(Outcome.FAILED, 504, f"the connection broke; whether it was written is not known: {error}")
     except CommandRejected as error:
-        return Happened(Outcome.REJECTED, error.code, str(error))
+        return refused(error)
     given = values_of(outputs) if outputs is not None else {}
     if back is None:
         return Happened(Outcome.CONFIRMED, 200, "", {}, outputs, given)

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.model.command import Command, CommandResult, Desired, Outcome
 from gateway.model.errors import CommandRejected
 from gateway.model.reading import Event
-from gateway.runtime.actuation import Happened, actuate, read_back
+from gateway.runtime.actuation import Happened, actuate, read_back, refused
 from gateway.runtime.desired import DesiredRoad
 from gateway.runtime.flow import lane_of
 from gateway.runtime.ledger import Entry, Ledger, result_message
@@ -177,17 +177,14 @@ class CommandRoad:
             wanted = self._check(entry.command)
             entry.old = self._reported(wanted)
         except CommandRejected as error:
-            outcome = Outcome.EXPIRED if error.code == 410 else Outcome.REJECTED
-            return await self._conclude(entry, Happened(outcome, error.code, str(error)))
+            return await self._conclude(entry, refused(error))
         await self._ledger.record(entry)
         return await self._conclude(entry, await self._act(entry, wanted), wanted)
 
     async def _act(self, entry: Entry, wanted: Wanted) -> Happened:
         try:
-            self._check_time(entry.command)
-            return await actuate(self._around.lanes, wanted, self._back(wanted))
-        except CommandRejected as error:
-            return Happened(Outcome.EXPIRED, error.code, str(error))
+            back = self._back(wanted)
+            return await actuate(self._around.lanes, wanted, back, lambda: self._check_time(entry.command))
         except Exception:
             log.exception("Command %s to %s of %s failed by our own fault", *_who(entry.command))
             return Happened(Outcome.FAILED, 500, "an internal error; the gateway's log has the details")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.model.contracts import Clock, Mapper, Publish
-from gateway.model.errors import DeviceError, NoAnswer, NotConnected
+from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.health import FlowReport, LaneReport
 from gateway.model.plan import Connection, Plan
 from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
@@ -224,6 +224,9 @@ class Lane:
             job.fail(error)
             self._wire.used(started, 1)
             self._silent(job.device, error, [])
+            return
+        except CommandRejected as error:
+            job.fail(error)
             return
         except DeviceError as error:
             self._wire.errors["device_error"] += 1

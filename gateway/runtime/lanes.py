@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -157,14 +157,21 @@ class RunningLanes:
             _raise_refuted(event)
         return event
 
-    async def write(self, source: Source, values: Mapping[str, Any]) -> Event | None:
+    async def write(
+        self, source: Source, values: Mapping[str, Any], check: Callable[[], None] = lambda: None
+    ) -> Event | None:
         """Values as people see them, already checked. Outputs of a method come back as they go up. Raises
-        NotConnected, NoAnswer, DeviceError; CommandRejected for what should have been checked."""
+        NotConnected, NoAnswer, DeviceError, CommandRejected, and what `check` raises."""
         device = self._device(source.device)
         resources = {resource.name: resource for resource in source.resources}
         raw = {name: to_wire(resources[name], value, device.compat) for name, value in values.items()}
         plan = self._plan(device, source)
-        event = await device.lane.call(source.device, lambda mapper: mapper.write(plan, raw))
+
+        async def act(mapper: MapperContract[Any]) -> Event | None:
+            check()
+            return await mapper.write(plan, raw)
+
+        event = await device.lane.call(source.device, act)
         if event is not None:
             transform = compile_transform(event.source, device.compat)
             if transform is not None:

@@ -223,7 +223,9 @@ class FakeLanes:
     async def read(self, source: Source) -> Event:
         return Event(source, 1, [])
 
-    async def write(self, source: Source, values: Mapping[str, Any]) -> Event | None:
+    async def write(
+        self, source: Source, values: Mapping[str, Any], check: Callable[[], None] = lambda: None
+    ) -> Event | None:
         return None
 
     async def apply(self, planned: Mapping[str, PlannedDevice]) -> None: ...

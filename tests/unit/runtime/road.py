@@ -1,7 +1,7 @@
 """A command road between fakes: lanes in memory, a journal that is a list, a registry that is a dict."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.model.command import Command
@@ -63,10 +63,13 @@ class FakeLanes:
         self.hear: Any = None
         self.log: list[str] = []
 
-    async def write(self, source: Source, values: Mapping[str, Any]) -> Event | None:
+    async def write(
+        self, source: Source, values: Mapping[str, Any], check: Callable[[], None] = lambda: None
+    ) -> Event | None:
         self.log.append("write")
         if self.gate is not None:
             await self.gate.wait()
+        check()
         if self.answer_s:
             await self.clock.sleep(self.answer_s)
         self.writes.append(dict(values))

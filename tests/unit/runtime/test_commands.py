@@ -140,6 +140,21 @@ async def test_a_command_that_waited_too_long_is_not_executed(clock: MovingClock
     assert len(it.lanes.writes) == 1
 
 
+@pytest.mark.parametrize(("trusted", "outcome", "code"), [(True, "expired", 410), (False, "rejected", 412)])
+async def test_time_counts_when_the_turn_on_the_wire_comes(
+    clock: MovingClock, trusted: bool, outcome: str, code: int
+) -> None:
+    it = await Road(clock).start()
+    it.lanes.gate = asyncio.Event()
+    running = asyncio.create_task(it.road.run(it.command(expires_at=clock.now() + 2 * SECOND)))
+    await clock.advance(3)
+    clock.trust = trusted
+    it.lanes.gate.set()
+    result = await running
+    assert (result.outcome, result.code) == (outcome, code)
+    assert it.lanes.writes == []
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [(DeviceError("3", "illegal value"), 502), (NoAnswer("silence"), 504), (NotConnected("cut"), 504)],

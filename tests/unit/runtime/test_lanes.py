@@ -15,6 +15,11 @@ from tests.unit.runtime.scene import Scene, device_of, profile_of, values
 EACH_SECOND = {"A": "1s"}
 
 
+class Misfit(CommandRejected):
+    def __init__(self, text: str) -> None:
+        super().__init__(422, text)
+
+
 async def test_apply_touches_only_what_changed(clock: MovingClock) -> None:
     scene = Scene(clock)
     stays = device_of("D", "L", 1, EACH_SECOND)
@@ -161,3 +166,35 @@ async def test_what_cannot_be_planned_is_told_to_the_caller(clock: MovingClock) 
     async with scene.running():
         with pytest.raises(DeviceError, match="A cannot be read"):
             await scene.lanes.read(scene.source("D", "A"))
+
+
+async def test_a_value_the_protocol_cannot_carry_costs_nobody_the_connection(clock: MovingClock) -> None:
+    scene = Scene(clock)
+    line = scene.world.line("L")
+    await scene.apply(device_of("D", events={"A": "1s"}), device_of("E", unit=2))
+    async with scene.running():
+        line.unit(2).bug = Misfit("it does not fit")
+        with pytest.raises(CommandRejected):
+            await scene.lanes.write(scene.source("E", "A"), {"A": 1})
+        await clock.advance(3)
+    assert len(line.connects) == 1
+    assert not [event for event in scene.events() if event.quality]
+
+
+async def test_what_has_become_too_late_in_the_line_is_not_written(clock: MovingClock) -> None:
+    def too_late() -> None:
+        if clock.monotonic() > began + 0.5:
+            raise CommandRejected(410, "expired")
+
+    scene = Scene(clock)
+    line = scene.world.line("L")
+    line.answer_s = 1.0
+    await scene.apply(device_of("D", events={"A": "1s"}))
+    began = clock.monotonic()
+    async with scene.running():
+        writing = asyncio.create_task(scene.lanes.write(scene.source("D", "B"), {"B": 1}, too_late))
+        await clock.advance(1.5)
+        with pytest.raises(CommandRejected):
+            await writing
+    assert line.unit(1).writes == []
+    assert len(line.connects) == 1
