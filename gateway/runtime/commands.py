@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.model.command import Command, CommandResult, Desired, Outcome
-from gateway.model.errors import CommandRejected
+from gateway.model.errors import CommandRejected, StoreFailed
 from gateway.model.reading import Event
 from gateway.runtime.actuation import Happened, actuate, read_back, refused
 from gateway.runtime.desired import DesiredRoad
@@ -72,7 +72,8 @@ class CommandRoad:
         return await asyncio.shield(self._launch(command, lambda _: self._carry(command, None)).task)
 
     async def accept(self, command: Command) -> None:
-        """Returns once the command is on disk; the result leaves through the journal."""
+        """Returns once the command is on disk; the result leaves through the journal. Raises StoreFailed: who cannot
+        be reached while waiting must not be told that it is safe."""
         running = self._running.get((command.device, command.id))
         if running is None:
             running = self._launch_accepted(command)
@@ -122,7 +123,11 @@ class CommandRoad:
 
         def end(done: asyncio.Task[CommandResult]) -> None:
             del self._running[key]
-            if not done.cancelled() and (error := done.exception()) is not None:
+            error = None if done.cancelled() else done.exception()
+            if isinstance(error, StoreFailed) and not accepted.done():
+                accepted.set_exception(error)
+                return
+            if error is not None:
                 log.error("Command %s ended by our own fault", command.id, exc_info=error)
             if not accepted.done():
                 accepted.set_result(None)
@@ -164,7 +169,7 @@ class CommandRoad:
     async def _enter(self, command: Command, accepted: Accepted | None) -> Entry:
         entry = Entry(command)
         if accepted is not None:
-            await self._ledger.record(entry)
+            await self._ledger.enter(entry)
             accepted.set_result(None)
         return entry
 

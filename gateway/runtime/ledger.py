@@ -38,7 +38,7 @@ class Entry:
 
 
 class Ledger:
-    """Remembers commands. While the disk refuses, it remembers in memory and says so: commands go on."""
+    """Remembers commands. While the disk refuses, it remembers in memory and says so: local commands go on."""
 
     def __init__(self, state: State, clock: Clock) -> None:
         self._state, self._clock = state, clock
@@ -54,15 +54,17 @@ class Ledger:
 
     async def record(self, entry: Entry) -> None:
         """On disk when it returns (or in memory, when the disk refuses)."""
-        key, expires = _key(entry.command.device, entry.command.id), self._expires(entry.command)
-        stored = _stored(entry)
-        self._told.pop(key, None)
         try:
-            await self._state.put(TABLE, {key: stored}, expires)
+            await self.enter(entry)
         except StoreFailed as error:
             log.error("The command ledger cannot be written (%s); ids are remembered in memory only", error)
-            self._memory[key] = stored
-            return
+            self._memory[_key(entry.command.device, entry.command.id)] = _stored(entry)
+
+    async def enter(self, entry: Entry) -> None:
+        """On disk when it returns. Raises StoreFailed."""
+        key, expires = _key(entry.command.device, entry.command.id), self._expires(entry.command)
+        self._told.pop(key, None)
+        await self._state.put(TABLE, {key: _stored(entry)}, expires)
         self._memory.pop(key, None)
         await self._flush()
 

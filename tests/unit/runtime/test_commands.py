@@ -7,7 +7,7 @@ import pytest
 
 from gateway.model.command import Outcome
 from gateway.model.device import AdminState, OperatingState
-from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
+from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected, StoreFailed
 from gateway.model.reading import Event
 from gateway.runtime.commands import IN_LINE
 from tests.support.clock import MovingClock, settle
@@ -391,6 +391,18 @@ async def test_full_disk_does_not_stop_commands(clock: MovingClock) -> None:
     it.state.fails = it.store.fails = True
     assert (await it.road.run(it.command())).outcome is Outcome.CONFIRMED
     assert (await it.road.run(it.command())).attempt == 2
+    assert len(it.lanes.writes) == 1
+
+
+async def test_full_disk_refuses_what_must_be_on_disk_before_it_is_acknowledged(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    it.state.fails = True
+    with pytest.raises(StoreFailed):
+        await it.road.accept(it.command())
+    assert it.lanes.writes == []
+    it.state.fails = False
+    await it.road.accept(it.command())
+    await settle()
     assert len(it.lanes.writes) == 1
 
 
