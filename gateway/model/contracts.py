@@ -218,6 +218,10 @@ class Exporter(Protocol):
         Raises NotConnected (nothing is lost, it will be sent again), PartialSend."""
         ...
 
+    async def lost(self) -> str:
+        """Waits while connected; returns why when the connection is gone, also while nothing is sent."""
+        ...
+
     async def close(self) -> None:
         """Idempotent, never raises."""
         ...
@@ -250,7 +254,8 @@ class Commands(Protocol):
         ...
 
     async def accept(self, command: Command) -> None:
-        """Returns once the command is on disk (so the broker may be told); its result leaves through the journal."""
+        """Returns once the command is on disk (so the broker may be told); its result leaves through the journal.
+        Raises StoreFailed: then it is not carried out."""
         ...
 
     async def read(self, device: str, name: str, regex: bool = True) -> Event:
@@ -258,7 +263,8 @@ class Commands(Protocol):
         ...
 
     async def desire(self, desired: Desired) -> None:
-        """Returns once on disk; the acknowledgement leaves through the journal."""
+        """Returns once on disk, or in memory while the disk refuses: whoever wishes keeps the document. The
+        acknowledgement leaves through the journal."""
         ...
 
 

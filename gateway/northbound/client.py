@@ -22,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from gateway.model.contracts import Clock
 from gateway.model.errors import NotConnected
 from gateway.northbound import wire
+from gateway.northbound.ceiling import LARGEST, Ceiling
 from gateway.northbound.delivery import Outgoing, Window
 from gateway.northbound.settings import MqttSettings
 
@@ -33,8 +34,6 @@ RECEIVE_MAXIMUM = 20
 """Incoming messages that the broker may send before the first of them is acknowledged (MQTT 5)."""
 MAX_PACKET = 256 * 1024
 """Largest packet that an MQTT 5 broker may send to us; it drops larger ones."""
-LARGEST = 268_435_455
-"""Of MQTT itself."""
 CONNACK_S = 5.0
 STALL_S = 30.0
 """No acknowledgement for so long although messages are under way: the connection is given up."""
@@ -68,8 +67,7 @@ class MqttClient:
         """Whether the broker had kept our session, and with it a queue of messages of unknown age."""
         self.generation = 0
         """Counts connections."""
-        self.max_payload = LARGEST
-        """What the broker takes, in bytes of payload."""
+        self.ceiling = Ceiling()
         self._client_id = client_id
         self._will = will
         self._clock = clock
@@ -96,6 +94,8 @@ class MqttClient:
         if self.connected:
             return
         try:
+            if not self._proven and self._version != "5":
+                self._switch()  # what both versions failed at lies elsewhere; 5 is the better one
             refused = await self._attempt()
             if refused and self.settings.version == "auto":
                 self._switch()
@@ -194,16 +194,20 @@ class MqttClient:
         return paho
 
     def _switch(self) -> None:
-        """The other MQTT version, with another paho: what the old one had under way counts as not sent."""
+        """The other MQTT version, with another paho."""
         self._version = "3.1.1" if self._version == "5" else "5"
-        if self._paho is not None:
-            self._paho.drop_out_messages()
+        self._forget()
         self._paho = None
-        self.window.forget()
 
     def _limits(self, properties: Properties | None) -> None:
-        self.max_payload = getattr(properties, "MaximumPacketSize", LARGEST) - wire.OVERHEAD
+        self.ceiling.opened(getattr(properties, "MaximumPacketSize", LARGEST) - wire.OVERHEAD)
         self.window.opened(min(self.settings.max_inflight, getattr(properties, "ReceiveMaximum", 65535)))
+
+    def _forget(self) -> None:
+        """What is under way counts as not sent."""
+        if self._paho is not None:
+            self._paho.drop_out_messages()
+        self.window.forget()
 
     def disconnect(self) -> None:
         """Says good-bye, so that the broker discards the will. Never raises."""
@@ -346,6 +350,8 @@ class MqttClient:
         if self.reason != "closed":
             told = code if flags.is_disconnect_packet_from_server else None
             self.reason = self._noted or wire.lost(told, self.settings)
+            if self.ceiling.hung_up(self.window.largest, told.value if told else 0):
+                self._forget()
         self._noted = ""
         self.window.closed(self.reason)
         for answer in self._subacks.values():

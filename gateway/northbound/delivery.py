@@ -77,6 +77,11 @@ class Window:
         """Seconds since the last acknowledgement, while one is owed."""
         return self._clock.monotonic() - self._moved if self._under_way else 0.0
 
+    @property
+    def largest(self) -> Outgoing | None:
+        """Of the messages under way."""
+        return max(self._under_way.values(), key=lambda message: len(message.payload), default=None)
+
     async def deliver(self, messages: Iterable[Outgoing]) -> None:
         """Returns when the broker has acknowledged all of them (`Outgoing.code` says how). Raises NotConnected: then
         those with a `delivery` and no `code` are under way and are sent again by the library."""

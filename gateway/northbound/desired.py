@@ -52,8 +52,10 @@ class DesiredInbox:
                     self._seen.setdefault(device, (epoch, version))
 
     def collect(self) -> None:
-        """From here documents are only collected."""
+        """From here documents are only collected. A broker that lost its memory lacks our acknowledgements, too: each
+        connection acknowledges its retained documents once."""
         self._collected = {}
+        self._handed.clear()
 
     async def collected(self) -> None:
         """All retained documents have been read: hands the newest of each device on; from here they go straight on."""
@@ -79,7 +81,7 @@ class DesiredInbox:
             self._counts["desired_superseded"] += 1
 
     async def again(self) -> None:
-        """Hands on what waited for its device or for the disk."""
+        """Hands on what waited for its device."""
         for device in [d for d in self._waiting if d in self._presence.devices]:
             await self._decide(*self._waiting.pop(device))
 
@@ -132,27 +134,23 @@ class DesiredInbox:
             )
             self._fetch = True
             return
-        await self._hand_on(desired, retained, seen)
+        await self._hand_on(desired, seen)
 
-    async def _hand_on(self, desired: Desired, retained: bool, seen: tuple[str, int] | None) -> None:
-        device = desired.device
-        newest = (desired.epoch, desired.version)
-        try:
-            if seen is None or seen[0] != newest[0] or seen[1] < newest[1]:
-                self._seen[device] = newest
-                await self._state.put(TABLE, {device: list(newest)})
-            if self._seen[device] == newest:  # an older one is ignored: no acknowledgement will follow
-                self._presence.hold(device, desired.version)
-            await self._commands.desire(desired)
-        except StoreFailed:
-            self._counts["desired_disk_failed"] += 1
-            self._wait(desired, retained)
-            return
-        except CommandRejected as error:
-            self._counts[f"desired_refused_{error.code}"] += 1
-            return
-        self._handed[device] = newest
+    async def _hand_on(self, desired: Desired, seen: tuple[str, int] | None) -> None:
+        device, version = desired.device, (desired.epoch, desired.version)
+        if seen is None or seen[0] != version[0] or seen[1] < version[1]:
+            self._presence.hold(device, desired.version)
+            self._seen[device] = version
+            await self._remember(device, version)
+        await self._commands.desire(desired)
+        self._handed[device] = version
         self._counts["desired"] += 1
+
+    async def _remember(self, device: str, version: tuple[str, int]) -> None:
+        try:
+            await self._state.put(TABLE, {device: list(version)})
+        except StoreFailed:  # nothing is lost: the document itself is kept by the broker
+            self._counts["desired_disk_failed"] += 1
 
     def _wait(self, desired: Desired, retained: bool) -> None:
         self._counts["desired_waiting"] += 1

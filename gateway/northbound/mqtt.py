@@ -55,8 +55,7 @@ class Identity:
 
 class MqttCloud:
     """Implements `gateway.model.contracts.Exporter`. Between `connect` and `close` it owns three tasks: one that
-    handles what arrives, one that answers, and one that ticks every second. Whoever sends hears of a lost connection
-    and connects again; while nothing is sent the tick does it, so that the cloud can always reach us."""
+    handles what arrives, one that answers, and one that ticks every second."""
 
     name = "mqtt"
 
@@ -75,8 +74,8 @@ class MqttCloud:
         self._telemetry = Telemetry(topics, identity.session, identity.event_id)
         self._kept: dict[int, Outgoing] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._ready = self._was_ready = False
-        self._connecting = asyncio.Lock()
+        self._ready = False
+        self._lost = asyncio.Event()
         client.on_lost = self._on_lost
 
     # --------------------------------------------------------------------------------------------------- for people
@@ -107,22 +106,27 @@ class MqttCloud:
 
     async def connect(self) -> None:
         """Raises NotConnected with a plain reason."""
-        async with self._connecting:
-            if self.connected:
-                return
-            self._begin()
-            try:
-                self._desired.collect()
-                await self._client.connect()
-                await self._subscribe()
-                self._presence.follow_devices()
-                await self._inbox.settle()
-                await self._announce()
-            except BaseException as error:
-                known = isinstance(error, NotConnected)
-                self._client.drop(str(error) if known else "the connection could not be set up")
-                raise
-            self._ready = self._was_ready = True
+        if self.connected:
+            return
+        self._begin()
+        self._lost.clear()
+        try:
+            self._desired.collect()
+            await self._client.connect()
+            await self._subscribe()
+            self._presence.follow_devices()
+            await self._inbox.settle()
+            await self._announce()
+        except BaseException as error:
+            known = isinstance(error, NotConnected)
+            self._client.drop(str(error) if known else "the connection could not be set up")
+            raise
+        self._ready = True
+
+    async def lost(self) -> str:
+        """Returns why, when the connection is gone."""
+        await self._lost.wait()
+        return self._client.reason
 
     async def close(self) -> None:
         """Says good-bye. Messages under way stay with the MQTT library, in case `connect` is called again."""
@@ -132,7 +136,6 @@ class MqttCloud:
                     await self._client.deliver([self._presence.farewell()])
             except (NotConnected, TimeoutError):
                 pass
-        self._was_ready = False
         self._client.disconnect()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
@@ -170,6 +173,7 @@ class MqttCloud:
 
     def _on_lost(self) -> None:
         self._ready = False
+        self._lost.set()
         self._inbox.lost()
 
     async def _tick(self) -> None:
@@ -179,10 +183,8 @@ class MqttCloud:
                 self._client.tend()
                 if self._ready:
                     await self._pulse()
-                elif self._was_ready:
-                    await self.connect()
             except NotConnected:
-                await self._link.clock.sleep(TICK_S)
+                continue
             except Exception:
                 self._link.counts["bugs"] += 1
                 log.exception("The cloud's tick failed")
@@ -204,7 +206,7 @@ class MqttCloud:
         if not self.connected:
             raise NotConnected(self._client.reason)
         messages = self._messages(batch)
-        largest = self._client.max_payload
+        largest = self._client.ceiling.size
         try:
             await self._client.deliver(m for m in messages if len(m.payload) <= largest)
             self._check(messages)
@@ -226,7 +228,7 @@ class MqttCloud:
             del self._kept[next(iter(self._kept))]
 
     def _messages(self, batch: Batch) -> list[Outgoing]:
-        limit = self._client.max_payload
+        limit = self._client.ceiling.size
         if not self._kept:
             return self._telemetry.messages(batch, self._say, limit)
         kept = {id(m): m for record in batch if (m := self._kept.get(record.offset)) is not None}
@@ -257,6 +259,8 @@ class MqttCloud:
         """A result, an acknowledgement or an alarm as it leaves."""
         topics = self._link.topics
         body = {"session": self._link.session, **_exact(message.body)}
+        if message.historical:
+            body["historical"] = True
         if message.kind == "alarm":
             return Outgoing(topics.alarm(message.device, message.name), encode(body))
         if message.kind == "ack":
@@ -264,7 +268,8 @@ class MqttCloud:
             if "*" in body.get("results", {}):
                 results["*"] = body["results"]["*"]
             body["results"] = results
-            return Outgoing(topics.device(message.device, "twin/desired/ack"), encode(body), retain=True)
+            retain = self._presence.is_newest(message.device, message.offset)
+            return Outgoing(topics.device(message.device, "twin/desired/ack"), encode(body), retain)
         topic = topics.result(message.device, message.name)
         if may_answer(message.reply_to, self._client.settings.response_prefixes, topics.prefix):
             topic = message.reply_to

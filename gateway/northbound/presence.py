@@ -41,6 +41,10 @@ class Presence:
         self._held: dict[str, tuple[int, float]] = {}
         self._pending: set[str] = set()
         self._noticed: dict[str, int] = {}
+        self._acknowledged: dict[str, int] = {}
+        """Device → offset of the newest acknowledgement sent."""
+        self._announced: set[str] = set()
+        """Devices of which something retained may lie at the broker."""
         self._changed: set[str] = set()
         self._round: deque[str] = deque()
         self._reborn_at = -math.inf
@@ -53,6 +57,7 @@ class Presence:
         self._reborn_at = now
         self.follow_devices()
         yield self._birth()
+        yield from self._cleared()
         for position, device in enumerate(self._devices):
             # Spread over the interval, so that a thousand devices do not speak in one second.
             self._documents_due[device] = now + self._interval * (1 + position / len(self._devices))
@@ -68,10 +73,9 @@ class Presence:
         if rebirth and self.may_rebirth():
             yield from self.births()
             return
-        before = set(self._devices)
         if self.follow_devices():
             yield self._birth()
-            yield from self._cleared(before - set(self._devices))
+            yield from self._cleared()
         for device in self._to_look_at():
             state = self._twins.state(device)
             if state != self._states.get(device):
@@ -120,11 +124,18 @@ class Presence:
         """A desired version came in: no patch before its acknowledgement."""
         self._held[device] = version, self._link.clock.monotonic() + HOLD_S
 
+    def is_newest(self, device: str, offset: int) -> bool:
+        """Whether an acknowledgement may be what the broker keeps: not when it waited for the broker while a newer one
+        went out, nor when its device is no more."""
+        newest = offset >= self._acknowledged.get(device, 0) and device in self._devices
+        if newest:
+            self._acknowledged[device] = offset
+        return newest
+
     def acknowledged(self, device: str, body: Mapping[str, Any]) -> None:
         """An acknowledgement has gone out."""
         held = self._held.get(device)
-        version = body.get("version")
-        if held is not None and (not isinstance(version, int) or version >= held[0]):
+        if held is not None and body.get("version") == held[0]:
             del self._held[device]
         results = body.get("results") or {}
         pending = any(isinstance(r, Mapping) and r.get("status") == "pending" for r in results.values())
@@ -151,16 +162,18 @@ class Presence:
         return Outgoing(self._link.topics.state, encode(body), retain=True)
 
     def _state(self, device: str, state: DeviceState) -> Outgoing:
+        self._announced.add(device)
         self._states[device] = state
         body = {"state": state.state, "reason": state.reason, "since": state.since, "session": self._link.session}
         return Outgoing(self._link.topics.device(device, "state"), encode(body), retain=True)
 
-    def _cleared(self, devices: set[str]) -> Iterator[Outgoing]:
-        """A device that is no more leaves nothing retained behind."""
-        for device in devices:
+    def _cleared(self) -> Iterator[Outgoing]:
+        """A device that is no more leaves nothing retained behind, also when it went while nobody was connected."""
+        for device in self._announced - set(self._devices):
             self._forget(device)
             for rest in ("state", "twin/document", "twin/desired/ack"):
                 yield Outgoing(self._link.topics.device(device, rest), b"", retain=True)
+            self._announced.discard(device)
 
     def _forget(self, device: str) -> None:
         self._pending.discard(device)

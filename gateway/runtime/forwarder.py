@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from gateway.model.contracts import Clock, Exporter, State, Store
 from gateway.model.errors import NotConnected, PartialSend, StoreFailed
@@ -123,8 +124,9 @@ class Forwarder:
         self._connected, self._reason = False, why or "connection lost"
 
     async def _both(self) -> None:
-        """Both loops, until one of them ends. Raises what ended it."""
-        loops = [asyncio.create_task(self._forward_live()), asyncio.create_task(self._forward_backlog())]
+        """Both loops, until one of them or the connection ends. Raises what ended it."""
+        work = self._forward_live(), self._forward_backlog(), self._watch()
+        loops = [asyncio.create_task(loop) for loop in work]
         try:
             await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -134,6 +136,9 @@ class Forwarder:
         errors = [error for error in ended if isinstance(error, Exception)]
         if errors:
             raise errors[0]
+
+    async def _watch(self) -> NoReturn:
+        raise NotConnected(await self._exporter.lost())
 
     # ------------------------------------------------------------------------------------------------------- live
 

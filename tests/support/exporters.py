@@ -21,10 +21,21 @@ class MemoryExporter:
         self.connects = 0
         self.closes = 0
         self.changed = asyncio.Event()
+        self._gone = asyncio.Event()
 
     async def connect(self) -> None:
         self.connects += 1
         self.connected = True
+        self._gone.clear()
+
+    async def lost(self) -> str:
+        await self._gone.wait()
+        return "the wire was cut"
+
+    def cut(self) -> None:
+        """The connection is gone, whether anything is sent or not."""
+        self.connected = False
+        self._gone.set()
 
     async def send(self, batch: Batch) -> None:
         if not self.connected:

@@ -1,14 +1,19 @@
 """The product's cloud room, alone, between a real broker and a house of stand-ins."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+from datastore.journal import Journal
 from gateway.model.errors import NotConnected
 from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
 from gateway.northbound.settings import MqttSettings
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.forwarder import Forwarder, ForwardSettings
+from tests.support.journals import journal
 from tests.unit.northbound.fakes import Commands, State, Twins
 
 GATEWAY = "plant 7"
@@ -39,6 +44,19 @@ class House:
             yield cloud
         finally:
             await cloud.close()
+
+
+@contextlib.asynccontextmanager
+async def fed(cloud: MqttCloud, folder: Path, clock: SystemClock) -> AsyncIterator[tuple[Journal, Forwarder]]:
+    """A journal whose forwarder feeds and keeps up the cloud, in a hurry."""
+    async with journal(folder / "journal", clock, running=True) as store:
+        forwarder = Forwarder(store, cloud, clock, cloud.name, ForwardSettings(first_retry_s=0.05, longest_retry_s=0.1))
+        task = asyncio.create_task(forwarder.run())
+        try:
+            yield store, forwarder
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def persist(cloud: MqttCloud, batch: Batch, clock: SystemClock) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from gateway.model.errors import NotConnected, PartialSend
+from gateway.model.profile import ValueType
 from gateway.model.reading import Event, Message
 from tests.support.broker import BrokerOptions, mosquitto
 from tests.support.mqtt import CloudClient, cloud_client
-from tests.support.mqtt_cloud import House, P, persist
+from tests.support.mqtt_cloud import House, P, fed, persist
 from tests.support.relay import relay
 from tests.unit.northbound.fakes import event, source
 
@@ -94,6 +95,24 @@ async def test_a_record_too_large_for_the_broker_is_refused_alone(tmp_path: Path
         await cloud.until(lambda: seqs(cloud) == [1, 3])
         assert ours.connected
         assert ours.counters()["records_refused"] == 1
+
+
+async def test_a_broker_that_hangs_up_at_a_large_message_is_reached_again(tmp_path: Path) -> None:
+    """3.1.1 knows no limit of its own: mosquitto ends the connection, and would each time the library sends again."""
+    house = House("m1")
+    options = BrokerOptions(lines=["max_packet_size 100000"])
+    async with (
+        mosquitto(tmp_path, options) as broker,
+        relay(broker, only_3=True) as wire,
+        cloud_client(broker) as cloud,
+        fed(house.cloud(wire.url), tmp_path, house.clock) as (store, forwarder),
+    ):
+        text = store.number(source("m1", "text", "T", value_type=ValueType.STRING))
+        await cloud.one(f"{P}/state")
+        store.append([event(text, "x" * 150_000, origin=1), event(text, "short", origin=2)])
+        await cloud.until(lambda: [m for m in cloud.on(f"{P}/d/m1/tele/text") if b"short" in m.payload])
+        await cloud.until_true(lambda: forwarder.report().set_aside == 1)
+        assert store.pending(forwarder.name) == []
 
 
 async def test_a_right_to_write_that_is_missing_keeps_the_record(tmp_path: Path) -> None:

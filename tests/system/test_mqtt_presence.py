@@ -8,7 +8,7 @@ from gateway.model.device import DeviceState, Flow
 from gateway.northbound import client
 from tests.support.broker import mosquitto
 from tests.support.mqtt import cloud_client
-from tests.support.mqtt_cloud import House, P
+from tests.support.mqtt_cloud import House, P, fed
 from tests.support.relay import relay
 from tests.unit.northbound.fakes import event, source
 
@@ -56,8 +56,9 @@ async def test_a_short_break_causes_no_will(tmp_path: Path) -> None:
         mosquitto(tmp_path) as broker,
         relay(broker) as wire,
         cloud_client(broker) as cloud,
-        house.connected(wire.url),
+        fed(house.cloud(wire.url), tmp_path, house.clock),
     ):
+        await cloud.one(f"{P}/d/m1/twin/document")
         wire.cut()
         await cloud.until(lambda: len(cloud.on(f"{P}/state")) == 2)
         assert all(m.body["online"] for m in cloud.on(f"{P}/state"))

@@ -2,78 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.model.errors import DeviceError, NoAnswer, NotConnected, StoreFailed
 from gateway.model.reading import TIMEOUT
-from gateway.northbound.answers import Answers
-from gateway.northbound.desired import TABLE, DesiredInbox
-from gateway.northbound.inbox import HIGH, Inbox
-from gateway.northbound.link import Link
-from gateway.northbound.presence import Presence
-from gateway.northbound.topics import Topics
+from gateway.northbound.inbox import HIGH
 from tests.support.clock import MovingClock, settle
-from tests.unit.northbound.fakes import Client, Commands, State, Twins, event, incoming, source
+from tests.unit.northbound.fakes import event, incoming, source
+from tests.unit.northbound.stage import P, Stage
 
-P = "southgate/v1/gw"
 CMD = f"{P}/d/m1/cmd/Relay"
 DESIRED = f"{P}/d/m1/twin/desired"
-
-
-class Stage:
-    """An inbox whose tasks run, between a fake client and fake commands."""
-
-    def __init__(self, clock: MovingClock, state: State | None = None) -> None:
-        self.clock = clock
-        self.client = Client()
-        self.twins = Twins("m1")
-        self.commands = Commands()
-        self.state = state or State()
-        client: Any = self.client
-        self.link = Link(client, Topics("southgate/v1", "gw"), "01S", clock)
-        self.counts = self.link.counts
-        self.presence = Presence(self.link, self.twins, "1")
-        self.answers = Answers(self.link)
-        self.desired = DesiredInbox(self.link, self.answers, self.presence, self.commands, self.state)
-        self.inbox = Inbox(self.link, self.answers, self.presence, self.desired, self.commands)
-        self.presence.follow_devices()
-        self.desired.load()
-        self.tasks = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.answers.run())]
-        self.mids = 0
-
-    async def get(self, topic: str, payload: Any, retain: bool = False, **properties: Any) -> None:
-        """Something arrives and is handled."""
-        self.mids += 1
-        self.inbox.put(incoming(topic, payload, retain, self.mids, **properties))
-        await settle()
-
-    async def settled(self) -> None:
-        """The connection is set up: the mark comes back."""
-        task = asyncio.create_task(self.inbox.settle())
-        await settle()
-        mark = next(m for m in reversed(self.client.sent) if m.topic == f"{P}/rebirth")
-        await self.get(mark.topic, mark.payload)
-        await task
-
-    async def close(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.inbox.close()
-
-
-@pytest_asyncio.fixture
-async def stage(clock: MovingClock) -> AsyncIterator[Stage]:
-    stage = Stage(clock)
-    await stage.settled()
-    yield stage
-    await stage.close()
 
 
 def body(**more: Any) -> dict[str, Any]:
@@ -262,137 +205,6 @@ async def test_a_connection_lost_while_settling_is_heard(clock: MovingClock) -> 
     with pytest.raises(NotConnected):
         await task
     await stage.close()
-
-
-# ------------------------------------------------------------------------------------------------------------ desired
-
-
-def wish(version: int, epoch: str = "a", **properties: Any) -> dict[str, Any]:
-    return {"epoch": epoch, "version": version, "ts": 1, "properties": properties}
-
-
-def versions(stage: Stage) -> list[tuple[str, int]]:
-    return [(d.epoch, d.version) for d in stage.commands.desires]
-
-
-async def test_a_desired_document_is_handed_on_with_names(stage: Stage) -> None:
-    await stage.get(DESIRED, wish(1, **{"a%2Fb": 5, "Größe": 1}) | {"expires_at": 77})
-    [desired] = stage.commands.desires
-    assert (desired.device, desired.epoch, desired.version) == ("m1", "a", 1)
-    assert (desired.properties, desired.expires_at) == ({"a/b": 5, "Größe": 1}, 77)
-    assert stage.state.tables[TABLE] == {"m1": ["a", 1]}
-
-
-async def test_versions_are_left_to_the_command_road(stage: Stage) -> None:
-    for version in (5, 5, 4):
-        await stage.get(DESIRED, wish(version))
-    assert versions(stage) == [("a", 5), ("a", 5), ("a", 4)]
-
-
-async def test_while_setting_up_only_the_newest_is_handed_on(clock: MovingClock) -> None:
-    stage = Stage(clock)
-    stage.desired.collect()
-    await stage.get(DESIRED, wish(2))
-    await stage.get(DESIRED, wish(3))
-    await stage.get(DESIRED, wish(3), retain=True)
-    await stage.get(DESIRED, wish(2))
-    assert versions(stage) == []
-    await stage.settled()
-    assert versions(stage) == [("a", 3)]
-    await stage.close()
-
-
-async def test_the_retained_document_wins_over_another_epoch_from_the_queue(clock: MovingClock) -> None:
-    stage = Stage(clock)
-    stage.desired.collect()
-    await stage.get(DESIRED, wish(9, "old"))
-    await stage.get(DESIRED, wish(2, "new"), retain=True)
-    await stage.get(DESIRED, wish(10, "old"))
-    await stage.settled()
-    assert versions(stage) == [("new", 2)]
-    await stage.close()
-
-
-async def test_a_restored_cloud_is_believed_after_fetching_again(stage: Stage) -> None:
-    await stage.get(DESIRED, wish(9, "old"))
-    await stage.get(DESIRED, wish(2, "new"))
-    assert versions(stage) == [("old", 9)]
-    assert stage.desired.may_fetch()
-    await stage.get(DESIRED, wish(2, "new"), retain=True)
-    assert versions(stage) == [("old", 9), ("new", 2)]
-    await stage.get(DESIRED, wish(2, "new"), retain=True)
-    assert versions(stage)[2:] == []
-
-
-async def test_the_epoch_is_remembered_over_a_restart(clock: MovingClock) -> None:
-    state = State()
-    state.tables[TABLE] = {"m1": ["new", 7]}
-    stage = Stage(clock, state)
-    await stage.get(DESIRED, wish(5, "old"))
-    assert versions(stage) == []
-    assert stage.desired.may_fetch()
-    await stage.close()
-
-
-async def test_subscribing_anew_is_rate_limited(stage: Stage) -> None:
-    await stage.get(DESIRED, wish(9, "old"))
-    for _ in range(2):
-        await stage.get(DESIRED, wish(2, "new"))
-    assert stage.desired.may_fetch()
-    assert not stage.desired.may_fetch()
-    await stage.get(DESIRED, wish(2, "new"))
-    assert not stage.desired.may_fetch()
-    await stage.clock.advance(5)
-    assert stage.desired.may_fetch()
-
-
-async def test_too_large_is_acknowledged_as_such_and_not_applied(stage: Stage) -> None:
-    await stage.get(DESIRED, wish(4, x="y" * 40_000), retain=True)
-    assert versions(stage) == []
-    [ack] = stage.client.said("twin/desired/ack")
-    assert (ack["version"], ack["session"]) == (4, "01S")
-    assert ack["results"]["*"]["status"] == "rejected"
-    assert ack["results"]["*"]["code"] == 413
-    assert next(m for m in stage.client.sent if m.topic.endswith("ack")).retain
-
-
-@pytest.mark.parametrize(
-    ("payload", "code"),
-    [
-        (wish(4) | {"properties": {"a b": 1}}, 400),
-        (wish(4) | {"properties": {"a": [[[[[[[[[[1]]]]]]]]]]}}, 413),
-        ({"version": 4, "properties": {}}, 400),
-        (b'{"epoch":"a","version":4,"properties":{"a":NaN}}', 400),
-    ],
-)
-async def test_what_is_wrong_is_acknowledged_with_its_version(stage: Stage, payload: Any, code: int) -> None:
-    await stage.get(DESIRED, payload)
-    [ack] = stage.client.said("twin/desired/ack")
-    assert (ack["version"], ack["results"]["*"]["code"]) == (4, code)
-
-
-async def test_a_wish_for_a_device_to_come_waits_for_it(stage: Stage) -> None:
-    await stage.get(f"{P}/d/m2/twin/desired", wish(1), retain=True)
-    await stage.get(f"{P}/d/m2/twin/desired", wish(2), retain=True)
-    assert versions(stage) == []
-    stage.twins.add("m2")
-    stage.presence.follow_devices()
-    await stage.desired.again()
-    assert [(d.device, d.version) for d in stage.commands.desires] == [("m2", 2)]
-
-
-async def test_a_wish_waits_for_the_disk(stage: Stage) -> None:
-    stage.commands.fails = StoreFailed("full")
-    await stage.get(DESIRED, wish(1))
-    stage.commands.fails = None
-    await stage.desired.again()
-    assert versions(stage) == [("a", 1)]
-
-
-async def test_a_cleared_document_means_nothing(stage: Stage) -> None:
-    await stage.get(DESIRED, b"")
-    assert stage.counts["desired_cleared"] == 1
-    assert stage.client.said("ack") == []
 
 
 # ------------------------------------------------------------------------------------------------------- whatever else

@@ -170,6 +170,32 @@ async def test_devices_come_and_go(stage: Stage) -> None:
     ]
 
 
+async def test_a_device_that_went_while_nobody_was_connected_leaves_nothing_behind(stage: Stage) -> None:
+    stage.twins.remove("m1")
+    stage.presence.follow_devices()
+    found = [(m.topic.removeprefix(P), m.payload) for m in stage.presence.births()]
+    assert [topic for topic, payload in found if not payload] == [
+        "/d/m1/state",
+        "/d/m1/twin/document",
+        "/d/m1/twin/desired/ack",
+    ]
+    assert len(list(stage.presence.births())) == 1
+
+
+async def test_the_answer_to_a_wish_of_an_epoch_before_ends_no_wait(stage: Stage) -> None:
+    stage.presence.hold("m1", 3)
+    stage.twins.set("m1", Power=5)
+    stage.presence.acknowledged("m1", {"version": 50, "results": {"Power": {"status": "superseded"}}})
+    assert await stage.said() == []
+
+
+async def test_an_acknowledgement_from_the_backlog_never_replaces_a_newer_one(stage: Stage) -> None:
+    assert stage.presence.is_newest("m1", 10)
+    assert not stage.presence.is_newest("m1", 7)
+    assert stage.presence.is_newest("m1", 10)
+    assert not stage.presence.is_newest("gone", 11)
+
+
 async def test_a_twin_beyond_the_limit_is_not_sent_and_counted(stage: Stage) -> None:
     stage.twins.set("m1", Text="x" * 40_000)
     assert await stage.said() == []

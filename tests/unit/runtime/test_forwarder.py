@@ -166,6 +166,18 @@ async def test_an_outage(tmp_path: Path, clock: MovingClock, caplog: pytest.LogC
         assert len([one for one in said if "connected again" in one]) == 1
 
 
+async def test_a_connection_lost_while_nothing_is_sent_is_made_again(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock) as r:
+        r.start()
+        await r.settle()
+        r.exporter.cut()
+        await r.settle()
+        assert r.forwarder.report().reason == "the wire was cut"
+        await clock.advance(1.0)
+        assert r.forwarder.report().connected
+        assert r.exporter.connects == 2
+
+
 async def test_the_backlog_keeps_to_its_rate(tmp_path: Path, clock: MovingClock) -> None:
     async with rig(tmp_path, clock, ForwardSettings(backlog_rate=100.0, backlog_batch=10)) as r:
         r.poll(100)
