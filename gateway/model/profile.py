@@ -217,6 +217,10 @@ class Compat(StrEnum):
     NONE = "none"
     EDGEX = "edgex"
 
+    def __or__(self, other: "Compat") -> "Compat":
+        """Of the gateway and of a profile: EdgeX's where either says so."""
+        return Compat.EDGEX if Compat.EDGEX in (self, other) else Compat.NONE
+
 
 class DeviceProfile(EdgeXModel):
     """A kind of device: its single values, and the commands that read or write several of them together."""

@@ -54,7 +54,7 @@ class Source:
     number: int = 0
     """Given by the store; 0 for a throw-away source that was never stored."""
     compat: Compat = Compat.NONE
-    """Of the profile: whose behaviour where EdgeX is plainly wrong."""
+    """Of the profile or the gateway: whose behaviour where EdgeX is plainly wrong."""
     names: tuple[str, ...] = field(init=False)
     """Resource names, in the order of the values."""
 

@@ -120,7 +120,7 @@ class RunningLanes:
     def _add(self, planned: PlannedDevice) -> None:
         protocol = self._protocols.by_service(planned.connection.service)
         lane = self._lane(planned.connection, protocol)
-        compat = Compat.EDGEX if Compat.EDGEX in (self._compat, planned.profile.compat) else Compat.NONE
+        compat = self._compat | planned.profile.compat
         polls = [Polling(poll, compat, lane.ready) for poll in planned.polls]
         probe = _probe(planned, protocol) if polls else None
         unit = polls[0].poll.plan.unit if polls else planned.device.name

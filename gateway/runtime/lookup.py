@@ -144,7 +144,7 @@ def arguments(planned: PlannedDevice, source: Source, args: Mapping[str, Any], c
     """The value of every resource: from `args`, else the deviceCommand's default, else the resource's. Raises
     CommandRejected 400 (missing, or misspelt while a default stands ready), 422 or 400 (type, range)."""
     command = command_of(planned.profile, source.name)
-    compat = Compat.EDGEX if Compat.EDGEX in (compat, planned.profile.compat) else Compat.NONE
+    compat |= planned.profile.compat
     values = {}
     for index, resource in enumerate(source.resources):
         default = command.resource_operations[index].default_value if command else ""

@@ -30,7 +30,7 @@ class Planner:
         """What is wrong with a profile whatever the protocol."""
         known = self._checked.get(id(profile))
         if known is None or known[0] is not profile:
-            compat = Compat.EDGEX if Compat.EDGEX in (self.compat, profile.compat) else Compat.NONE
+            compat = self.compat | profile.compat
             found = [problem for resource in profile.device_resources for problem in check_transform(resource, compat)]
             known = self._checked[id(profile)] = profile, found
         return known[1]
@@ -43,7 +43,7 @@ class Planner:
     def plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
         """The device ready to run, and warnings. Raises ConfigError with everything wrong about it."""
         protocol = self.protocols.of(device)
-        problems = list(self.profile_problems(profile)) + protocol.check(profile, device)
+        problems = list(self.profile_problems(profile)) + protocol.check(self._as_meant(profile), device)
         problems += auto_event_problems(device, profile)
         if any(problem.severity == "error" for problem in problems):
             raise ConfigError(problems)
@@ -57,6 +57,11 @@ class Planner:
 
         polls = polls_of(device, wanted, device.auto_events, plan) if polled(device) else ()
         return PlannedDevice(device, profile, connection, sources, tuple(polls), facts), problems
+
+    def _as_meant(self, profile: DeviceProfile) -> DeviceProfile:
+        """The gateway's `compat` counts as the profile's own."""
+        compat = self.compat | profile.compat
+        return profile if compat is profile.compat else profile.model_copy(update={"compat": compat})
 
     def _number(self, device: Device, sources: dict[str, Source]) -> Mapping[str, Source]:
         """Sources that are polled get their numbers now, the others when they are first used. The answer also has

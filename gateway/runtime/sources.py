@@ -18,30 +18,31 @@ def sources_of(device: Device, profile: DeviceProfile, service: str, compat: Com
     """Every deviceResource and deviceCommand of a device by name, in the profile's order; a command wins where both
     have the name. `service` is the device service that hosts it; `compat` the gateway's setting (the profile's own
     counts as well)."""
-    edgex = Compat.EDGEX in (compat, profile.compat)
+    compat |= profile.compat
     resources = {resource.name: resource for resource in profile.device_resources}
-    general = _general_mappings(profile.device_commands, edgex)
+    general = _general_mappings(profile.device_commands, compat)
 
     def source(name: str, members: Sequence[DeviceResource], maps: Sequence[Mappings], command: bool) -> Source:
         tags = by_command[name].tags if command else {}
-        return Source(service, profile.name, device.name, name, tuple(members), _spare(maps), tags)
+        return Source(service, profile.name, device.name, name, tuple(members), _spare(maps), tags, compat=compat)
 
     by_command = {command.name: command for command in profile.device_commands}
     found = {name: source(name, [one], [general.get(name, {})], False) for name, one in resources.items()}
     for name, command in by_command.items():
         members = [resources[operation.device_resource] for operation in command.resource_operations]
         own = [operation.mappings for operation in command.resource_operations]
-        found[name] = source(name, members, [general.get(m.name, {}) for m in members] if edgex else own, True)
+        maps = [general.get(m.name, {}) for m in members] if compat is Compat.EDGEX else own
+        found[name] = source(name, members, maps, True)
     return found
 
 
-def _general_mappings(commands: Iterable[DeviceCommand], edgex: bool) -> dict[str, Mappings]:
+def _general_mappings(commands: Iterable[DeviceCommand], compat: Compat) -> dict[str, Mappings]:
     """Mappings of a resource that is read directly: of the first operation with it that has any. EdgeX: of the first
     operation with it, whether it has any or not, and for commands, too (contract, 3.3)."""
     found: dict[str, Mappings] = {}
     for command in commands:
         for operation in command.resource_operations:
-            if operation.mappings or edgex:
+            if operation.mappings or compat is Compat.EDGEX:
                 found.setdefault(operation.device_resource, operation.mappings)
     return found
 
@@ -67,9 +68,11 @@ def select(
     readable = [resources[name] for name in names if resources[name].properties.read_write.readable]
     if not readable:
         raise CommandRejected(405, f"no readable resources matched with {pattern}")
-    general = _general_mappings(profile.device_commands, Compat.EDGEX in (compat, profile.compat))
+    compat |= profile.compat
+    general = _general_mappings(profile.device_commands, compat)
     maps = _spare([general.get(resource.name, {}) for resource in readable])
-    return Source(service or device.service_name, profile.name, device.name, pattern, tuple(readable), maps)
+    name = service or device.service_name
+    return Source(name, profile.name, device.name, pattern, tuple(readable), maps, compat=compat)
 
 
 def select_among(sources: Mapping[str, Source], pattern: str) -> Source | None:

@@ -108,3 +108,17 @@ def test_it_connects_to_nothing(southgate: Run, plant: Path, monkeypatch: pytest
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert southgate("check").code == 0
     assert sorted(p.name for p in plant.iterdir()) == ["devices", "gateway.yaml", "profiles"]
+
+
+def test_compat_edgex_of_the_gateway_reaches_the_protocol(southgate: Run, plant: Path) -> None:
+    """EdgeX reads an unquoted 10.3 as bit 30 of register 10, which there is not."""
+    bit = "  - {name: Bit, properties: {valueType: Bool, readWrite: R}, attributes: "
+    where = "{primaryTable: HOLDING_REGISTERS, startingAddress: 10.3}}\n"
+    Path("profiles/bits.yaml").write_text(f"name: bits\ndeviceResources:\n{bit}{where}")
+    device = DEVICES.replace("pump-1", "bits-1").replace("profileName: Pump", "profileName: bits")
+    Path("devices/bits.yaml").write_text(device.split("    autoEvents")[0])
+    assert southgate("check").code == 0
+    Path("gateway.yaml").write_text("gateway: {name: plant-7, compat: edgex}\n")
+    ran = southgate("check")
+    assert ran.code == 2
+    assert "bit 30 of a register does not exist" in ran.err

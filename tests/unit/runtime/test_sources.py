@@ -66,6 +66,15 @@ def test_compat_edgex_takes_the_first_operation_of_any_command() -> None:
     assert sources["Named"].mappings == ()
 
 
+def test_compat_of_the_gateway_or_the_profile_goes_with_every_source() -> None:
+    assert {one.compat for one in sources_of(DEVICE, PROFILE, "s").values()} == {Compat.NONE}
+    assert {one.compat for one in sources_of(DEVICE, PROFILE, "s", Compat.EDGEX).values()} == {Compat.EDGEX}
+    own = PROFILE.model_copy(update={"compat": Compat.EDGEX})
+    assert {one.compat for one in sources_of(DEVICE, own, "s").values()} == {Compat.EDGEX}
+    assert select(own, DEVICE, "V.*").compat is Compat.EDGEX
+    assert select(PROFILE, DEVICE, "V.*", compat=Compat.EDGEX).compat is Compat.EDGEX
+
+
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [
