@@ -1,7 +1,6 @@
 """Finding profiles: a file, or one of the shipped library by its name or file name."""
 
 from collections.abc import Iterator
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -10,10 +9,13 @@ from gateway.model.load import load_profile
 from gateway.model.near import nearest
 from gateway.model.profile import DeviceProfile
 
+LIBRARY = Path(__file__).parents[1] / "profiles"
+"""Beside our packages, as `gateway.runtime.files` finds it."""
+
 
 def shipped() -> Iterator[Traversable]:
     """The profile files that come with Southgate, by file name within each protocol's folder."""
-    for folder in sorted(files("profiles").iterdir(), key=lambda entry: entry.name):
+    for folder in sorted(LIBRARY.iterdir(), key=lambda entry: entry.name):
         if folder.is_dir() and folder.name != "demo":
             found = (entry for entry in folder.iterdir() if entry.name.endswith((".yaml", ".yml")))
             yield from sorted(found, key=lambda entry: entry.name)

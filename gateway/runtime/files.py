@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -21,6 +20,9 @@ from gateway.model.profile import DeviceProfile
 ENDINGS = (".yaml", ".yml", ".json")
 OWN = "api"
 """Sub-folder for what the API made; it wins over the same name elsewhere."""
+LIBRARY = Path(__file__).parents[2] / "profiles"
+"""Beside our packages. Not found by import: a folder of that name where somebody calls `python -m gateway` would be
+taken for a part of it."""
 _DEVICE_LIST = re.compile(rb"^\s*(\[|deviceList\s*:)", re.MULTILINE)
 
 T = TypeVar("T")
@@ -122,8 +124,7 @@ class Folders:
 
     def _shipped(self) -> Iterator[Traversable]:
         if self._library:
-            with suppress(ModuleNotFoundError):
-                yield from _walk(package_files("profiles"))
+            yield from _walk(LIBRARY)
 
     def _take_profile(
         self, contents: Contents, file: str, text: bytes | Path, path: Path | None, shipped: Iterable[str] = ()
