@@ -75,6 +75,8 @@ class TwinStore:
         self._stored: dict[str, Any] = {}
         self._boot = 1
         self._saved: dict[str, int] = {}
+        self._left: dict[str, int] = {}
+        """Versions of devices that are no more: one of the same name goes on from there."""
         self._lane_of: dict[str, LaneReport] = {}
         self._lanes_at = NEVER
         self.listeners: list[StateChanged] = []
@@ -178,15 +180,15 @@ class TwinStore:
 
     async def save(self) -> None:
         """Remembers what changed since the last time, for the next start."""
-        entries = {}
+        entries, versions = {}, {}
         for device in self._planned():
             twin = self._fresh(device)
             if twin is not None and self._saved.get(device) != twin.reported.version:
-                entries[device] = twin.reported.remembered()
-                self._saved[device] = twin.reported.version
+                entries[device], versions[device] = twin.reported.remembered(), twin.reported.version
         if entries:
             with suppress(StoreFailed):  # the journal raises the alarm about the disk
                 await self._state.put(TABLE, entries)
+                self._saved |= versions
 
     # ------------------------------------------------------------------------------------------------------- inside
 
@@ -199,8 +201,8 @@ class TwinStore:
 
     def _renew(self, device: str, planned: PlannedDevice, old: _Twin | None) -> _Twin:
         """A device is new or has another plan: what was heard is kept under the new one."""
-        first = self._boot * VERSIONS_PER_START
         if old is None:
+            first = max(self._boot * VERSIONS_PER_START, self._left.pop(device, 0))
             reported = Reported(planned.profile, first)
             spare = reported.restore(self._stored.pop(device, None))
         else:
@@ -219,7 +221,9 @@ class TwinStore:
                 twin.slots[source] = self._slots[source] = slot
 
     def _forget(self, device: str) -> None:
-        for source in self._twins.pop(device).slots:
+        twin = self._twins.pop(device)
+        self._left[device] = twin.reported.version
+        for source in twin.slots:
             self._slots.pop(source, None)
 
     def _fresh(self, device: str) -> _Twin | None:

@@ -312,6 +312,32 @@ async def test_new_plan_keeps_what_was_heard(clock: MovingClock) -> None:
     assert it.store.version("d1") == version
 
 
+async def test_a_device_that_was_removed_and_is_back_goes_on_counting(clock: MovingClock) -> None:
+    it = await house(clock)
+    it.hear(230.0, 20.0, 5.0)
+    before = it.store.version("d1")
+    device = it.devices.pop("d1")
+    it.store.tick()
+    it.devices["d1"] = device
+    assert it.store.version("d1") >= before
+    it.hear(230.0, 20.0, 5.0)
+    patch = it.store.patch("d1", before)
+    assert patch is not None
+    assert patch["version"] > before
+    assert patch["properties"] == {"Setpoint": 20.0, "Energy": 5.0}
+
+
+async def test_what_a_full_disk_refused_is_saved_later(clock: MovingClock) -> None:
+    state = MemoryState()
+    it = await house(clock, state)
+    it.hear(230.0, 20.0, 5.0)
+    state.fails = True
+    await it.store.save()
+    state.fails = False
+    await it.store.save()
+    assert "d1" in state.tables["twins"]
+
+
 async def test_run_ticks_and_saves(clock: MovingClock) -> None:
     import asyncio
     import contextlib
