@@ -6,7 +6,7 @@ import fcntl
 import functools
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -39,10 +39,13 @@ from mappers import Switchboard
 
 log = logging.getLogger(__name__)
 
+LEARN_FIRST_S = 30.0
 LEARN_EVERY_S = 600.0
-"""How often answer times that were learned are written down."""
+"""How often answer times that were learned are written down …"""
 LEARNED_ANEW = 0.25
-"""Only when they changed by this share."""
+LEARNED_ANEW_MS = 5.0
+"""… only when they changed by this share and so much: the device is planned anew with them."""
+STARTS_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +69,25 @@ class House:
         configuration cannot run or a port is taken."""
         listeners = listen(self._parts(), self.settings.api)
         stop = asyncio.Event()
-        async with _closing(listeners), asyncio.TaskGroup() as tasks:
+        async with _closing(listeners), _told_plainly(), asyncio.TaskGroup() as tasks:
             await self.twins.start()
             base = [tasks.create_task(part.run()) for part in self._base()]
             with _signals(stop, functools.partial(self._reload, tasks)):
                 try:
                     await self.registry.reload()
                     await self.commands.start()
-                    askers = [tasks.create_task(serve(listeners)), tasks.create_task(self.commands.desired.run())]
-                    later = self.twins.run(), self._learn(), self.forwarders.run()
+                    own = self._steadily(self.commands.desired.run)
+                    askers = [tasks.create_task(serve(listeners)), tasks.create_task(own)]
+                    later = self._steadily(self.twins.run), self._steadily(self._learn), self.forwarders.run()
                     base += [tasks.create_task(work) for work in later]
                     ready(listeners)
                     await stop.wait()
                     log.info("stopping")
                     await _cancel(askers)
                     await self.commands.close()
+                    await self.twins.save()
                 finally:
                     await _cancel(base)
-        await self.twins.save()
 
     def _base(self) -> tuple[Journal | RunningLanes | LoopLag | ClockWatch, ...]:
         """What runs from before the first device is planned until after the last command ended. The cloud follows when
@@ -98,20 +102,33 @@ class House:
             difference = await self.registry.reload()
         except ConfigError as error:
             log.error("the files were not taken over, what ran goes on:\n%s", error)
+        except Exception:
+            log.exception("the files were not taken over by our own fault, what ran goes on")
         else:
             log.info("the files were read again: %s", "changes applied" if difference else "nothing changed")
 
-    async def _learn(self) -> None:
-        """Writes down how long devices take to answer, for plans."""
+    async def _steadily(self, work: Callable[[], Awaitable[None]]) -> None:
+        """What looks after things now and then must not end the gateway by a bug of its own: it starts again."""
         while True:
-            await self.clock.sleep(LEARN_EVERY_S)
+            try:
+                await work()
+            except Exception:
+                log.exception("%s failed by our own fault; it starts again", work.__qualname__)
+            await self.clock.sleep(STARTS_AGAIN_S)
+
+    async def _learn(self) -> None:
+        """Writes down how long devices take to answer, for plans: soon after the start, then now and then."""
+        pause = LEARN_FIRST_S
+        while True:
+            await self.clock.sleep(pause)
+            pause = LEARN_EVERY_S
             for flow in self.lanes.flows():
                 planned = self.registry.planned.get(flow.device)
                 answer_ms = own_answer_ms(planned, flow) if planned else None
                 if planned is None or answer_ms is None:
                     continue
                 known = planned.facts.get("answer_ms")
-                if known is None or abs(known - answer_ms) > LEARNED_ANEW * max(known, 1.0):
+                if known is None or abs(known - answer_ms) > max(LEARNED_ANEW * known, LEARNED_ANEW_MS):
                     await self.registry.learned(flow.device, {**planned.facts, "answer_ms": round(answer_ms, 2)})
 
     def _parts(self) -> Parts:
@@ -231,6 +248,18 @@ async def _closing(listeners: list[Listener]) -> AsyncIterator[None]:
     finally:
         for listener in listeners:
             listener.socket.close()
+
+
+@asynccontextmanager
+async def _told_plainly() -> AsyncIterator[None]:
+    """A configuration that cannot run is a ConfigError, not a group of one."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        refused = group.subgroup(ConfigError)
+        if refused is None:
+            raise
+        raise refused.exceptions[0] from None
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

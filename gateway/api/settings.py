@@ -3,7 +3,7 @@
 import ipaddress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class ApiSettings(BaseModel):
@@ -35,6 +35,12 @@ class ApiSettings(BaseModel):
     def port(self) -> int:
         """0: any free port."""
         return split_address(self.listen)[1]
+
+    @field_validator("listen")
+    @classmethod
+    def _listen(cls, listen: str) -> str:
+        split_address(listen)
+        return listen
 
     @model_validator(mode="after")
     def _token_unless_loopback(self) -> "ApiSettings":
