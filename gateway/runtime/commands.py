@@ -58,6 +58,7 @@ class CommandRoad:
         self._ledger = Ledger(around.state, around.clock)
         self._lines: dict[str, _Line] = {}
         self._running: dict[tuple[str, str], _Running] = {}
+        self._closed = False
         self.outcomes: Counter[str] = Counter()
         """How many commands ended how, since start."""
         self.desired = DesiredRoad(around, self.run, self.read)
@@ -105,7 +106,9 @@ class CommandRoad:
         self.desired.start()
 
     async def close(self) -> None:
-        """Lets what is on the wire end and be recorded; what takes too long is resolved at the next start."""
+        """Lets what is on the wire end and be recorded; what takes too long is resolved at the next start, and what
+        still comes is turned away."""
+        self._closed = True
         await self.desired.close()
         with suppress(TimeoutError):
             async with self._clock.timeout(CLOSE_S):
@@ -147,8 +150,11 @@ class CommandRoad:
             return await self._repeat(entry, entry.result, command, tell=accepted is not None)
         if entry is not None and entry.started:
             return await self._resolve(entry)
+        if self._closed:
+            return await self._turn_away(command, 503, "the gateway is stopping; try again when it is back")
         if entry is None and self._lines.get(command.device, _NOBODY).length >= IN_LINE:
-            return await self._turn_away(command)
+            error = f"{IN_LINE} commands of {command.device} are waiting already; try again later"
+            return await self._turn_away(command, 429, error)
         with self._in_line(command.device) as line:
             left = entry is not None
             entry = entry or await self._enter(command, accepted)
@@ -223,12 +229,11 @@ class CommandRoad:
             await self._around.tell(result_message(replace(entry, command=command), result))
         return result
 
-    async def _turn_away(self, command: Command) -> CommandResult:
-        """Not recorded: the same id may come again when there is room."""
+    async def _turn_away(self, command: Command, code: int, error: str) -> CommandResult:
+        """Not recorded: the same id may come again later."""
         now = self._clock.now()
-        error = f"{IN_LINE} commands of {command.device} are waiting already; try again later"
         result = CommandResult(
-            command.id, command.device, command.name, Outcome.REJECTED, 429, now, now, error, wanted=command.args
+            command.id, command.device, command.name, Outcome.REJECTED, code, now, now, error, wanted=command.args
         )
         self.outcomes[Outcome.REJECTED] += 1
         await self._around.tell(result_message(Entry(command), result))

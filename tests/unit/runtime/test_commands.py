@@ -376,6 +376,17 @@ async def test_close_lets_the_act_end(clock: MovingClock) -> None:
     assert it.messages("result")[0].body["status"] == "confirmed"
 
 
+async def test_what_comes_while_closing_is_turned_away(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    await it.road.close()
+    result = await it.road.run(it.command())
+    assert (result.outcome, result.code) == (Outcome.REJECTED, 503)
+    await it.road.accept(it.command(id="c2"))
+    await settle()
+    assert it.messages("result")[-1].body["code"] == 503
+    assert it.lanes.writes == []
+
+
 async def test_close_does_not_wait_for_ever(clock: MovingClock) -> None:
     it = await Road(clock).start()
     it.lanes.gate = asyncio.Event()
