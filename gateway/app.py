@@ -6,7 +6,7 @@ import fcntl
 import functools
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -33,6 +33,7 @@ from gateway.runtime.forwarder import Forwarder, Forwarders
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from gateway.runtime.lanes import RunningLanes
 from gateway.runtime.registry import FileRegistry, Keeping
+from gateway.runtime.steady import steadily
 from gateway.runtime.surroundings import Surroundings
 from gateway.runtime.twin import TwinStore
 from mappers import Switchboard
@@ -45,7 +46,6 @@ LEARN_EVERY_S = 600.0
 LEARNED_ANEW = 0.25
 LEARNED_ANEW_MS = 5.0
 """… only when they changed by this share and so much: the device is planned anew with them."""
-STARTS_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,11 @@ class House:
                 try:
                     await self.registry.reload()
                     await self.commands.start()
-                    own = self._steadily(self.commands.desired.run)
-                    askers = [tasks.create_task(serve(listeners)), tasks.create_task(own)]
-                    later = self._steadily(self.twins.run), self._steadily(self._learn), self.forwarders.run()
-                    base += [tasks.create_task(work) for work in later]
+                    wishes = steadily("reconciling", self.commands.desired.run, self.clock)
+                    askers = [tasks.create_task(serve(listeners)), tasks.create_task(wishes)]
+                    looks = (self.twins.run, "the twins"), (self._learn, "learning")
+                    base += [tasks.create_task(steadily(name, look, self.clock)) for look, name in looks]
+                    base.append(tasks.create_task(self.forwarders.run()))
                     ready(listeners)
                     await stop.wait()
                     log.info("stopping")
@@ -106,15 +107,6 @@ class House:
             log.exception("the files were not taken over by our own fault, what ran goes on")
         else:
             log.info("the files were read again: %s", "changes applied" if difference else "nothing changed")
-
-    async def _steadily(self, work: Callable[[], Awaitable[None]]) -> None:
-        """What looks after things now and then must not end the gateway by a bug of its own: it starts again."""
-        while True:
-            try:
-                await work()
-            except Exception:
-                log.exception("%s failed by our own fault; it starts again", work.__qualname__)
-            await self.clock.sleep(STARTS_AGAIN_S)
 
     async def _learn(self) -> None:
         """Writes down how long devices take to answer, for plans: soon after the start, then now and then."""

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """0 when it was asked to stop."""
     from gateway.config import load_settings
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it means "read the files again": they are read anyway
     logging.basicConfig(
         stream=sys.stderr, level=options.log.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
@@ -50,6 +52,9 @@ async def _run(settings: "Settings", output: Output) -> None:
 
     async with build(settings) as house:
         await house.run(ready)
+        # what is being written now must not be cut short by somebody who asks twice
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _loop(work: "asyncio.Future[None] | object") -> None:

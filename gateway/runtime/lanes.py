@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,9 +18,8 @@ from gateway.model.reading import Event, Source
 from gateway.runtime.lane import Lane
 from gateway.runtime.polling import Polling
 from gateway.runtime.schedule import Beat, Phases, Wheel
+from gateway.runtime.steady import steadily
 from gateway.runtime.transform import ASSERTION, compile_transform, to_wire
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -69,17 +67,9 @@ class RunningLanes:
 
     def _start(self, running: _Running) -> None:
         if self._group is not None:
-            name = f"lane {running.lane.connection.key}"
-            running.task = self._group.create_task(self._guard(running.lane), name=name)
-
-    async def _guard(self, lane: Lane) -> None:
-        """A lane's end is its own: the others go on."""
-        while True:
-            try:
-                await lane.run()
-            except Exception:
-                log.exception("%s failed by our own fault; it starts again", lane.connection.key)
-            await self._clock.sleep(1.0)
+            key = running.lane.connection.key
+            work = steadily(key, running.lane.run, self._clock)
+            running.task = self._group.create_task(work, name=f"lane {key}")
 
     async def apply(self, planned: Mapping[str, PlannedDevice]) -> None:
         """Makes the running lanes be these devices; one that is the same object as before is not touched."""
