@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 48 * 1024 * 1024
 """Bytes; a profile of 100,000 resources takes about 30 MB as JSON."""
+MAX_HELD = 2 * MAX_BODY
+"""Bytes of all bodies under way together; more are answered 503, so that a flood of them does not eat the memory."""
 BODY_SECONDS = 60.0
 """A body that has not come by then will not be waited for."""
 MIN_TOKEN = 16
@@ -69,6 +71,8 @@ class Border:
         self._clock = clock
         self._token = token
         self._max_body = max_body
+        self.held = 0
+        """Bytes of bodies under way."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,9 +80,10 @@ class Border:
             return
         headers = Headers(scope=scope)
         answer = _Answer(send, _correlation(headers))
+        body = _Body(self, receive, self._clock, self._max_body)
         try:
             self._check(scope, headers)
-            await self._app(scope, _bounded(receive, self._clock, self._max_body), answer)
+            await self._app(scope, body, answer)
         except EdgexError as error:
             await _refusal(error)(scope, receive, answer)
         except Exception:
@@ -86,6 +91,8 @@ class Border:
             if answer.started:
                 raise
             await _refusal(EdgexError(500, "internal error; the log has the details"))(scope, receive, answer)
+        finally:
+            self.held -= body.size
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
@@ -131,25 +138,34 @@ def _too_large(limit: int) -> EdgexError:
     return EdgexError(413, f"the body is larger than {limit} bytes")
 
 
-def _bounded(receive: Receive, clock: Clock, limit: int) -> Receive:
-    """The body comes in time and within the limit, or EdgexError 408, 413 is raised to whoever reads it."""
-    deadline = clock.monotonic() + BODY_SECONDS
-    size = 0
-    complete = False
+class _Body:
+    """The body comes in time and within the limits, or EdgexError 408, 413, 503 is raised to whoever reads it."""
 
-    async def bounded() -> Message:
-        nonlocal size, complete
-        if complete:
-            return await receive()
+    def __init__(self, border: Border, receive: Receive, clock: Clock, limit: int) -> None:
+        self.size = 0
+        self._border = border
+        self._receive = receive
+        self._clock = clock
+        self._limit = limit
+        self._deadline = clock.monotonic() + BODY_SECONDS
+        self._complete = False
+
+    async def __call__(self) -> Message:
+        if self._complete:
+            return await self._receive()
         try:
-            async with clock.timeout(max(0.0, deadline - clock.monotonic())):
-                message = await receive()
+            async with self._clock.timeout(max(0.0, self._deadline - self._clock.monotonic())):
+                message = await self._receive()
         except TimeoutError:
             raise EdgexError(408, f"the body did not come within {BODY_SECONDS:.0f} s") from None
-        size += len(message.get("body", b""))
-        complete = not message.get("more_body", False)
-        if size > limit:
-            raise _too_large(limit)
+        self._complete = not message.get("more_body", False)
+        self._count(len(message.get("body", b"")))
         return message
 
-    return bounded
+    def _count(self, size: int) -> None:
+        self.size += size
+        self._border.held += size
+        if self.size > self._limit:
+            raise _too_large(self._limit)
+        if self._border.held > MAX_HELD:
+            raise EdgexError(503, "too many large bodies are under way; try again later")

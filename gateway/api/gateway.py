@@ -195,7 +195,8 @@ async def reload(parts: House, dry_run: DryRun = False) -> GoResponse:
 @router.post("/config/apply")
 async def apply(request: Request, parts: House, dry_run: DryRun = False) -> GoResponse:
     """Adds, changes and removes in one step, all of it or nothing:
-    `{profiles: [], devices: [], remove_profiles: [], remove_devices: []}`."""
+    `{profiles: [], devices: [], remove_profiles: [], remove_devices: []}`. A device may leave out what it may leave out
+    in a file."""
     step = _applying(await read_json(request))
     return _difference_json(parts.registry, await parts.registry.change(step, dry_run), dry_run)
 
@@ -209,7 +210,7 @@ def _applying(body: Any) -> Step:
         if not isinstance(lists[key], list) or not all(isinstance(entry, kind) for entry in lists[key]):
             raise EdgexError(400, f"{key} must be a list of {'names' if kind is str else 'objects'}")
     profiles = [profile_from_json(entry) for entry in lists["profiles"]]
-    devices = [device_from_json(entry) for entry in lists["devices"]]
+    devices = [device_from_json(entry, required=()) for entry in lists["devices"]]
 
     def step(current: Configuration) -> Configuration:
         for name in lists["remove_devices"]:

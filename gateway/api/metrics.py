@@ -70,6 +70,8 @@ def _gateway(parts: Parts) -> Iterator["Metric"]:
     yield _gauge("clock_trusted", "1 while wall time is trusted", (), [((), float(parts.clock.trusted()))])
     for name, value in sorted(parts.metrics().items()):
         yield _gauge(name, name.replace("_", " "), (), [((), value)])
+    counts = [((cause,), float(count)) for cause, count in sorted(parts.cloud().items())]
+    yield _counter("cloud_messages", "What the cloud was answered, ignored and refused, by cause", ("cause",), counts)
 
 
 def _devices(parts: Parts) -> Iterator["Metric"]:

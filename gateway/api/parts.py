@@ -45,6 +45,8 @@ class Parts:
     """The settings in force for /config; secrets are file names, never their content."""
     metrics: Callable[[], Mapping[str, float]] = dict
     """More gauges for /metrics: name without the prefix → value (loop lag, memory)."""
+    cloud: Callable[[], Mapping[str, int]] = dict
+    """What the cloud room handled, ignored and refused, by cause."""
 
 
 def _parts(request: Request) -> Parts:

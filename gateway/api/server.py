@@ -110,17 +110,14 @@ async def serve(listeners: Sequence[Listener]) -> None:
 
 
 def _server(app: "FastAPI") -> "Server":
-    import uvicorn
+    from uvicorn import Config
 
-    class Quiet(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            """Signals are the program's, not ours."""
-            yield
+    from gateway.api.listening import Protocol, Server
 
-    return Quiet(
-        uvicorn.Config(
+    return Server(
+        Config(
             app,
+            http=Protocol,
             loop="none",
             ws="none",
             lifespan="off",

@@ -1,7 +1,7 @@
 """Profiles and device lists: text or JSON values → types, with every problem named at its place; and back."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -94,10 +94,10 @@ def profile_from_json(obj: Any) -> DeviceProfile:
     return profile
 
 
-def device_from_json(obj: Any) -> Device:
+def device_from_json(obj: Any, required: Sequence[str] = REQUIRED_OVER_REST) -> Device:
     """A device of a request body, as `profile_from_json`; EdgeX wants more keys here than in a file."""
     shaping = Shaping(Document(obj, "", find_lines=lambda: None))
-    device = shaping.build(Device, obj, (), REQUIRED_OVER_REST)
+    device = shaping.build(Device, obj, (), required)
     _check_devices(shaping, [device] if device else [], ())
     _finish(shaping)
     assert device is not None

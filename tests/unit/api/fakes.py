@@ -285,6 +285,7 @@ class House:
             version="0.1.0",
             settings=self.settings,
             metrics=lambda: {"loop_lag_seconds": 0.002},
+            cloud=lambda: {"commands": 3},
         )
 
     def rows(self, device: str) -> Iterable[Row]:

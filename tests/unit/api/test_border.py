@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from gateway.api import border
 from gateway.api.app import create_app
 from gateway.api.border import BODY_SECONDS, Token
 from gateway.api.envelope import EdgexError
@@ -142,6 +143,7 @@ def test_a_missing_or_short_token_is_refused_at_start(content: str | None, tmp_p
 
 async def _pieces(count: int) -> AsyncIterator[bytes]:
     for _ in range(count):
+        await asyncio.sleep(0)
         yield b"x" * 1000
 
 
@@ -155,6 +157,17 @@ async def test_a_huge_body_is_413_whether_it_says_its_length_or_not(
     assert (said.status_code, chunked.status_code) == (413, 413)
     assert said.json()["statusCode"] == 413
     assert house.registry.changes == 0
+
+
+async def test_many_large_bodies_at_once_are_503_and_then_forgotten(
+    house: House, client: Callable[..., httpx.AsyncClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(border, "MAX_HELD", 25_000)
+    path = "/core-metadata/api/v3/device"
+    async with client(house.parts) as api:
+        answers = await asyncio.gather(*(api.post(path, content=_pieces(10)) for _ in range(5)))
+        assert sorted({answer.status_code for answer in answers}) == [400, 503]
+        assert (await api.post(path, content=_pieces(20))).status_code == 400
 
 
 async def test_a_body_that_does_not_come_is_408(house: House, clock: MovingClock) -> None:

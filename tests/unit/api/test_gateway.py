@@ -76,6 +76,8 @@ async def test_apply_is_one_change_or_none(house: House, api: httpx.AsyncClient)
     problem = answer.json()["problems"][0]
     assert (problem["where"], problem["line"]) == ("protocols.modbus-tcp.Address", 3)
     assert set(house.registry.current.devices) == {"d2"}
+    as_in_a_file = {key: device_body("d5")[key] for key in ("name", "profileName", "protocols")}
+    assert (await api.post(f"{OWN}/config/apply", json={"devices": [as_in_a_file]})).json()["added_devices"] == ["d5"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,7 @@ async def test_metrics_are_prometheus_text(house: House, api: httpx.AsyncClient)
     assert samples["southgate_consumer_behind", (("consumer", "mqtt"),)] == 5
     assert samples["southgate_device_state", (("device", "boiler"), ("state", "online"))] == 1
     assert samples["southgate_loop_lag_seconds", ()] == 0.002
+    assert samples["southgate_cloud_messages_total", (("cause", "commands"),)] == 3
     flow = (("device", "boiler"), ("interval", "1"), ("sources", "Both"))
     assert samples["southgate_poll_answer_seconds", flow] == pytest.approx(0.0045)
     house.problems = ("ill",)

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.api import server
+from gateway.api import listening, server
 from gateway.api.server import Listener, listen, serve
 from gateway.api.settings import ApiSettings
 from gateway.model.errors import ConfigError
@@ -105,3 +105,20 @@ def test_when_one_port_is_taken_none_stays_open(house: House, monkeypatch: pytes
     taken.socket.close()
     (again,) = listen(house.parts, ApiSettings(listen=f"127.0.0.1:{common}"))
     again.socket.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /core-data/api/v3/ping HTTP/1.1\r\nHost: x\r\n"])
+async def test_who_does_not_say_what_he_wants_is_not_waited_for(
+    house: House, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.05)
+    async with running(house, ApiSettings(listen="127.0.0.1:0")) as (only,):
+        reader, writer = await asyncio.open_connection("127.0.0.1", only.port)
+        writer.write(b"GET /core-data/api/v3/ping HTTP/1.1\r\nHost: x\r\n\r\n" if said else b"")
+        if said:
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        async with asyncio.timeout(5):
+            assert b"HTTP" not in await reader.read()
+        writer.close()
+        await writer.wait_closed()
