@@ -6,7 +6,8 @@ import fcntl
 import functools
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -63,6 +64,7 @@ class House:
     lag: LoopLag
     watch: ClockWatch
     forwarders: Forwarders
+    clouds: Sequence[MqttCloud]
 
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None) -> None:
         """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
@@ -139,6 +141,7 @@ class House:
             version=version("southgate"),
             compat=self.settings.gateway.compat,
             metrics=lambda: gauges(self.lag, self.watch),
+            cloud=lambda: sum((Counter(cloud.counters()) for cloud in self.clouds), Counter[str]()),
             settings=self.settings.model_dump(mode="json"),
         )
 
@@ -223,6 +226,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         lag=LoopLag(clock),
         watch=ClockWatch(clock, bus.publish),
         forwarders=Forwarders([_forwarder(memory, cloud, clock) for cloud in clouds]),
+        clouds=clouds,
     )
 
 
