@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -103,15 +104,16 @@ def _profiles(edit: Edit, folders: Folders, contents: Contents, before: Configur
             continue
         place = contents.profiles.get(name)
         path = place.path if place else None
+        if path is not None and place is not None and path.read_bytes() != dump_profile(place.value).encode():
+            edit.keep(path)
+        if path is not None and path.suffix.lower() == ".json":
+            edit.remove(path)
+            path = None
         if path is None:
             if not folders.profiles:
                 raise ConfigError(f"there is no folder of profiles to write {name} to; name one in gateway.profiles")
             path = _free(folders.profiles[0] / OWN, name, edit)
-        elif not (place and place.own):
-            edit.keep(path)
-        edit.write(path.with_suffix(".yaml"), dump_profile(profile))
-        if path.suffix != ".yaml":
-            edit.remove(path)
+        edit.write(path, dump_profile(profile))
     for name in before.profiles.keys() - after.profiles.keys():
         place = contents.profiles.get(name)
         if place is not None and place.path is None:
@@ -121,12 +123,14 @@ def _profiles(edit: Edit, folders: Folders, contents: Contents, before: Configur
 
 
 def _devices(edit: Edit, folders: Folders, contents: Contents, before: Configuration, after: Configuration) -> None:
-    """A device changed through the API gets a file of its own and leaves the hand-written list it stood in."""
+    """A device changed through the API gets a file of its own and leaves the list it stood in."""
+    holds = Counter(path for paths in contents.standing.values() for path in paths)
     changed = {name: d for name, d in after.devices.items() if before.devices.get(name) is not d}
     gone = before.devices.keys() - after.devices.keys()
     for name, device in changed.items():
         place = contents.devices.get(name)
-        path = place.path if place and place.own and place.path else _free(folders.devices / OWN, name, edit)
+        alone = place is not None and place.own and place.path is not None and holds[place.path] == 1
+        path = place.path if place and place.path and alone else _free(folders.devices / OWN, name, edit)
         edit.write(path, dump_devices([device]))
     cut: dict[Path, list[str]] = {}
     for name in (*changed, *gone):

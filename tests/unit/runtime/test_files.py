@@ -257,3 +257,27 @@ def test_cutting_with_anchors_keeps_what_others_need() -> None:
     left = load_devices(rest.text, "x.yaml").value
     assert [d.protocols["s"]["Line"] for d in left] == ["L"]
     assert not rest.faithful
+
+
+def test_what_a_person_wrote_is_kept_through_any_number_of_changes(folders: Folders) -> None:
+    for model in ("M2", "M3"):
+        profile = folders.read().configuration().profiles["meter"].model_copy(update={"model": model})
+        edited(folders, lambda c, p=profile: c.with_profiles([p]))  # type: ignore[misc]
+    assert "the meter in the cellar" in (folders.profiles[0] / "meter.yaml.before").read_text()
+
+
+def test_a_changed_json_profile_spares_the_file_beside_it(folders: Folders) -> None:
+    (folders.profiles[0] / "meter.json").write_text('{"name": "other", "deviceResources": []}')
+    profile = folders.read().configuration().profiles["other"].model_copy(update={"model": "M2"})
+    after = edited(folders, lambda c: c.with_profiles([profile]))
+    assert after.profiles["other"].model == "M2"
+    assert "meter" in after.profiles
+    assert "meter in the cellar" in (folders.profiles[0] / "meter.yaml").read_text()
+
+
+def test_a_list_in_the_apis_own_folder_loses_nobody(folders: Folders) -> None:
+    (folders.devices / "api").mkdir()
+    (folders.devices / "plant.yaml").rename(folders.devices / "api" / "plant.yaml")
+    after = edited(folders, lambda c: locked(c, "cellar"))
+    assert set(after.devices) == {"boiler", "cellar", "attic"}
+    assert after.devices["cellar"].admin_state is AdminState.LOCKED
