@@ -141,3 +141,15 @@ async def test_live_and_backlog_share_the_wire(tmp_path: Path) -> None:
         historical = [e["seq"] for m in cloud.on(TELE) if m.body["historical"] for e in m.body["events"]]
         assert live == list(range(3001, 3021))
         assert historical == list(range(1, 2001))
+
+
+async def test_what_waited_never_replaces_the_newest_acknowledgement(tmp_path: Path) -> None:
+    house = House("m1")
+    topic = f"{P}/d/m1/twin/desired/ack"
+    async with mosquitto(tmp_path) as broker, cloud_client(broker) as cloud, house.connected(broker.url) as ours:
+        await ours.send([Message("ack", "m1", "desired", 2, {"version": 2, "results": {}}, offset=9)])
+        await ours.send([Message("ack", "m1", "desired", 1, {"version": 1, "results": {}}, offset=5, historical=True)])
+        await cloud.until(lambda: len(cloud.on(topic)) == 2)
+        assert [(m.body["version"], m.body.get("historical")) for m in cloud.on(topic)] == [(2, None), (1, True)]
+        async with cloud_client(broker, topic) as later:
+            assert (await later.one(topic)).body["version"] == 2

@@ -1,12 +1,14 @@
 """Who is here: birth, will, clean stop, states and twins, over a real broker in MQTT 5 and 3.1.1."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from gateway.model.device import DeviceState, Flow
+from gateway.model.errors import NotConnected
 from gateway.northbound import client
-from tests.support.broker import mosquitto
+from tests.support.broker import Broker, BrokerOptions, mosquitto
 from tests.support.mqtt import cloud_client
 from tests.support.mqtt_cloud import House, P, fed
 from tests.support.relay import relay
@@ -85,6 +87,24 @@ async def test_a_broker_that_does_not_even_refuse_mqtt_5(tmp_path: Path, monkeyp
         async with House("m1").connected(wire.url) as ours:
             assert ours.version == "3.1.1"
             await ours.send([event(source("m1", "all", "A"), 1.5)])
+
+
+async def test_what_both_versions_failed_at_is_no_reason_to_stay_with_the_old_one(tmp_path: Path) -> None:
+    """A broker that is starting, or a proxy before it, hangs up without a word."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    broker = Broker(tmp_path, BrokerOptions())
+    ours = House("m1").cloud(broker.url)
+    async with await asyncio.start_server(hang_up, broker.host, broker.port):
+        with pytest.raises(NotConnected, match="closed the connection"):
+            await ours.connect()
+    await broker.start()
+    await ours.connect()
+    assert ours.version == "5"
+    await ours.close()
+    await broker.stop()
 
 
 async def test_states_and_patches_follow_what_happens(tmp_path: Path) -> None:
