@@ -45,6 +45,8 @@ class Device(asyncio.Protocol):
 
     def _release(self) -> None:
         assert self._transport is not None
+        if self._transport.is_closing():
+            return
         self._transport.write(self._queue.pop(0))
         if self._queue:
             asyncio.get_running_loop().call_later(self._delay, self._release)
