@@ -1,4 +1,4 @@
-"""Ends what runs in order, on SIGINT, SIGTERM or after a time."""
+"""Ends what runs in order: on Ctrl-C, SIGTERM, when the terminal is closed, or after a time."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ async def until_stopped(work: Coroutine[None, None, int], seconds: float | None 
     """Runs `work` until it ends by itself (its result counts), or is stopped (0)."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     running = asyncio.create_task(work)
     ended = asyncio.create_task(stop.wait())

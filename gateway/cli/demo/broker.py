@@ -39,6 +39,8 @@ class DemoBroker:
     name: str
     remark: str
     """What this broker cannot do, in plain words; empty for mosquitto."""
+    version: str = "auto"
+    """`cloud.mqtt.version` for a gateway that talks to it."""
 
 
 @contextlib.asynccontextmanager
@@ -68,7 +70,7 @@ def _choose(folder: Path, port: int) -> tuple[list[str], DemoBroker]:
     if importlib.util.find_spec("amqtt") is None:
         raise ConfigError("the demo needs a broker: apt install mosquitto, or pip install 'southgate[demo]'")
     remark = "no MQTT 5 and not fit for production; apt install mosquitto for the real thing"
-    return [sys.executable, "-c", AMQTT.format(port=port)], DemoBroker(port, "amqtt", remark)
+    return [sys.executable, "-c", AMQTT.format(port=port)], DemoBroker(port, "amqtt", remark, "3.1.1")
 
 
 async def _answers(running: asyncio.subprocess.Process, port: int) -> None:

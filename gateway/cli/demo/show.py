@@ -10,7 +10,7 @@ from gateway.cli.demo.actuate import DemoCloud, cloud
 from gateway.cli.demo.broker import DemoBroker, broker
 from gateway.cli.demo.rows import Rows
 from gateway.cli.demo.screen import Screen, screen
-from gateway.cli.demo.stage import START_S, free_port, gateway, prepare
+from gateway.cli.demo.stage import START_S, free_port, gateway, prepare, write_settings
 from gateway.cli.output import Output
 from gateway.cli.remote import Remote
 from gateway.model.errors import ConfigError, GatewayError, NotConnected
@@ -26,13 +26,13 @@ async def show(folder: Path, output: Output) -> int:
     world = World.from_file(files("gateway.cli.demo") / "world.yaml")
     async with AsyncExitStack() as stack:
         devices = await stack.enter_async_context(serve(world))
-        mqtt = free_port(1883)
-        settings = prepare(folder, devices.device_list(), api, mqtt)
-        middle = await stack.enter_async_context(broker(folder, mqtt))
+        prepare(folder, devices.device_list())
+        middle = await stack.enter_async_context(broker(folder, free_port(1883)))
+        settings = write_settings(folder, api, middle)
         running = await stack.enter_async_context(gateway(settings, folder / "gateway.log"))
         remote = Remote(argparse.Namespace(url=f"http://127.0.0.1:{api}", config=None, token_file=None))
         await _up(remote, running, folder)
-        commands = await stack.enter_async_context(cloud(mqtt, "demo"))
+        commands = await stack.enter_async_context(cloud(middle.port, "demo"))
         view = stack.enter_context(screen(output.terminal, _head(devices, middle, remote.url, folder)))
         await _look(Rows(remote), view, commands)
     return 1

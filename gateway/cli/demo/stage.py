@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from gateway.cli.demo.broker import DemoBroker
 from gateway.model.errors import ConfigError
 
 MARK = ".southgate-demo"
@@ -22,6 +23,7 @@ api:
 cloud:
   mqtt:
     url: mqtt://127.0.0.1:{mqtt}
+    version: {version}
 """
 START_S = 20.0
 
@@ -36,9 +38,8 @@ def free_port(wanted: int = 0) -> int:
     raise ConfigError("no free port on 127.0.0.1")
 
 
-def prepare(folder: Path, devices: str, api: int, mqtt: int) -> Path:
-    """A fresh folder with gateway.yaml and the device list; gives the path of gateway.yaml. A folder that is not a
-    demo's is left alone: ConfigError."""
+def prepare(folder: Path, devices: str) -> None:
+    """A fresh folder with the device list. A folder that is not a demo's is left alone: ConfigError."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARK).exists():
             raise ConfigError(f"{folder} is not empty and not a demo's folder; give another one with --dir")
@@ -47,8 +48,12 @@ def prepare(folder: Path, devices: str, api: int, mqtt: int) -> Path:
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
     (folder / "devices" / "simulated.yaml").write_text(devices)
+
+
+def write_settings(folder: Path, api: int, broker: DemoBroker) -> Path:
+    """gateway.yaml for a gateway whose API is on port `api`; gives its path."""
     settings = folder / "gateway.yaml"
-    settings.write_text(SETTINGS.format(api=api, mqtt=mqtt))
+    settings.write_text(SETTINGS.format(api=api, mqtt=broker.port, version=broker.version))
     return settings
 
 
