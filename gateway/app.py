@@ -23,8 +23,9 @@ from gateway.api.server import Listener, listen, serve
 from gateway.config import Settings
 from gateway.model.device import Flow
 from gateway.model.errors import ConfigError
-from gateway.model.reading import Message
+from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
+from gateway.runtime.alarms import Alarms
 from gateway.runtime.budget import own_answer_ms
 from gateway.runtime.bus import Bus
 from gateway.runtime.clock import SystemClock
@@ -173,6 +174,7 @@ class Memory:
     journal: Journal
     state: SqliteState
     bus: Bus
+    alarms: Alarms
 
 
 @asynccontextmanager
@@ -180,20 +182,20 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
     data = settings.gateway.data
     bus: Bus
 
-    def alarm(name: str, state: str, why: str) -> None:
-        (log.warning if state == "raised" else log.info)("alarm %s %s: %s", name, state, why)
-        bus.publish([_alarm(name, state, why, clock.now())])
+    def publish(batch: Batch) -> None:
+        bus.publish(batch)  # it comes after the journal, which may already have something to say
 
+    alarms = Alarms(publish, clock)
     async with AsyncExitStack() as stack:
         stack.enter_context(_only_one(data))
-        journal = Journal(data / "journal", settings.journal, clock, alarm)
+        journal = Journal(data / "journal", settings.journal, clock, alarms.tell)
         bus = Bus(journal)
         stack.push_async_callback(journal.close)
         await journal.open()
-        state = SqliteState(data / "state.db", clock, alarm)
+        state = SqliteState(data / "state.db", clock, alarms.tell)
         stack.push_async_callback(state.close)
         await state.open()
-        yield Memory(journal, state, bus)
+        yield Memory(journal, state, bus, alarms)
 
 
 def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
@@ -224,7 +226,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         twins=twins,
         commands=commands,
         lag=LoopLag(clock),
-        watch=ClockWatch(clock, bus.publish),
+        watch=ClockWatch(clock, memory.alarms),
         forwarders=Forwarders([_forwarder(memory, cloud, clock) for cloud in clouds]),
         clouds=clouds,
     )
@@ -262,12 +264,6 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _alarm(name: str, state: str, why: str, now: int) -> Message:
-    """An alarm about the gateway itself, in the shape of the cloud contract."""
-    body = {"id": str(ULID()), "name": name, "state": state, "severity": "warning", "ts": now, "why": why}
-    return Message(kind="alarm", device="", name=name, origin=now, body=body)
 
 
 @contextmanager

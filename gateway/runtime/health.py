@@ -5,8 +5,8 @@ from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 
-from gateway.model.contracts import Clock, Publish
-from gateway.model.reading import Message
+from gateway.model.contracts import Clock
+from gateway.runtime.alarms import Alarms
 from gateway.runtime.clock import STEP_S
 
 LOOK_S = 0.1
@@ -54,8 +54,8 @@ class ClockWatch:
     """Notices that somebody set the wall clock, and says so: schedules and ages run on monotonic time and go on as
     they were; stamps before and after the step do not fit together, which the alarm says by how much."""
 
-    def __init__(self, clock: Clock, publish: Publish) -> None:
-        self._clock, self._publish = clock, publish
+    def __init__(self, clock: Clock, alarms: Alarms) -> None:
+        self._clock, self._alarms = clock, alarms
         self._offset = self._apart()
         self._raised = False
         self.steps = 0
@@ -84,29 +84,18 @@ class ClockWatch:
             self.steps += 1
             self.stepped_s += step
             log.warning("The wall clock was stepped by %+.1f s; schedules are not affected", step)
-            self._alarm("raised", step, "the wall clock was set; stamps before and after do not fit together")
+            self._tell("raised", step, "the wall clock was set; stamps before and after do not fit together")
         elif not trusted and not self._raised:
-            self._alarm("raised", 0.0, "the wall clock has not been set since the power came back, or is being set")
+            self._tell("raised", 0.0, "the wall clock has not been set since the power came back, or is being set")
         elif trusted and self._raised:
-            self._alarm("cleared", 0.0, "the wall clock is trusted again")
+            self._tell("cleared", 0.0, "the wall clock is trusted again")
 
     def _apart(self) -> int:
         return self._clock.now() - round(self._clock.monotonic() * 1e9)
 
-    def _alarm(self, state: str, step: float, why: str) -> None:
+    def _tell(self, state: str, step: float, why: str) -> None:
         self._raised = state == "raised"
-        now = self._clock.now()
-        body = {
-            "id": f"clock-step-{self.steps}",
-            "name": "clock-step",
-            "state": state,
-            "severity": "warning",
-            "ts": now,
-            "resource": "",
-            "value": round(step, 3),
-            "why": why,
-        }
-        self._publish([Message("alarm", "", "clock-step", now, body)])
+        self._alarms.tell("clock-step", state, why, round(step, 3))
 
 
 def gauges(lag: LoopLag, watch: ClockWatch) -> Mapping[str, float]:

@@ -13,6 +13,7 @@ from gateway.config import Settings
 from gateway.model.command import Outcome
 from gateway.model.device import Flow
 from gateway.model.reading import Reason
+from gateway.runtime.alarms import Alarms
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from mappers.modbus.address import ATTRIBUTES
@@ -113,7 +114,7 @@ def test_the_page_of_metrics_names_every_metric_and_no_other() -> None:
     source = (ROOT / "gateway" / "api" / "metrics.py").read_text("utf-8")
     found = re.findall(r'_(gauge|counter)\(\s*"(\w+)"', source)
     clock = SystemClock()
-    own = gauges(LoopLag(clock), ClockWatch(clock, lambda _: None))
+    own = gauges(LoopLag(clock), ClockWatch(clock, Alarms(lambda _: None, clock)))
     served = [*own, *(f"{name}{'_total' if kind == 'counter' else ''}" for kind, name in found)]
     assert len(served) == len(set(served)), "Prometheus refuses a page that has a name twice"
     page = {

@@ -3,11 +3,12 @@ import asyncio
 import pytest
 
 from gateway.model.reading import Batch, Message, Record
+from gateway.runtime.alarms import Alarms
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from tests.support.clock import MovingClock
 
 
-class Alarms:
+class Heard:
     def __init__(self) -> None:
         self.records: list[Record] = []
 
@@ -20,8 +21,8 @@ class Alarms:
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0, -1_763_635_200.0])
 async def test_a_step_of_the_wall_clock_is_noticed_and_told(clock: MovingClock, step: float) -> None:
-    alarms = Alarms()
-    watch = ClockWatch(clock, alarms)
+    alarms = Heard()
+    watch = ClockWatch(clock, Alarms(alarms, clock))
     task = asyncio.create_task(watch.run())
     await clock.advance(10)
     assert alarms.records == []
@@ -41,8 +42,8 @@ async def test_a_step_of_the_wall_clock_is_noticed_and_told(clock: MovingClock, 
 
 
 async def test_drift_and_slewing_are_no_step(clock: MovingClock) -> None:
-    alarms = Alarms()
-    watch = ClockWatch(clock, alarms)
+    alarms = Heard()
+    watch = ClockWatch(clock, Alarms(alarms, clock))
     for _ in range(100):
         await clock.advance(1)
         clock.step_wall(0.3)
@@ -51,9 +52,9 @@ async def test_drift_and_slewing_are_no_step(clock: MovingClock) -> None:
 
 
 async def test_a_clock_never_set_is_told_once(clock: MovingClock) -> None:
-    alarms = Alarms()
+    alarms = Heard()
     clock.trust = False
-    watch = ClockWatch(clock, alarms)
+    watch = ClockWatch(clock, Alarms(alarms, clock))
     for _ in range(10):
         watch.look()
     assert alarms.told() == [("raised", 0.0)]
@@ -71,7 +72,7 @@ def test_the_lag_of_the_last_minute(clock: MovingClock) -> None:
         lag.note(0.002)
     assert lag.quantile(0.99) == 0.002
     assert lag.worst == 0.5
-    assert gauges(lag, ClockWatch(clock, lambda _: None))["loop_lag_p99_seconds"] == 0.002
+    assert gauges(lag, ClockWatch(clock, Alarms(lambda _: None, clock)))["loop_lag_p99_seconds"] == 0.002
 
 
 async def test_a_blocked_loop_shows(clock: MovingClock) -> None:
@@ -84,3 +85,17 @@ async def test_a_blocked_loop_shows(clock: MovingClock) -> None:
     assert 0.1 < lag.worst < 0.3
     task.cancel()
     await asyncio.wait([task])
+
+
+async def test_one_alarm_has_one_id_from_first_to_last_and_the_next_another(clock: MovingClock) -> None:
+    heard = Heard()
+    alarms = Alarms(heard, clock)
+    for state in ("raised", "raised", "cleared", "raised"):
+        await clock.advance(1)
+        alarms.tell("journal-full", state, "no room")
+    bodies = [record.body for record in heard.records if isinstance(record, Message)]
+    first, again, cleared, later = (body["id"] for body in bodies)
+    assert first == again == cleared != later
+    assert {frozenset(body) for body in bodies} == {
+        frozenset({"id", "name", "state", "severity", "ts", "resource", "value", "why"})
+    }
