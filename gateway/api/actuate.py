@@ -1,8 +1,9 @@
 """One read or write of a device, for core-command and for the device services: EdgeX's parameters, bodies, outcomes."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from ulid import ULID
 
 from gateway.api.bodies import read_json
@@ -15,16 +16,16 @@ from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat
 from gateway.model.reading import Event
 
-PushEvent = Annotated[
+_PushEvent = Annotated[
     str,
     Query(
         alias="ds-pushevent", description="true or false. What is read always goes its way up, so this changes nothing"
     ),
 ]
-ReturnEvent = Annotated[
+_ReturnEvent = Annotated[
     str, Query(alias="ds-returnevent", description="false: answer with an empty body. Else the event")
 ]
-RegexCommand = Annotated[
+_RegexCommand = Annotated[
     str, Query(alias="ds-regexcmd", description="false: the command is a name, never a regular expression")
 ]
 CommandId = Annotated[
@@ -37,10 +38,36 @@ CommandId = Annotated[
 _DEVICE_SAID_NO = frozenset({"timeout", "refused", "disconnected", "device"})
 
 
-async def read_now(parts: Parts, device: str, name: str, regex: str) -> Event:
-    """Reads from the device. Raises EdgexError with the whole chain."""
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """EdgeX's `ds-*` parameters of a read."""
+
+    returned: bool
+    regex: bool
+
+
+def _switches(push: _PushEvent = "false", returned: _ReturnEvent = "true", regex: _RegexCommand = "true") -> _Wanted:
+    for key, text in (("pushevent", push), ("returnevent", returned)):
+        if text not in ("true", "false"):
+            raise EdgexError(400, f"invalid query parameter, ds-{key} has to be 'true' or 'false'")
+    return _Wanted(returned == "true", regex != "false")
+
+
+Wanted = Annotated[_Wanted, Depends(_switches)]
+"""What a reading route asks for. Raises EdgexError(400)."""
+
+
+async def read_now(parts: Parts, device: str, name: str, wanted: _Wanted) -> dict[str, Any] | None:
+    """Reads from the device: the event's JSON, or None where it is not to be returned. Raises EdgexError with the whole
+    chain."""
+    event = await _read(parts, device, name, wanted.regex)
+    found = parts.registry.current.devices.get(event.source.device)
+    return event_json(event, found.tags if found else None) if wanted.returned else None
+
+
+async def _read(parts: Parts, device: str, name: str, regex: bool) -> Event:
     try:
-        event = await parts.commands.read(device, name, regex != "false")
+        event = await parts.commands.read(device, name, regex)
     except CommandRejected as error:
         raise as_edgex(error) from error
     except GatewayError as error:
@@ -62,23 +89,13 @@ def _refusal(event: Event) -> str:
     return f"the device gave no value: {first.reason}{' ' + first.code if first.code else ''}"
 
 
-def shown_event(parts: Parts, event: Event, returned: str) -> dict[str, Any] | None:
-    """The event's JSON, or None when ds-returnevent says so."""
-    if returned == "false":
-        return None
-    device = parts.registry.current.devices.get(event.source.device)
-    return event_json(event, device.tags if device else None)
+async def wish(request: Request, parts: Parts, device: str, name: str, identity: str) -> Command:
+    """What a PUT asks for; its body has the values by resource name. Raises EdgexError(400)."""
+    args = await _args(request)
+    return Command(command_id(parts, identity), device, name, args, actor(request), parts.clock.now())
 
 
-def check_switches(**switches: str) -> None:
-    """`ds-*` parameters are true or false. Raises EdgexError(400)."""
-    for key, text in switches.items():
-        if text not in ("true", "false"):
-            raise EdgexError(400, f"invalid query parameter, ds-{key} has to be 'true' or 'false'")
-
-
-async def settings_of(request: Request) -> dict[str, Any]:
-    """The values of a PUT by resource name; an empty body has none. Raises EdgexError(400)."""
+async def _args(request: Request) -> dict[str, Any]:
     if not await request.body():
         return {}
     try:

@@ -5,26 +5,13 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.api.actuate import (
-    CommandId,
-    PushEvent,
-    RegexCommand,
-    ReturnEvent,
-    actor,
-    check_switches,
-    command_id,
-    read_now,
-    settings_of,
-    shown_event,
-    write_now,
-)
+from gateway.api.actuate import CommandId, Wanted, read_now, wish, write_now
 from gateway.api.common import address_of
 from gateway.api.devices import find_device
 from gateway.api.envelope import EdgexError, GoResponse, base, explain, go_json, reply
 from gateway.api.paging import Paged
 from gateway.api.parts import House
 from gateway.api.paths import Name
-from gateway.model.command import Command
 from gateway.model.device import Device
 from gateway.model.profile import DeviceProfile, DeviceResource, ReadWrite
 
@@ -84,19 +71,11 @@ def _relayed(error: EdgexError) -> EdgexError:
 
 
 @router.get("/name/{name}/{command}")
-async def read_command(
-    name: Name,
-    command: Name,
-    parts: House,
-    push: PushEvent = "false",
-    returned: ReturnEvent = "true",
-    regex: RegexCommand = "true",
-) -> Response:
+async def read_command(name: Name, command: Name, parts: House, wanted: Wanted) -> Response:
     """Reads a deviceCommand, a deviceResource or the resources that a regular expression names, now."""
-    check_switches(pushevent=push, returnevent=returned)
     find_device(parts.registry.current, name)
     try:
-        event = shown_event(parts, await read_now(parts, name, command, regex), returned)
+        event = await read_now(parts, name, command, wanted)
     except EdgexError as error:
         raise _relayed(error) from error
     return reply(event=event) if event else Response()
@@ -109,10 +88,9 @@ async def write_command(
     """Writes a deviceCommand or deviceResource; the body is an object of resource name and value. 200 means that the
     value was read back."""
     find_device(parts.registry.current, name)
-    args = await settings_of(request)
-    wish = Command(command_id(parts, identity), name, command, args, actor(request), parts.clock.now())
+    wished = await wish(request, parts, name, command, identity)
     try:
-        await write_now(parts, wish)
+        await write_now(parts, wished)
     except EdgexError as error:
         raise _relayed(error) from error
     return reply()

@@ -2,25 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.api.actuate import (
-    CommandId,
-    PushEvent,
-    RegexCommand,
-    ReturnEvent,
-    actor,
-    check_switches,
-    command_id,
-    read_now,
-    settings_of,
-    shown_event,
-    write_now,
-)
+from gateway.api.actuate import CommandId, Wanted, read_now, wish, write_now
 from gateway.api.common import served_by
 from gateway.api.devices import service_of
 from gateway.api.envelope import DeviceServiceResponse, EdgexError, base
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
-from gateway.model.command import Command
 
 router = APIRouter(prefix="/device")
 
@@ -32,19 +19,10 @@ def _own(parts: Parts, service: str, device: str) -> None:
 
 
 @router.get("/name/{name}/{command}")
-async def read_device(
-    request: Request,
-    name: Name,
-    command: Name,
-    parts: House,
-    push: PushEvent = "false",
-    returned: ReturnEvent = "true",
-    regex: RegexCommand = "true",
-) -> Response:
+async def read_device(request: Request, name: Name, command: Name, parts: House, wanted: Wanted) -> Response:
     """Reads a deviceCommand, a deviceResource or the resources that a regular expression names, now."""
-    check_switches(pushevent=push, returnevent=returned)
     _own(parts, served_by(request), name)
-    event = shown_event(parts, await read_now(parts, name, command, regex), returned)
+    event = await read_now(parts, name, command, wanted)
     return DeviceServiceResponse(base(200, event=event)) if event else Response()
 
 
@@ -53,6 +31,5 @@ async def write_device(request: Request, name: Name, command: Name, parts: House
     """Writes a deviceCommand or deviceResource; the body is an object of resource name and value. 200 means that the
     value was read back."""
     _own(parts, served_by(request), name)
-    args = await settings_of(request)
-    await write_now(parts, Command(command_id(parts, identity), name, command, args, actor(request), parts.clock.now()))
+    await write_now(parts, await wish(request, parts, name, command, identity))
     return DeviceServiceResponse(base(200))

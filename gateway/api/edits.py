@@ -47,11 +47,6 @@ async def apply_batch(registry: Registry, edits: Sequence[Edit]) -> GoResponse:
     return GoResponse([_answer(e, error) for e, error in zip(edits, errors, strict=True)], status_code=207)
 
 
-async def apply_one(registry: Registry, step: Step) -> None:
-    """Raises EdgexError, ConfigError; then nothing changed."""
-    await registry.change(step)
-
-
 async def _alone(registry: Registry, step: Step) -> EdgexError | None:
     try:
         await registry.change(step)

@@ -31,8 +31,8 @@ gateway shows this list at `/docs` and its OpenAPI document at `/openapi.json`; 
 - **`X-Correlation-ID`** comes back as it was given, else as a new uuid.
 - **Paging**: `offset` (0), `limit` (20; at most 1024, -1 means 1024; 0 gives only the total). Behind the end: 416.
 - **Requests**: first line and headers within 10 s, or the connection is closed; at most 256 connections (503).
-- **Bodies**: at most 48 MiB (413), 96 MiB of all together (503), there within 60 s (408), strict JSON: NaN, infinities, more than 64 levels and
-  anything behind the first value are 400. Nothing of a refused request is applied.
+- **Bodies**: at most 48 MiB (413), 96 MiB of all together (503), there within 60 s (408), strict JSON: NaN, infinities,
+  more than 64 levels and anything behind the first value are 400. Nothing of a refused request is applied.
 - **Batches** (`POST`, `PUT`, `PATCH` of devices and profiles) are JSON arrays, answered 207 with one answer each,
   in order.
 - **Errors** are `{"apiVersion", "requestId"?, "message", "statusCode"}`; core services give the first level of the

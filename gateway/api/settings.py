@@ -1,9 +1,10 @@
 """The `api` part of gateway.yaml."""
 
-import ipaddress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gateway.model.network import is_loopback
 
 
 class ApiSettings(BaseModel):
@@ -62,13 +63,3 @@ def split_address(listen: str) -> tuple[str, int]:
     if ":" in host and not bracketed:
         raise ValueError(f"{listen!r}: write an IPv6 address in brackets, such as [::1]:8080")
     return (host[1:-1] if bracketed else host), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Only this machine can reach it. A name other than localhost counts as reachable."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

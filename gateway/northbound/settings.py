@@ -1,6 +1,5 @@
 """The `cloud.mqtt` part of gateway.yaml."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gateway.model.duration import parse_duration
+from gateway.model.network import is_loopback
 
 _PLAIN = {"mqtt": 1883, "tcp": 1883}
 _TLS = {"mqtts": 8883, "ssl": 8883}
@@ -140,16 +140,6 @@ class MqttSettings(BaseModel):
     @property
     def document_s(self) -> float:
         return parse_duration(self.document_interval)
-
-
-def is_loopback(host: str) -> bool:
-    """Only this machine can be meant. A name other than localhost counts as another machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _split(url: str) -> SplitResult:
