@@ -88,7 +88,7 @@ class DesiredRoad:
         if desired.device not in self._around.registry.current.devices:
             return _result(REJECTED, 404, None, self._clock.now())
         text = json.dumps(dict(desired.properties), ensure_ascii=False, default=str)
-        if len(text.encode()) > MAX_BYTES or _depth(desired.properties) > MAX_DEPTH:
+        if len(text.encode(errors="surrogatepass")) > MAX_BYTES or _depth(desired.properties) > MAX_DEPTH:
             return _result(REJECTED, 413, None, self._clock.now())
         return None
 

@@ -146,6 +146,9 @@ def check_transform(resource: DeviceResource, compat: Compat = Compat.NONE) -> l
             and (key, value) != ("scale", 1)
         ):
             found.append(_said(resource, key, f"{key} means nothing for {kind.value} and is ignored", "warning"))
+    if p.mask and kind.is_integer and p.read_write.writable:
+        what = "a write sets all bits outside the mask to 0; a resource of its own for each bit spares the others"
+        found.append(_said(resource, "mask", what, "warning"))
     if p.scale == 0 and numeric:
         found.append(_said(resource, "scale", "scale 0 makes every value 0; remove it or write another", "warning"))
     if p.base and p.base < 0 and numeric:

@@ -365,3 +365,11 @@ async def test_nothing_is_written_any_more_after_closing(clock: MovingClock) -> 
     await settle()
     assert it.lanes.writes == []
     assert it.state.tables["desired"]["d1"]["version"] == 1
+
+
+async def test_half_a_surrogate_pair_is_a_value_like_another(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    await it.road.desire(desired(Setpoint="\ud800"))
+    await settle()
+    assert statuses(it) == {"Setpoint": ("rejected", 422)}
+    await finish(it)

@@ -342,6 +342,9 @@ def test_check_says_what_becomes_of_a_type() -> None:
     assert check_transform(resource("Float32", scale=0.1)) == []
     assert [p.severity for p in check_transform(resource("Float32", mask=3))] == ["warning"]
     assert [p.severity for p in check_transform(resource("String", scale=2.0))] == ["warning"]
+    assert check_transform(resource("Uint16", mask=3, readWrite="R")) == []
+    (masked,) = check_transform(resource("Uint16", mask=3))
+    assert (masked.severity, masked.where) == ("warning", "deviceResources[R].properties.mask")
     assert [p.where for p in check_transform(resource("Uint16", scale=0.0))] == ["deviceResources[R].properties.scale"]
 
 
