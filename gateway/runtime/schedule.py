@@ -136,8 +136,8 @@ class Phases:
         self._used: dict[float, list[int]] = {}
 
     def take(self, interval: float) -> tuple[int, float]:
-        """A slot of this interval and its phase in seconds: the least used one on the grid; below a second the first that
-        is not crowded."""
+        """A slot of this interval and its phase in seconds: the least used one on the grid; below a second the first
+        that is not crowded."""
         coarse = int(interval / SLOT_S + 1e-9)
         fine = interval < 10 * SLOT_S
         count = max(1, min(10, int(interval / NARROWEST_S))) if fine else min(MAX_SLOTS, coarse)
