@@ -6,6 +6,7 @@ only here.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from gateway.model.contracts import Clock, Commands, State, Twins
-from gateway.model.errors import NotConnected, PartialSend
+from gateway.model.errors import NotConnected, PartialSend, StoreFailed
 from gateway.model.reading import Batch, Message
 from gateway.northbound import wire
 from gateway.northbound.answers import Answers
@@ -31,6 +32,8 @@ from gateway.northbound.topics import Topics, encode_key, may_answer
 TICK_S = 1.0
 FAREWELL_S = 2.0
 MANY_KEPT = 50_000
+ANNOUNCED = "cloud-announced"
+"""Device → true, where something retained lies at the broker."""
 _FOR_GOOD = frozenset({0x90, 0x95, 0x99})
 """Refusals that the same message will always get: topic name invalid, packet too large, payload format invalid."""
 
@@ -72,6 +75,8 @@ class MqttCloud:
         self._desired = DesiredInbox(self._link, self._answers, self._presence, commands, state)
         self._inbox = Inbox(self._link, self._answers, self._presence, self._desired, commands)
         self._telemetry = Telemetry(topics, identity.session, identity.event_id)
+        self._state = state
+        self._written: set[str] = set()
         self._kept: dict[int, Outgoing] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._ready = False
@@ -147,6 +152,8 @@ class MqttCloud:
         if self._tasks:
             return
         self._desired.load()
+        self._written = set(self._state.all(ANNOUNCED))
+        self._presence.announced |= self._written
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._inbox.run(), name="mqtt inbox"),
@@ -159,6 +166,18 @@ class MqttCloud:
         gateway = next(births)
         await self._client.deliver(chain([gateway], births))
         self._check([gateway])
+        await self._write_down()
+
+    async def _write_down(self) -> None:
+        """Of which devices something retained lies at the broker: whoever removes one while we are stopped leaves us to
+        clear it at the next start."""
+        now = set(self._presence.announced)
+        if now == self._written:
+            return
+        with contextlib.suppress(StoreFailed):
+            await self._state.remove(ANNOUNCED, self._written - now)
+            await self._state.put(ANNOUNCED, dict.fromkeys(now - self._written, True))
+            self._written = now
 
     async def _subscribe(self) -> None:
         filters = self._link.topics.filters()
@@ -194,6 +213,7 @@ class MqttCloud:
         if rebirth:
             self._inbox.rebirth.clear()
         await self._client.deliver(self._presence.tick(rebirth))
+        await self._write_down()
         await self._desired.again()
         if self._desired.may_fetch():
             await self._subscribe()

@@ -43,7 +43,7 @@ class Presence:
         self._noticed: dict[str, int] = {}
         self._acknowledged: dict[str, int] = {}
         """Device → offset of the newest acknowledgement sent."""
-        self._announced: set[str] = set()
+        self.announced: set[str] = set()
         """Devices of which something retained may lie at the broker."""
         self._changed: set[str] = set()
         self._round: deque[str] = deque()
@@ -162,18 +162,18 @@ class Presence:
         return Outgoing(self._link.topics.state, encode(body), retain=True)
 
     def _state(self, device: str, state: DeviceState) -> Outgoing:
-        self._announced.add(device)
+        self.announced.add(device)
         self._states[device] = state
         body = {"state": state.state, "reason": state.reason, "since": state.since, "session": self._link.session}
         return Outgoing(self._link.topics.device(device, "state"), encode(body), retain=True)
 
     def _cleared(self) -> Iterator[Outgoing]:
         """A device that is no more leaves nothing retained behind, also when it went while nobody was connected."""
-        for device in self._announced - set(self._devices):
+        for device in self.announced - set(self._devices):
             self._forget(device)
             for rest in ("state", "twin/document", "twin/desired/ack"):
                 yield Outgoing(self._link.topics.device(device, rest), b"", retain=True)
-            self._announced.discard(device)
+            self.announced.discard(device)
 
     def _forget(self, device: str) -> None:
         self._pending.discard(device)

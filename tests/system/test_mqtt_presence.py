@@ -107,6 +107,17 @@ async def test_what_both_versions_failed_at_is_no_reason_to_stay_with_the_old_on
     await broker.stop()
 
 
+async def test_a_device_removed_while_we_are_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
+    house = House("m1", "m2")
+    async with mosquitto(tmp_path) as broker:
+        async with house.connected(broker.url):
+            pass
+        house.twins.remove("m2")
+        async with house.connected(broker.url), cloud_client(broker, f"{P}/d/#") as later:
+            await later.one(f"{P}/d/m1/twin/document")
+            assert not later.on(f"{P}/d/m2/")
+
+
 async def test_states_and_patches_follow_what_happens(tmp_path: Path) -> None:
     house = House("m1", "m2")
     async with mosquitto(tmp_path) as broker, cloud_client(broker) as cloud, house.connected(broker.url) as ours:
