@@ -150,11 +150,18 @@ encode = msgspec.json.Encoder().encode
 
 
 def exact(value: Any) -> Any:
-    """`value`, or its text where it is (or holds) an integer that a reader of JSON would round."""
+    """`value`, or a copy with text where it is or holds an integer that a reader of JSON would round; the numbers of one
+    list stay of one kind."""
     if type(value) is int:
         return value if -EXACT <= value <= EXACT else str(value)
-    if isinstance(value, list) and any(type(v) is int and not -EXACT <= v <= EXACT for v in value):
-        return [str(v) for v in value]
+    if isinstance(value, list):
+        if any(type(v) is int and not -EXACT <= v <= EXACT for v in value):
+            return [str(v) if type(v) is int else exact(v) for v in value]
+        inner = [exact(v) for v in value]
+        return inner if any(new is not old for new, old in zip(inner, value, strict=True)) else value
+    if isinstance(value, dict):
+        found = {key: exact(v) for key, v in value.items()}
+        return found if any(found[key] is not v for key, v in value.items()) else value
     return value
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.model.profile import ValueType
 from gateway.model.reading import NAN, TIMEOUT, Event, Message, Quality, Source, refused
 from gateway.northbound.delivery import Outgoing
-from gateway.northbound.telemetry import MAX_MESSAGE, Telemetry
+from gateway.northbound.telemetry import MAX_MESSAGE, Telemetry, columns
 from gateway.northbound.topics import Topics
 from tests.unit.northbound.fakes import event, source
 
@@ -86,6 +86,14 @@ def test_arrays_of_wide_integers_leave_as_texts() -> None:
     [(_, body)] = messages(event(wide, [1, 2**64 - 1]))
     assert body["events"][0]["v"] == {"A": ["1", "18446744073709551615"]}
     assert body["events"][0]["i64"] == ["A"]
+
+
+def test_what_is_inside_an_object_is_exact_as_well() -> None:
+    of = source("m1", "s", "O", "P", value_type=ValueType.OBJECT)
+    wide = {"a": [{"count": 2**60}, 1], "b": "x"}
+    found = columns(event(of, wide, {"a": [1, {"b": 2.5}]}))
+    assert found["v"] == {"O": {"a": [{"count": str(2**60)}, 1], "b": "x"}, "P": {"a": [1, {"b": 2.5}]}}
+    assert found["i64"] == ["O"]
 
 
 def test_events_of_one_source_share_a_message_and_historical_ones_do_not_mix() -> None:
