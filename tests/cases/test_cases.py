@@ -4,7 +4,8 @@
 - `world.yaml` and `expected.jsonl`: the gateway runs against this world until, on every line, `{device, resource,
   value}` (or `{device, state}`, with `reason` as a part of the text) has come true.
 
-In every file `{port:NAME}` stands for the port at which the world serves device NAME. A bug becomes a folder.
+In every file `{port:NAME}` stands for the port at which the world serves device NAME, and `{byte:E4}` for that byte. A
+bug becomes a folder.
 """
 
 import asyncio
@@ -98,4 +99,4 @@ def _fill_in(folder: Path, ports: dict[str, str]) -> None:
             text = file.read_bytes()
             for name in set(re.findall(rb"\{port:([^}]+)\}", text)):
                 text = text.replace(b"{port:%b}" % name, ports[name.decode()].encode())
-            file.write_bytes(text)
+            file.write_bytes(re.sub(rb"\{byte:(..)\}", lambda found: bytes.fromhex(found[1].decode()), text))
