@@ -150,8 +150,8 @@ encode = msgspec.json.Encoder().encode
 
 
 def exact(value: Any) -> Any:
-    """`value`, or a copy with text where it is or holds an integer that a reader of JSON would round; the numbers of one
-    list stay of one kind."""
+    """`value`, or a copy with text where it is or holds an integer that a reader of JSON would round; the integers of
+    one list stay of one kind."""
     if type(value) is int:
         return value if -EXACT <= value <= EXACT else str(value)
     if isinstance(value, list):
