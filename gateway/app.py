@@ -67,15 +67,15 @@ class House:
     forwarders: Forwarders
     clouds: Sequence[MqttCloud]
 
-    async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None) -> None:
+    async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None, ends: bool = False) -> None:
         """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
-        configuration cannot run or a port is taken."""
+        configuration cannot run or a port is taken. `ends`: the process ends with it."""
         listeners = listen(self._parts(), self.settings.api)
         stop = asyncio.Event()
         async with _closing(listeners), _told_plainly(), asyncio.TaskGroup() as tasks:
             await self.twins.start()
             base = [tasks.create_task(part.run()) for part in self._base()]
-            with _signals(stop, functools.partial(self._reload, tasks)):
+            with _signals(stop, functools.partial(self._reload, tasks), ends):
                 try:
                     await self.registry.reload()
                     await self.commands.start()
@@ -283,15 +283,21 @@ def _only_one(data: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
+def _signals(stop: asyncio.Event, reload: Callable[[], None], ends: bool) -> Iterator[None]:
+    """`ends`: the process ends afterwards, and who asks twice must not cut short what is still being written."""
     loop = asyncio.get_running_loop()
-    actions = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: reload}
-    for number, action in actions.items():
-        with contextlib.suppress(ValueError):  # not on the main thread: whoever embeds us stops by cancelling
-            loop.add_signal_handler(number, action)
+    actions: dict[int, Callable[[], None]] = {
+        signal.SIGTERM: stop.set,
+        signal.SIGINT: stop.set,
+        signal.SIGHUP: reload,
+    }
+    before = {}
+    # The loop's own handlers cannot be taken away without a moment in which the signal kills.
+    with contextlib.suppress(ValueError):  # not on the main thread: whoever embeds us stops by cancelling
+        for number in actions:
+            before[number] = signal.signal(number, lambda n, _: loop.call_soon_threadsafe(actions[n]))
     try:
         yield
     finally:
-        for number in actions:
-            with contextlib.suppress(ValueError):
-                loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if ends else handler)

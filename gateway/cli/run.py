@@ -51,10 +51,7 @@ async def _run(settings: "Settings", output: Output) -> None:
         sys.stdout.flush()
 
     async with build(settings) as house:
-        await house.run(ready)
-        # what is being written now must not be cut short by somebody who asks twice
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        await house.run(ready, ends=True)
 
 
 def _loop(work: "asyncio.Future[None] | object") -> None:

@@ -30,6 +30,12 @@ class PollCost:
     """`given`, `learned` or `assumed`."""
 
     @property
+    def certain(self) -> float:
+        """Of `seconds`, what is known and not assumed."""
+        assumed = self.requests * self.answer_ms / 1000 if self.answer_from == "assumed" else 0.0
+        return self.seconds - assumed
+
+    @property
     def share(self) -> float:
         """Of the connection's time, 0 to 1 and above."""
         return self.seconds / self.poll.interval
@@ -48,10 +54,15 @@ class LineBudget:
         return round(math.fsum(cost.share for cost in self.polls), 9)
 
     def problems(self) -> list[Problem]:
-        """An error for what cannot fit, by how much; a warning where it is tight."""
+        """An error for what cannot fit, by how much; a warning where it is tight, or cannot fit if an answer takes as
+        long as is assumed while nobody knows."""
         where = self.connection.key
         if self.busy > 1:
-            return [Problem(where, f"{self._sum()}: {self.busy - 1:.0%} more than there is. {_slower(self)}")]
+            text = f"{self._sum()}: {self.busy - 1:.0%} more than there is"
+            if math.fsum(cost.certain / cost.poll.interval for cost in self.polls) > 1:
+                return [Problem(where, f"{text}. {_slower(self)}")]
+            text += f", if an answer takes {ASSUMED_ANSWER_MS:g} ms (--answer-ms of southgate plan says it better)"
+            return [Problem(where, f"{text}. {_slower(self)}", severity="warning")]
         if self.busy > BUSY:
             text = f"{self._sum()}; commands and repeats will delay polls. {_slower(self)}"
             return [Problem(where, text, severity="warning")]

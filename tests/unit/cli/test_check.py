@@ -1,5 +1,6 @@
 """`southgate check`: everything is read and planned, nothing is connected to."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from datastore.state import SqliteState
+from gateway.runtime.clock import SystemClock
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_plan import DEVICES, PROFILE
 
@@ -89,9 +92,23 @@ def test_settings_that_mean_nothing(southgate: Run, plant: Path) -> None:
 def test_a_line_that_is_too_slow(southgate: Run, plant: Path) -> None:
     Path("devices/pumps.yaml").write_text(DEVICES.replace("500ms", "8ms"))
     ran = southgate("check")
+    assert ran.code == 0
+    assert "take 125% of the connection's time: 25% more than there is, if an answer takes 10 ms" in ran.err
+    (plant / "data").mkdir()
+    asyncio.run(learn(plant / "data", {"pump-1": {"answer_ms": 10.0}}))
+    ran = southgate("check")
     assert ran.code == 2
-    assert "take 125% of the connection's time: 25% more than there is" in ran.err
+    assert "take 125% of the connection's time: 25% more than there is. " in ran.err
     assert "cannot run" in ran.out
+    assert "(answer 10 ms, learned)" in southgate("plan", plant).out
+
+
+async def learn(data: Path, facts: dict[str, dict[str, float]]) -> None:
+    """What a gateway that ran here wrote down."""
+    state = SqliteState(data / "state.db", SystemClock())
+    await state.open()
+    await state.put("facts", facts)
+    await state.close()
 
 
 def test_nothing_there(southgate: Run) -> None:

@@ -1,5 +1,6 @@
 """`southgate run` as a process: signals at awkward times."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ def test_a_reload_while_starting_and_two_stops_at_once(tmp_path: Path) -> None:
         assert '"api"' in process.stdout.readline()
         while process.poll() is None:
             process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.001)
             assert time.monotonic() < until
         assert process.stderr is not None
         assert (process.returncode, "Traceback" in process.stderr.read()) == (0, False)

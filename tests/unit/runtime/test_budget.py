@@ -98,10 +98,19 @@ def test_the_same_line_of_another_service_is_another_line() -> None:
     ],
 )
 def test_only_what_cannot_fit_is_an_error(requests: int, severity: str | None, said: str) -> None:
-    (line,) = budgets([device("d", poll("d", 1.0, requests))])
+    (line,) = budgets([device("d", poll("d", 1.0, requests))], answer_ms=10)
     problems = line.problems()
     assert [problem.severity for problem in problems] == ([severity] if severity else [])
     assert all(said in problem.what and problem.where == "wire" for problem in problems)
+
+
+def test_what_is_only_assumed_refuses_nothing() -> None:
+    (line,) = budgets([device("d", poll("d", 1.0, 120))])
+    (problem,) = line.problems()
+    assert problem.severity == "warning"
+    assert "20% more than there is, if an answer takes 10 ms" in problem.what
+    (line,) = budgets([device("d", poll("d", 1.0, 120), facts={"answer_ms": 10})])
+    assert [problem.severity for problem in line.problems()] == ["error"]
 
 
 def test_what_would_help_does_help() -> None:
