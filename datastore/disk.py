@@ -117,10 +117,10 @@ class Disk:
         partial = any(isinstance(record, Event) and record.which is not None for record in records)
         if rows or cursors != self._saved:
             self._write(rows, partial, outcome)
-        if self.offsets.due(head):
-            self.offsets.extend(head)
         self._roll()
         self._retain(outcome)
+        if self.offsets.due(head):
+            self.offsets.extend(head)
         self._outcome = Outcome()
         return outcome
 
@@ -130,7 +130,8 @@ class Disk:
                 active = self._active(rows[0][0] if rows else 0)
                 active.partial = active.partial or partial
                 changed = {name: ranges for name, ranges in self._cursors.items() if self._saved.get(name) != ranges}
-                active.write(rows, self.sources, changed)
+                anew = self._saved.keys() != self._cursors.keys()
+                active.write(rows, self.sources, self._cursors if anew else changed, anew)
                 self._saved = dict(self._cursors)
                 return
             except (sqlite3.Error, OSError, Corrupt) as error:
@@ -186,12 +187,17 @@ class Disk:
 
     def _retain(self, outcome: Outcome) -> None:
         horizon = self._clock.now() - self._settings.age_ns
-        while len(self.segments) > 1 and self.segments[0].newest < horizon and self._clock.trusted():
+        while len(self.segments) > 1 and self._newest(*self.segments[:2]) < horizon and self._clock.trusted():
             self._drop(outcome, "age")
         room = self._settings.bytes_max - self._segment_bytes // 4
         while self.bytes > room and self._make_room(outcome, "full"):
             pass
-        outcome.full = self.bytes > room
+        outcome.full = self.bytes > room and self._settings.when_full == "drop-newest"
+
+    def _newest(self, segment: Segment, following: Segment) -> int:
+        """When its last record came, ns; a stamp from the future tells nothing, else one would keep all that follows
+        for ever."""
+        return segment.newest if segment.newest <= self._clock.now() else following.made
 
     def _make_room(self, outcome: Outcome, cause: str) -> bool:
         """Drops the oldest segment if there is one and the policy allows it."""
@@ -211,9 +217,9 @@ class Disk:
     def _drop(self, outcome: Outcome, cause: str) -> None:
         oldest, unsent = self.segments[0], self._unsent(self.segments[0])
         carried = self._messages(oldest) if unsent and cause == "full" else []
-        self.segments = self.segments[1:]
         oldest.close()
         sqlite.remove(oldest.path)
+        self.segments = self.segments[1:]
         lost = Lost(cause, oldest.first, oldest.last, unsent)
         if carried:
             try:
@@ -279,7 +285,7 @@ def _row(record: Record, outcome: Outcome) -> Row | None:
         body = encode(record)
         if not -_INT64 <= record.origin < _INT64:
             raise OverflowError(f"{record.origin} is no 64-bit stamp")
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         outcome.refused += 1
         log.error("journal: a record of %s cannot be written: %s", _device(record), error)
         return None

@@ -52,7 +52,7 @@ class Journal:
         self._head = 0
         self._committed = 0
         self._cursors: dict[str, Unacknowledged] = {}
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: set[asyncio.Future[None]] = set()
         self._dirty = asyncio.Event()
         self._urgent = asyncio.Event()
         self._commit_lock = asyncio.Lock()
@@ -139,8 +139,7 @@ class Journal:
         return head
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
+        for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -149,6 +148,8 @@ class Journal:
     async def commit(self) -> None:
         target = self._head
         while self._committed < target:
+            if not self._opened:
+                raise StoreFailed("the journal is closed")
             await self._commit(target)
             if self._failing:
                 raise StoreFailed(f"the journal cannot be written: {self._failing}")
@@ -168,6 +169,7 @@ class Journal:
             if len(records) > AT_ONCE:
                 records = records[:AT_ONCE]
                 head = records[-1].offset
+                self._urgent.set()
             cursors = {name: list(cursor.ranges) for name, cursor in self._cursors.items()}
             try:
                 outcome = await self._in(self._writer, self._disk.commit, records, cursors, head)
@@ -220,8 +222,11 @@ class Journal:
     async def wait(self, after: int) -> int:
         while self._head <= after:
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
         return self._head
 
     async def read(self, after: int, limit: int, upto: int | None = None) -> Sequence[Record]:
@@ -239,12 +244,13 @@ class Journal:
         return self._cursor(consumer).upto(self._head)
 
     def ack(self, consumer: str, first: int, last: int) -> None:
-        self._cursor(consumer).remove(first, last)
+        self._cursor(consumer).remove(first, min(last, self._head))
         self._dirty.set()
 
     def forget(self, consumer: str) -> None:
         """This consumer is no more; nothing is kept for it."""
         self._cursors.pop(consumer, None)
+        self._dirty.set()
 
     def _cursor(self, consumer: str) -> Unacknowledged:
         cursor = self._cursors.get(consumer)
@@ -261,10 +267,9 @@ class Journal:
     # ----------------------------------------------------------------------------------------------------- people
 
     async def events(self, selection: Selection) -> tuple[Sequence[Event], int]:
-        want = query.wanted(selection, self._disk.sources.all())
         upto = self._committed
-        waiting = [r for r in self._tail.uncommitted() if isinstance(r, Event) and r.offset > upto and want.takes(r)]
-        return await self._from_disk(query.by_selection, self._disk.sources, want, upto, waiting)
+        waiting = [r for r in self._tail.uncommitted() if isinstance(r, Event) and r.offset > upto]
+        return await self._from_disk(query.by_selection, self._disk.sources, selection, upto, waiting)
 
     async def delete(self, selection: Selection) -> int:
         await self.commit()
@@ -307,6 +312,8 @@ class Journal:
         self, job: Callable[Concatenate[Sequence[Segment], P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """A query over the files. A file found damaged is moved aside and the query asked again. Raises StoreFailed."""
+        if not self._opened:
+            raise StoreFailed("the journal is closed")
         try:
             while True:
                 segments = self._disk.segments
@@ -314,7 +321,7 @@ class Journal:
                     return await self._in(self._readers, functools.partial(job, segments, *args, **kwargs))
                 except Corrupt as error:
                     outcome = await self._in(self._writer, self._disk.set_aside, str(error))
-                    if not outcome.lost:
+                    if segments == self._disk.segments:  # else another reader found it, too, and was first
                         raise
                     for lost in outcome.lost:
                         self._lost(lost)

@@ -1,8 +1,9 @@
 """Reading the journal's files: in order for consumers, by selection for people. Runs in threads, with connections of
 its own, and meets files that retention takes away meanwhile."""
 
+import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from datastore.sources import Sources
 from datastore.sqlite import open_reader, reading
 from gateway.model.query import Selection
 from gateway.model.reading import Event, Record, Source
+
+log = logging.getLogger(__name__)
 
 Key = tuple[int, int]
 """Origin and offset: the order of people's queries."""
@@ -86,20 +89,23 @@ def in_order(segments: Sequence[Segment], sources: Sources, after: int, upto: in
     """Records above `after` and not above `upto`, for a consumer. Raises Corrupt, sqlite3.Error."""
     found: list[Record] = []
     for segment in segments:
-        if len(found) >= limit:
-            break
-        if segment.last > after and segment.first <= upto:
-            where = f"offset > {after:d} AND offset <= {upto:d} ORDER BY offset LIMIT {limit - len(found):d}"
-            found += [_record(sources, row) for row in _rows(segment, where)]
+        while len(found) < limit and segment.last > after and segment.first <= upto:
+            room = limit - len(found)
+            rows = _rows(segment, f"offset > {after:d} AND offset <= {upto:d} ORDER BY offset LIMIT {room:d}")
+            found += _records(sources, rows)
+            if len(rows) < room:
+                break
+            after = rows[-1][0]
     return found
 
 
 def by_selection(
-    segments: Sequence[Segment], sources: Sources, want: Wanted, upto: int, extra: Sequence[Event]
+    segments: Sequence[Segment], sources: Sources, picked: Selection, upto: int, waiting: Sequence[Event]
 ) -> tuple[list[Event], int]:
-    """A page of a selection and how many there are in all: what lies on disk up to offset `upto`, and `extra`, events
-    that are not there yet. Raises Corrupt, sqlite3.Error."""
-    picked = want.selection
+    """A page of a selection and how many there are in all: of what lies on disk up to offset `upto`, and of `waiting`,
+    events that are not there yet. Raises Corrupt, sqlite3.Error."""
+    want = wanted(picked, sources.all())
+    extra = [event for event in waiting if want.takes(event)]
     need = EVERYTHING if picked.limit < 0 else picked.offset + picked.limit
     keys: list[tuple[Key, Segment | None]] = [((event.origin, event.offset), None) for event in extra]
     total = len(extra)
@@ -107,15 +113,16 @@ def by_selection(
     touched.sort(key=lambda s: -s.newest if picked.newest_first else s.oldest)
     keys.sort(key=_first, reverse=picked.newest_first)
     for segment in touched:
+        visible = segment.visible  # before `last` is looked at: a commit changes them the other way round
         wholly = _wholly(want, segment, upto)
         reaches = need and (len(keys) < need or _reaches(segment, keys[need - 1][0], picked.newest_first))
         if wholly and not reaches:
-            total += segment.visible
+            total += visible
             continue
         with suppress(_Gone), _open(segment) as db:
             where = f"{condition(want, segment, db)} AND offset <= {upto:d}"
             count = f"SELECT count(*) FROM records WHERE {where}"  # noqa: S608
-            total += segment.visible if wholly else db.execute(count).fetchone()[0]
+            total += visible if wholly else db.execute(count).fetchone()[0]
             if reaches:
                 keys += [(key, segment) for key in _keys(db, where, need, picked.newest_first)]
                 keys.sort(key=_first, reverse=picked.newest_first)
@@ -154,10 +161,8 @@ def _fetch(sources: Sources, page: Sequence[tuple[Key, Segment | None]], extra: 
         if segment is not None:
             offsets.setdefault(str(segment.path), (segment, []))[1].append(offset)
     for segment, some in offsets.values():
-        for row in _rows(segment, "offset IN (SELECT value FROM json_each(?))", str(some)):
-            event = _record(sources, row)
-            if isinstance(event, Event):
-                found[event.offset] = event
+        rows = _rows(segment, "offset IN (SELECT value FROM json_each(?))", str(some))
+        found |= {event.offset: event for event in _records(sources, rows) if isinstance(event, Event)}
     return [found[offset] for (_, offset), _ in page if offset in found]
 
 
@@ -182,6 +187,16 @@ def _open(segment: Segment) -> Iterator[sqlite3.Connection]:
             raise _Gone from None
         with closing(db):
             yield db
+
+
+def _records(sources: Sources, rows: Iterable[Row]) -> Iterator[Record]:
+    """What can be decoded of them. SQLite does not notice a flipped bit inside a row; one such row must not stop a
+    consumer for ever."""
+    for row in rows:
+        try:
+            yield _record(sources, row)
+        except Exception as error:  # noqa: BLE001  any: it depends on which bit it is
+            log.error("journal: the row of offset %d is damaged and left out: %s", row[0], error)
 
 
 def _record(sources: Sources, row: Row) -> Record:

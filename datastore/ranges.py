@@ -18,6 +18,8 @@ class Unacknowledged:
 
     def remove(self, first: int, last: int) -> None:
         """These need no more sending."""
+        if first > last:
+            return
         left: list[Range] = []
         for low, high in self.ranges:
             if high < first or low > last:

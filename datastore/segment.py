@@ -49,7 +49,7 @@ _ROWS = 64
 _INSERT = "INSERT OR IGNORE INTO records VALUES "
 _INSERT_MANY = _INSERT + ",".join(["(?,?,?,?)"] * _ROWS)
 _INSERT_ONE = _INSERT + "(?,?,?,?)"
-_SUMMARY = "SELECT min(offset), max(offset), count(*), min(origin), max(origin), 1, sum(source > 0) FROM records"
+_SUMMARY = "SELECT min(offset), max(offset), count(*), min(origin), max(origin), sum(source > 0) FROM records"
 
 
 class Segment:
@@ -88,26 +88,31 @@ class Segment:
         Corrupt, sqlite3.Error."""
         with reading(self.path):
             recover(self.path)
-        with reading(self.path), closing(open_reader(self.path)) as db:
-            if not is_version(db, FORMAT, self.path):
-                return {}
-            found = db.execute("SELECT * FROM summary").fetchone()
-            self.sealed = found is not None
-            self.made = db.execute("SELECT coalesce(max(at), 0) FROM made").fetchone()[0]
-            if not self.sealed:
-                check(db, self.path)
-                found = db.execute(_SUMMARY).fetchone()
-            if found[2]:
-                self.first, self.last, self.count, self.oldest, self.newest, partial, self.visible = found
-                self.partial = bool(partial)
-            rows = [SourceRow(*row) for row in db.execute("SELECT * FROM sources")]
-            sources.load(rows, dict(db.execute("SELECT * FROM definitions").fetchall()))
-            self.numbers = {row.number for row in rows}
-            self.bytes = size(self.path)
-            return {
-                consumer: [(first, last) for first, last in msgspec.msgpack.decode(ranges)]
-                for consumer, ranges in db.execute("SELECT * FROM cursors")
-            }
+        try:
+            with reading(self.path), closing(open_reader(self.path)) as db:
+                return self._learn(db, sources) if is_version(db, FORMAT, self.path) else {}
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise Corrupt(f"{self.path}: {error}") from error
+
+    def _learn(self, db: sqlite3.Connection, sources: Sources) -> dict[str, list[Range]]:
+        found = db.execute("SELECT * FROM summary").fetchone()
+        self.sealed = found is not None
+        self.made = db.execute("SELECT coalesce(max(at), 0) FROM made").fetchone()[0]
+        if not self.sealed:
+            check(db, self.path)
+            self.partial = True  # for all that is known
+            self._count(db)
+        elif found[2]:
+            self.first, self.last, self.count, self.oldest, self.newest, partial, self.visible = found
+            self.partial = bool(partial)
+        rows = [SourceRow(*row) for row in db.execute("SELECT * FROM sources")]
+        sources.load(rows, dict(db.execute("SELECT * FROM definitions").fetchall()))
+        self.numbers = {row.number for row in rows}
+        self.bytes = size(self.path)
+        return {
+            consumer: [(first, last) for first, last in msgspec.msgpack.decode(ranges)]
+            for consumer, ranges in db.execute("SELECT * FROM cursors")
+        }
 
     def open(self, wal_bytes: int) -> sqlite3.Connection:
         """The connection that writes. Raises ConfigError, Corrupt, sqlite3.Error, OSError."""
@@ -123,8 +128,11 @@ class Segment:
             self._db = db
         return self._db
 
-    def write(self, rows: Sequence[Row], sources: Sources, cursors: Mapping[str, Sequence[Range]]) -> None:
-        """One transaction. The segment must be open. Raises Corrupt, sqlite3.Error."""
+    def write(
+        self, rows: Sequence[Row], sources: Sources, cursors: Mapping[str, Sequence[Range]], anew: bool = False
+    ) -> None:
+        """One transaction; `anew`: these are all cursors there are. The segment must be open. Raises Corrupt,
+        sqlite3.Error."""
         assert self._db is not None
         fresh = {row[1] for row in rows} - self.numbers - {0}
         with reading(self.path), transaction(self._db):
@@ -133,16 +141,21 @@ class Segment:
                 self._db.execute("INSERT OR IGNORE INTO definitions VALUES (?,?)", (row.resources, definitions))
                 told = (row.number, row.fingerprint, row.resources, row.about)
                 self._db.execute("INSERT OR REPLACE INTO sources VALUES (?,?,?,?)", told)
-            _insert(self._db, rows)
+            added = _insert(self._db, rows)
+            if anew:
+                self._db.execute("DELETE FROM cursors")
             self._db.executemany(
                 "INSERT OR REPLACE INTO cursors VALUES (?,?)",
                 [(consumer, msgspec.msgpack.encode(ranges)) for consumer, ranges in cursors.items()],
             )
         self.numbers = self.numbers | fresh
-        self._note(rows)
+        self.bytes = size(self.path)
+        if added == len(rows):
+            self._note(rows)
+        else:  # a commit that was said to have failed, and is tried again, had been on disk
+            self._count(self._db)
 
     def _note(self, rows: Sequence[Row]) -> None:
-        self.bytes = size(self.path)
         if not rows:
             return
         self.first = min(self.first, rows[0][0]) if self.first else rows[0][0]
@@ -152,6 +165,12 @@ class Segment:
         origins = [row[2] for row in rows]
         self.oldest = min(self.oldest, *origins)
         self.newest = max(self.newest, *origins)
+
+    def _count(self, db: sqlite3.Connection) -> None:
+        """Looks at every row."""
+        found = db.execute(_SUMMARY).fetchone()
+        if found[2]:
+            self.first, self.last, self.count, self.oldest, self.newest, self.visible = found
 
     def seal(self, wal_bytes: int) -> None:
         """No more is appended: fold its log in, index it, close it. Raises Corrupt, sqlite3.Error, OSError."""
@@ -190,11 +209,14 @@ class Segment:
             self._db = None
 
 
-def _insert(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def _insert(db: sqlite3.Connection, rows: Sequence[Row]) -> int:
+    """Returns how many were not there yet."""
+    before = db.total_changes
     whole = len(rows) // _ROWS * _ROWS
     for start in range(0, whole, _ROWS):
         db.execute(_INSERT_MANY, list(chain.from_iterable(rows[start : start + _ROWS])))
     db.executemany(_INSERT_ONE, rows[whole:])
+    return db.total_changes - before
 
 
 def files(folder: Path) -> Iterable[Path]:

@@ -143,6 +143,19 @@ async def test_full_disk_makes_room_by_dropping_the_oldest(small_disk: SmallDisk
         assert store.report().dropped["full"] == oldest - 1 > 0
 
 
+async def test_full_disk_makes_room_when_a_file_is_to_be_begun(small_disk: SmallDisk, clock: MovingClock) -> None:
+    async with journal(small_disk.data, clock, max_bytes="2MB") as store:
+        store.pending("cloud")
+        for _ in range(30):
+            wide(store, 200)
+            await store.commit()
+        store._disk.segments[-1].seal(1)
+        small_disk.fill()
+        wide(store, 20)
+        await store.commit()
+        assert store.report().dropped["full"] > 0
+
+
 async def test_full_disk_under_drop_newest(small_disk: SmallDisk, clock: MovingClock) -> None:
     async with journal(small_disk.data, clock, max_bytes="2MB", when_full="drop-newest") as store:
         store.pending("cloud")
