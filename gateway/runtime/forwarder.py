@@ -6,6 +6,7 @@ within historical.
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,9 @@ class ForwardSettings:
     """A send held up longer than this: live goes on at the head, what piled up is backlog."""
     first_retry_s: float = 0.25
     longest_retry_s: float = 2.0
+    steady_s: float = 10.0
+    """A connection that held for so long was good; one that did not counts as a failed try, so that two gateways with
+    one client id do not throw each other out four times a second."""
     tries: int = 3
     """How often a record that the other side refuses is sent before it is set aside."""
 
@@ -92,11 +96,12 @@ class Forwarder:
         began = self._clock.monotonic()
         attempt = 0
         while True:
+            steady = math.inf
             try:
                 await self._exporter.connect()
                 if attempt or self._clock.monotonic() - began > self._settings.late_s:
                     self._live = self._store.head
-                attempt = 0
+                steady = self._clock.monotonic() + self._settings.steady_s
                 self._is_back()
                 await self._both()
             except NotConnected as error:
@@ -107,7 +112,7 @@ class Forwarder:
             finally:
                 self._connected = False
                 await self._exporter.close()
-            attempt += 1
+            attempt = 1 if self._clock.monotonic() >= steady else attempt + 1
             await self._peek()
             await self._clock.sleep(backoff(attempt, self._settings.first_retry_s, self._settings.longest_retry_s))
 

@@ -178,6 +178,22 @@ async def test_a_connection_lost_while_nothing_is_sent_is_made_again(tmp_path: P
         assert r.exporter.connects == 2
 
 
+async def test_who_is_thrown_out_at_once_comes_back_more_slowly(tmp_path: Path, clock: MovingClock) -> None:
+    settings = replace(FAST, longest_retry_s=60.0)
+    async with rig(tmp_path, clock, settings) as r:
+        r.start()
+        for _ in range(600):
+            await clock.advance(0.1)
+            r.exporter.cut()
+        assert 4 <= r.exporter.connects <= 12
+        before = r.exporter.connects
+        await clock.advance(120)
+        assert r.exporter.connects == before + 1
+        r.exporter.cut()
+        await clock.advance(1.0)
+        assert r.exporter.connects == before + 2, "a connection that held begins anew"
+
+
 async def test_the_backlog_keeps_to_its_rate(tmp_path: Path, clock: MovingClock) -> None:
     async with rig(tmp_path, clock, ForwardSettings(backlog_rate=100.0, backlog_batch=10)) as r:
         r.poll(100)
