@@ -26,18 +26,18 @@ from gateway.model.errors import ConfigError
 from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
 from gateway.runtime.alarms import Alarms
-from gateway.runtime.budget import own_answer_ms
 from gateway.runtime.bus import Bus
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.commands import CommandRoad
-from gateway.runtime.files import Folders
+from gateway.runtime.commands.road import CommandRoad
+from gateway.runtime.commands.surroundings import Surroundings
+from gateway.runtime.configuration.budget import own_answer_ms
+from gateway.runtime.configuration.files import Folders
+from gateway.runtime.configuration.registry import FileRegistry, Keeping
 from gateway.runtime.forwarder import Forwarder, Forwarders
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
-from gateway.runtime.lanes import RunningLanes
-from gateway.runtime.registry import FileRegistry, Keeping
+from gateway.runtime.lanes.running import RunningLanes
 from gateway.runtime.steady import steadily
-from gateway.runtime.surroundings import Surroundings
-from gateway.runtime.twin import TwinStore
+from gateway.runtime.twin.store import TwinStore
 from mappers import Switchboard
 
 log = logging.getLogger(__name__)

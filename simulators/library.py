@@ -8,9 +8,7 @@ from gateway.model.errors import ConfigError
 from gateway.model.load import load_profile
 from gateway.model.near import nearest
 from gateway.model.profile import DeviceProfile
-
-LIBRARY = Path(__file__).parents[1] / "profiles"
-"""Beside our packages, as `gateway.runtime.files` finds it."""
+from gateway.runtime.configuration.files import LIBRARY
 
 
 def shipped() -> Iterator[Traversable]:

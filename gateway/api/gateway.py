@@ -19,7 +19,7 @@ from gateway.model.configuration import Configuration, Difference
 from gateway.model.contracts import Registry
 from gateway.model.load import device_from_json, profile_from_json
 from gateway.model.plan import PlannedDevice, Poll
-from gateway.runtime.lastvalues import Row
+from gateway.runtime.twin.lastvalues import Row
 
 router = APIRouter()
 DryRun = Annotated[bool, Query(description="Only show what would change")]

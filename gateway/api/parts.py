@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
-from gateway.runtime.lastvalues import Row
+from gateway.runtime.twin.lastvalues import Row
 
 
 @dataclass(frozen=True, slots=True)

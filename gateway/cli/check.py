@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.cli.offline import plan_settings, settings_of
 from gateway.cli.output import Output
 from gateway.model.errors import ConfigError
-from gateway.runtime.budget import budgets
+from gateway.runtime.configuration.budget import budgets
 
 EXAMPLES = """  southgate check                      gateway.yaml in this folder
   southgate check plant/gateway.yaml

@@ -15,8 +15,8 @@ from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
 from gateway.model.yaml import read
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.files import Contents, Folders, Place
-from gateway.runtime.registry import FACTS, FileRegistry, Keeping
+from gateway.runtime.configuration.files import Contents, Folders, Place
+from gateway.runtime.configuration.registry import FACTS, FileRegistry, Keeping
 from mappers import Switchboard
 from simulators.devicelist import sources
 from simulators.library import find_profile
@@ -106,7 +106,7 @@ class _Read:
 async def _planned(folders: "Folders | _Read", settings: GatewaySettings) -> Planned:
     """All of it goes the way a running gateway's configuration goes: the same checks, the same messages."""
     # the problems are the command's to tell; without a handler Python would print them, too
-    logging.getLogger("gateway.runtime.registry").addHandler(logging.NullHandler())
+    logging.getLogger("gateway.runtime.configuration.registry").addHandler(logging.NullHandler())
     nowhere: Any = Nowhere(learned(settings.data) if isinstance(folders, Folders) else {})
     registry = FileRegistry(
         Keeping(

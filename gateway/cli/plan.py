@@ -10,7 +10,7 @@ from gateway.cli.output import Output
 from gateway.model.duration import parse_duration
 from gateway.model.errors import Problem
 from gateway.model.plan import PlannedDevice
-from gateway.runtime.budget import LineBudget, PollCost, budgets
+from gateway.runtime.configuration.budget import LineBudget, PollCost, budgets
 
 EXAMPLES = """  southgate plan eastron-sdm630                       a shipped profile, over TCP
   southgate plan my-device.yaml --rtu --baud 19200

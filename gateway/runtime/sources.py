@@ -8,8 +8,8 @@ from gateway.model.errors import CommandRejected
 from gateway.model.near import nearest
 from gateway.model.profile import Compat, DeviceCommand, DeviceProfile, DeviceResource
 from gateway.model.reading import Source
-from gateway.runtime.pattern import compile_pattern, is_plain
-from gateway.runtime.posix import BadPattern
+from gateway.runtime.regex.pattern import compile_pattern, is_plain
+from gateway.runtime.regex.posix import BadPattern
 
 Mappings = Mapping[str, str]
 

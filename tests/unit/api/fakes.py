@@ -14,7 +14,7 @@ from gateway.model.plan import Connection, PlannedDevice, Poll, Request
 from gateway.model.profile import DeviceProfile
 from gateway.model.query import Selection
 from gateway.model.reading import GOOD, Batch, Event, Record, Source
-from gateway.runtime.lastvalues import Row
+from gateway.runtime.twin.lastvalues import Row
 from tests.support.clock import MovingClock
 
 SERVICE = "device-modbus"

@@ -11,9 +11,9 @@ from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Batch, Event, Message, Source
-from gateway.runtime.commands import CommandRoad
-from gateway.runtime.surroundings import Surroundings
-from gateway.runtime.twin import TwinStore
+from gateway.runtime.commands.road import CommandRoad
+from gateway.runtime.commands.surroundings import Surroundings
+from gateway.runtime.twin.store import TwinStore
 from tests.support.clock import MovingClock
 from tests.support.state import MemoryState
 from tests.unit.runtime.house import command, planned, profile, resource

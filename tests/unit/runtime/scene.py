@@ -10,8 +10,8 @@ from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Batch, Event, Record, Source
 from gateway.runtime.bus import Bus
-from gateway.runtime.lanes import RunningLanes
-from gateway.runtime.schedule import polls_of
+from gateway.runtime.lanes.running import RunningLanes
+from gateway.runtime.lanes.schedule import polls_of
 from gateway.runtime.sources import sources_of
 from tests.support.clock import MovingClock, settle
 from tests.support.mapper import SERVICE, OneProtocol, ScriptedProtocol, World

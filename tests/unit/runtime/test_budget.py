@@ -10,7 +10,7 @@ from gateway.model.device import Device
 from gateway.model.health import FlowReport
 from gateway.model.plan import Connection, PlannedDevice, Poll, Request
 from gateway.model.reading import Source
-from gateway.runtime.budget import budgets, cost_of, own_answer_ms
+from gateway.runtime.configuration.budget import budgets, cost_of, own_answer_ms
 from tests.unit.runtime.house import profile, resource
 
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.model.device import AutoEvent
 from gateway.model.profile import DeviceResource
 from gateway.model.reading import TIMEOUT, Event, Source
-from gateway.runtime.change import change_of
+from gateway.runtime.lanes.change import change_of
 
 
 def source(*optional: dict[str, Any]) -> Source:

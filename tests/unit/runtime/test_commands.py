@@ -9,7 +9,7 @@ from gateway.model.command import Outcome
 from gateway.model.device import AdminState, OperatingState
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected, StoreFailed
 from gateway.model.reading import Event
-from gateway.runtime.commands import IN_LINE
+from gateway.runtime.commands.road import IN_LINE
 from tests.support.clock import MovingClock, settle
 from tests.unit.runtime.house import planned
 from tests.unit.runtime.road import BOARD, Road

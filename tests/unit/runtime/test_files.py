@@ -11,9 +11,9 @@ from gateway.model.configuration import Configuration
 from gateway.model.device import AdminState, Device
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_devices
-from gateway.runtime.cutting import without_devices
-from gateway.runtime.edit import changes, file_name
-from gateway.runtime.files import Folders
+from gateway.runtime.configuration.cutting import without_devices
+from gateway.runtime.configuration.edit import changes, file_name
+from gateway.runtime.configuration.files import Folders
 
 PROFILE = """\
 # the meter in the cellar

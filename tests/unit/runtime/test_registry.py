@@ -13,9 +13,9 @@ from gateway.model.device import AdminState, Device
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import DeviceProfile
-from gateway.runtime import edit
-from gateway.runtime.files import Folders
-from gateway.runtime.registry import FileRegistry, Keeping
+from gateway.runtime.configuration import edit
+from gateway.runtime.configuration.files import Folders
+from gateway.runtime.configuration.registry import FileRegistry, Keeping
 from tests.support.clock import MovingClock
 from tests.support.mapper import OneProtocol, ScriptedProtocol, World
 from tests.support.state import MemoryState

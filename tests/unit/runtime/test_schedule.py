@@ -6,7 +6,7 @@ import pytest
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
-from gateway.runtime.schedule import Beat, Phases, Wheel, polls_of
+from gateway.runtime.lanes.schedule import Beat, Phases, Wheel, polls_of
 from gateway.runtime.sources import sources_of
 from tests.support.clock import MovingClock, settle
 

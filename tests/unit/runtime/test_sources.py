@@ -6,8 +6,8 @@ import pytest
 from gateway.model.device import Device
 from gateway.model.errors import CommandRejected
 from gateway.model.profile import Compat, DeviceProfile
-from gateway.runtime.pattern import compile_pattern
-from gateway.runtime.posix import BadPattern
+from gateway.runtime.regex.pattern import compile_pattern
+from gateway.runtime.regex.posix import BadPattern
 from gateway.runtime.sources import matching, select, select_among, sources_of
 
 

@@ -6,7 +6,7 @@ from gateway.model.device import AdminState, DeviceState, Flow
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, refused
-from gateway.runtime.twin import TwinStore
+from gateway.runtime.twin.store import TwinStore
 from tests.support.clock import MovingClock
 from tests.support.state import MemoryState
 from tests.unit.runtime.house import command, event, planned, profile, resource
@@ -272,7 +272,7 @@ async def test_slow_polls_are_not_online_for_hours_after_the_connection_broke(cl
     made.hear(230.0, 20.0, 5.0)
     assert made.store.state("d1").state is Flow.ONLINE
     await clock.advance(60)
-    made.hear(None, None, None, bad={i: DISCONNECTED for i in range(3)})
+    made.hear(None, None, None, bad=dict.fromkeys(range(3), DISCONNECTED))
     await clock.advance(1)
     made.store.tick()
     assert made.store.state("d1").state is Flow.ONLINE

@@ -13,9 +13,9 @@ from gateway.model.errors import StoreFailed
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.reading import Batch, Event, Source
-from gateway.runtime.flow import Judgement, judge
-from gateway.runtime.lastvalues import NEVER, Cell, Row, Slot, newest, periods, row
-from gateway.runtime.reported import Reported
+from gateway.runtime.twin.flow import Judgement, judge
+from gateway.runtime.twin.lastvalues import NEVER, Cell, Row, Slot, newest, periods, row
+from gateway.runtime.twin.reported import Reported
 
 TABLE = "twins"
 BOOT = ""

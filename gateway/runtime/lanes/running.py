@@ -15,11 +15,11 @@ from gateway.model.health import FlowReport, LaneReport
 from gateway.model.plan import Connection, Plan, PlannedDevice
 from gateway.model.profile import Compat
 from gateway.model.reading import Event, Source
-from gateway.runtime.lane import Lane
-from gateway.runtime.polling import Polling
-from gateway.runtime.schedule import Beat, Phases, Wheel
+from gateway.runtime.lanes.lane import Lane
+from gateway.runtime.lanes.polling import Polling
+from gateway.runtime.lanes.schedule import Beat, Phases, Wheel
 from gateway.runtime.steady import steadily
-from gateway.runtime.transform import ASSERTION, compile_transform, to_wire
+from gateway.runtime.transform.compiled import ASSERTION, compile_transform, to_wire
 
 
 @dataclass(slots=True, eq=False)

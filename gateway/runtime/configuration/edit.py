@@ -12,8 +12,8 @@ from gateway.model.configuration import Configuration
 from gateway.model.dump import dump_devices, dump_profile
 from gateway.model.errors import ConfigError
 from gateway.model.names import encode_name
-from gateway.runtime.cutting import without_devices
-from gateway.runtime.files import OWN, Contents, Folders
+from gateway.runtime.configuration.cutting import without_devices
+from gateway.runtime.configuration.files import OWN, Contents, Folders
 
 BEFORE = ".before"
 """Ending of the copy that is kept when a hand-written file cannot be changed without losing its comments."""

@@ -11,12 +11,12 @@ from typing import Any
 from gateway.model.command import Command, CommandResult, Desired, Outcome
 from gateway.model.errors import CommandRejected, StoreFailed
 from gateway.model.reading import Event
-from gateway.runtime.actuation import Happened, actuate, read_back, refused
-from gateway.runtime.desired import DesiredRoad
-from gateway.runtime.flow import lane_of
-from gateway.runtime.ledger import Entry, Ledger, result_message
-from gateway.runtime.lookup import Wanted, arguments, device_of, to_read, to_write
-from gateway.runtime.surroundings import Surroundings
+from gateway.runtime.commands.actuation import Happened, actuate, read_back, refused
+from gateway.runtime.commands.desired import DesiredRoad
+from gateway.runtime.commands.ledger import Entry, Ledger, result_message
+from gateway.runtime.commands.lookup import Wanted, arguments, device_of, to_read, to_write
+from gateway.runtime.commands.surroundings import Surroundings
+from gateway.runtime.twin.flow import lane_of
 
 IN_LINE = 32
 """Commands of one device that may wait or run; more are refused with 429."""

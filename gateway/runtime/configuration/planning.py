@@ -12,9 +12,9 @@ from gateway.model.near import nearest
 from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Source
-from gateway.runtime.schedule import polls_of
+from gateway.runtime.lanes.schedule import polls_of
 from gateway.runtime.sources import select, select_among, sources_of
-from gateway.runtime.transform import check_transform
+from gateway.runtime.transform.compiled import check_transform
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from gateway.model.device import AdminState, Flow, OperatingState
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.reading import Source
-from gateway.runtime.lastvalues import NEVER, Slot, allowance
+from gateway.runtime.twin.lastvalues import NEVER, Slot, allowance
 
 GRACE_S = 2.0
 """A connection that is back so soon was not worth telling."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from gateway.model.contracts import Clock
 from gateway.runtime.clock import backoff
-from gateway.runtime.measure import Busy
+from gateway.runtime.lanes.measure import Busy
 
 FIRST_S = 0.5
 LONGEST_S = 30.0

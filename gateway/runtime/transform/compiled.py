@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from gateway.model.errors import Problem
 from gateway.model.profile import Compat, DeviceResource
 from gateway.model.reading import NAN, OVERFLOW, Event, Quality, Source
-from gateway.runtime import quirks, steps
-from gateway.runtime.affine import chain_of
-from gateway.runtime.gotext import go_text
-from gateway.runtime.single import shortest, shortest_all
-from gateway.runtime.steps import Step
-from gateway.runtime.towire import to_wire
+from gateway.runtime.transform import quirks, steps
+from gateway.runtime.transform.affine import chain_of
+from gateway.runtime.transform.gotext import go_text
+from gateway.runtime.transform.single import shortest, shortest_all
+from gateway.runtime.transform.steps import Step
+from gateway.runtime.transform.towire import to_wire
 
 __all__ = ["ASSERTION", "Transform", "check_transform", "compile_transform", "to_wire"]
 

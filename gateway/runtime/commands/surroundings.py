@@ -7,7 +7,7 @@ from gateway.model.contracts import Clock, Lanes, Publish, Registry, State, Stor
 from gateway.model.errors import StoreFailed
 from gateway.model.profile import Compat
 from gateway.model.reading import Message
-from gateway.runtime.twin import TwinStore
+from gateway.runtime.twin.store import TwinStore
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.model.plan import Plan
-from gateway.runtime.polling import Polling
-from gateway.runtime.schedule import Timer
+from gateway.runtime.lanes.polling import Polling
+from gateway.runtime.lanes.schedule import Timer
 
 
 @dataclass(slots=True, eq=False)

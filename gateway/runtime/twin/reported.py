@@ -7,8 +7,8 @@ from typing import Any
 from gateway.model.extensions import extensions
 from gateway.model.profile import DeviceProfile, DeviceResource
 from gateway.model.reading import GOOD, STALE, Quality
-from gateway.runtime.lastvalues import NEVER, Cell, is_stale
-from gateway.runtime.tolerance import same
+from gateway.runtime.commands.tolerance import same
+from gateway.runtime.twin.lastvalues import NEVER, Cell, is_stale
 
 
 @dataclass(slots=True, eq=False)

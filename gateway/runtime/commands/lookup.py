@@ -11,9 +11,9 @@ from gateway.model.near import nearest
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat, DeviceCommand, DeviceProfile, DeviceResource
 from gateway.model.reading import Source
+from gateway.runtime.commands.tolerance import same_of
 from gateway.runtime.sources import select
-from gateway.runtime.tolerance import same_of
-from gateway.runtime.transform import to_wire
+from gateway.runtime.transform.compiled import to_wire
 
 MAX_RESOURCES = 12800
 """EdgeX's MaxCmdOps: resources of one read."""

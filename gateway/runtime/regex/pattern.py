@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gateway.runtime.posix import BadPattern, Choice, Edge, Node, One, Parser, Repeat, Row, Test
+from gateway.runtime.regex.posix import BadPattern, Choice, Edge, Node, One, Parser, Repeat, Row, Test
 
 MAX_LENGTH = 1000
 """Characters of an expression."""

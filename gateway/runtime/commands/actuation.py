@@ -8,8 +8,8 @@ from gateway.model.command import Outcome
 from gateway.model.contracts import Devices
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.reading import Event, Source
-from gateway.runtime.ledger import plain
-from gateway.runtime.lookup import Wanted
+from gateway.runtime.commands.ledger import plain
+from gateway.runtime.commands.lookup import Wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from gateway.model.extensions import extensions
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import DeviceResource
 from gateway.model.reading import Event, Message
-from gateway.runtime.lookup import equals
-from gateway.runtime.surroundings import Surroundings
-from gateway.runtime.target import APPLIED, DRIFTED, PENDING, REJECTED, SUPERSEDED, Target
+from gateway.runtime.commands.lookup import equals
+from gateway.runtime.commands.surroundings import Surroundings
+from gateway.runtime.commands.target import APPLIED, DRIFTED, PENDING, REJECTED, SUPERSEDED, Target
 
 TABLE = "desired"
 LOOK_S = 30.0

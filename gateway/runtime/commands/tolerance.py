@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.model.extensions import extensions
 from gateway.model.profile import DeviceResource, ValueType
-from gateway.runtime.single import single
+from gateway.runtime.transform.single import single
 
 
 def same(one: Any, other: Any, within: float = 0.0) -> bool:

@@ -20,7 +20,7 @@ from gateway.model.profile import DeviceProfile
 ENDINGS = (".yaml", ".yml", ".json")
 OWN = "api"
 """Sub-folder for what the API made; it wins over the same name elsewhere."""
-LIBRARY = Path(__file__).parents[2] / "profiles"
+LIBRARY = Path(__file__).parents[3] / "profiles"
 """Beside our packages. Not found by import: a folder of that name where somebody calls `python -m gateway` would be
 taken for a part of it."""
 _DEVICE_LIST = re.compile(rb"^\s*(\[|deviceList\s*:)", re.MULTILINE)

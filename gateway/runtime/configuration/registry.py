@@ -13,10 +13,15 @@ from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem, StoreFailed
 from gateway.model.plan import Facts, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
-from gateway.runtime.edit import changes
-from gateway.runtime.files import Contents, Folders
-from gateway.runtime.planning import Planner, missing_profiles, shared_connections, unused_profile_problems
-from gateway.runtime.stamps import Stamps
+from gateway.runtime.configuration.edit import changes
+from gateway.runtime.configuration.files import Contents, Folders
+from gateway.runtime.configuration.planning import (
+    Planner,
+    missing_profiles,
+    shared_connections,
+    unused_profile_problems,
+)
+from gateway.runtime.configuration.stamps import Stamps
 
 FACTS = "facts"
 """Table of what was learned, by device."""

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from gateway.model.errors import CommandRejected
 from gateway.model.profile import INTEGER_RANGE, ValueType
-from gateway.runtime.gotext import go_text
+from gateway.runtime.transform.gotext import go_text
 
 _BOOLS = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),

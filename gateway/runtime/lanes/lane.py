@@ -13,10 +13,10 @@ from gateway.model.health import FlowReport, LaneReport
 from gateway.model.plan import Connection, Plan
 from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
 from gateway.runtime.clock import backoff
-from gateway.runtime.polling import Polling, all_bad
-from gateway.runtime.schedule import EARLY_S, Wheel
-from gateway.runtime.unit import Unit, Units
-from gateway.runtime.wire import FIRST_S, LONGEST_S, Wire, time_of_day
+from gateway.runtime.lanes.polling import Polling, all_bad
+from gateway.runtime.lanes.schedule import EARLY_S, Wheel
+from gateway.runtime.lanes.unit import Unit, Units
+from gateway.runtime.lanes.wire import FIRST_S, LONGEST_S, Wire, time_of_day
 
 IN_A_ROW = 4
 """Commands after which one due poll goes."""

@@ -6,9 +6,9 @@ from gateway.model.health import FlowReport
 from gateway.model.plan import Poll
 from gateway.model.profile import Compat
 from gateway.model.reading import Event, Quality, Source
-from gateway.runtime.change import Change, change_of
-from gateway.runtime.measure import Pace
-from gateway.runtime.transform import Transform, compile_transform
+from gateway.runtime.lanes.change import Change, change_of
+from gateway.runtime.lanes.measure import Pace
+from gateway.runtime.transform.compiled import Transform, compile_transform
 
 
 class Polling:

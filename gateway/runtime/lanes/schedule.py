@@ -13,7 +13,7 @@ from gateway.model.duration import parse_duration
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import Plan, Poll
 from gateway.model.reading import Source
-from gateway.runtime.posix import BadPattern
+from gateway.runtime.regex.posix import BadPattern
 from gateway.runtime.sources import select_among
 
 SLOT_S = 0.1

@@ -1,0 +1,1 @@
+"""Commands down: checked, recorded, written, read back; desired values reconciled."""

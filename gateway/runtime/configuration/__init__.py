@@ -1,0 +1,1 @@
+"""Configuration in: files and API through one registry, planned whole, applied or refused."""

@@ -1,0 +1,1 @@
+"""Connections and their owners: polls, commands, schedule, back-off, quarantine."""

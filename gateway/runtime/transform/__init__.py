@@ -1,0 +1,1 @@
+"""Raw values to values as people see them, and back."""
