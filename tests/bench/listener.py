@@ -1,5 +1,7 @@
 """The far end: subscribes to all telemetry and tells, for every line on standard input, what came since the line
-before: events, values, age percentiles in ms, live and historical apart. Ages are exact: one machine, one clock."""
+before: events, values, age percentiles in ms, live and historical apart; of each device how many events with how many
+values, and the stamps of the first and the last; and, where asked, each event's number and stamp. Ages are exact: one
+machine, one clock."""
 
 import json
 import os
@@ -35,7 +37,8 @@ class Listener:
         self._values = self._historical = self._messages = self._bytes = 0
         self._first_arrival = 0
         self._devices: dict[str, int] = {}
-        self._seqs: dict[str, list[int]] = {}
+        self._seqs: dict[str, list[tuple[int, int]]] = {}
+        self._counts: dict[str, int] = {}
 
     def on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         arrival = time.time_ns()
@@ -48,8 +51,9 @@ class Listener:
             self._bytes += len(message.payload)
             seqs = self._seqs.setdefault(device, [])
             for event in telemetry.events:
-                seqs.append(event.seq)
+                seqs.append((event.seq, event.ts))
                 self._values += len(event.v)
+                self._counts[device] = self._counts.get(device, 0) + len(event.v)
                 if telemetry.historical:
                     self._historical += 1
                 else:
@@ -58,7 +62,7 @@ class Listener:
     def report(self, with_seqs: bool) -> dict[str, object]:
         with self._lock:
             ages = sorted(self._ages)
-            found = {
+            found: dict[str, object] = {
                 "live": len(ages),
                 "historical": self._historical,
                 "values": self._values,
@@ -70,11 +74,19 @@ class Listener:
                 "first_arrival": self._first_arrival,
                 "last_device": max(self._devices.values(), default=0),
                 "devices": len(self._devices),
+                "polls": {
+                    device: [len(seqs), self._counts[device], *_ends(seqs)] for device, seqs in self._seqs.items()
+                },
             }
             if with_seqs:
                 found["seqs"] = self._seqs
             self._clear()
         return found
+
+
+def _ends(seqs: list[tuple[int, int]]) -> tuple[int, int]:
+    stamps = [stamp for _, stamp in seqs]
+    return min(stamps), max(stamps)
 
 
 def percentile(ordered: list[float], share: float) -> float | None:

@@ -1,9 +1,12 @@
 """The broker is away for 20 s, and in a second run the gateway is killed meanwhile: what comes back, and when."""
 
 import signal
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,13 @@ from tests.bench.rig import Broker, FarEnd, Figure, broker, devices, far_end, ga
 
 AWAY_S = 20.0
 COUNT = 20
+PERIOD_S = 1.0
 COMMIT_S = 0.5
+JITTER_S = 0.1
+"""How far a stamp may be from its poll's turn."""
+
+Seqs = dict[str, dict[int, int]]
+"""By device, the number and the stamp (ns) of each event that came, however often."""
 
 
 def cloud() -> Iterator[Figure]:
@@ -20,10 +29,11 @@ def cloud() -> Iterator[Figure]:
     with devices(COUNT) as ports, tempfile.TemporaryDirectory() as folder, broker() as middle:
         settings = gateway_folder(Path(folder), ports, middle.port)
         with far_end(middle.port) as end:
+            seqs: Seqs = {}
             with gateway(settings):
-                back, lost = _away(middle, end, lambda: time.sleep(AWAY_S), expected=AWAY_S)
+                back = _away(middle, end, seqs)
             yield Figure("cloud.outage.back_after_s", back, "s", conditions + "; live value after the broker's return")
-            yield Figure("cloud.outage.lost", lost, "events", conditions)
+            yield Figure("cloud.outage.lost", _missing(seqs), "events", conditions)
     with devices(COUNT) as ports, tempfile.TemporaryDirectory() as folder, broker() as middle:
         settings = gateway_folder(Path(folder), ports, middle.port)
         with far_end(middle.port) as end:
@@ -32,72 +42,82 @@ def cloud() -> Iterator[Figure]:
             )
 
 
-def _away(middle: Broker, end: FarEnd, meanwhile: Any, expected: float) -> tuple[float, float]:
+def _away(middle: Broker, end: FarEnd, seqs: Seqs) -> float:
+    """Seconds from the broker's return to the first live value."""
     time.sleep(5)
-    seqs: dict[str, list[int]] = {}
     _gather(end, seqs)
     middle.stop()
-    meanwhile()
+    time.sleep(AWAY_S)
     _gather(end, seqs)
     middle.start()
-    returned = time.time_ns()
-    back = _first_live(end, seqs, returned)
+    back = _first_live(end, seqs, time.time_ns())
     time.sleep(10)
     _gather(end, seqs)
-    return back, _missing(seqs)
+    return back
 
 
-def _first_live(end: FarEnd, seqs: dict[str, list[int]], since: int) -> float:
+def _first_live(end: FarEnd, seqs: Seqs, since: int) -> float:
     while time.time_ns() - since < 60e9:
         came = _gather(end, seqs)
         if came["live"]:
-            return (came["first_arrival"] - since) / 1e9
+            return float(came["first_arrival"] - since) / 1e9
         time.sleep(0.1)
     return 60.0
 
 
-def _gather(end: FarEnd, seqs: dict[str, list[int]]) -> dict[str, Any]:
+def _gather(end: FarEnd, seqs: Seqs) -> dict[str, Any]:
     came = end.ask(seqs=True)
-    for device, numbers in came["seqs"].items():
-        seqs.setdefault(device, []).extend(numbers)
+    for device, events in came["seqs"].items():
+        seqs.setdefault(device, {}).update(events)
     return came
 
 
-def _missing(seqs: dict[str, list[int]]) -> float:
-    """Offsets between the lowest and the highest that came, of all devices together, that never came. Every offset of
-    the journal is an event of one of the devices (commands and alarms are not sent as telemetry and none is made)."""
-    came = {number for numbers in seqs.values() for number in numbers}
-    return float(max(came) - min(came) + 1 - len(came)) if came else float("nan")
+def _missing(seqs: Seqs, upto: float | None = None) -> float:
+    """Polls that were due between a device's first and last event, or `upto` (ns), and that did not come: never made,
+    or made and lost. A device of which nothing came is no measurement."""
+    if len(seqs) < COUNT:
+        raise ValueError(f"only {len(seqs)} of {COUNT} devices came at all")
+    missing = 0
+    for events in seqs.values():
+        stamps = sorted(events.values())
+        if upto is not None:
+            stamps = [stamp for stamp in stamps if stamp < upto]
+            missing += int((upto - stamps[-1]) / 1e9 / PERIOD_S - JITTER_S)
+        gaps = [(after - before) / 1e9 / PERIOD_S for before, after in pairwise(stamps)]
+        missing += sum(max(0, round(gap) - 1) for gap in gaps)  # below a period: read besides the polls
+    return float(missing)
 
 
 def _killed(settings: Path, middle: Broker, end: FarEnd) -> float:
-    """Polls that should have come in all and did not, less those within the commit interval and while it was dead."""
-    seqs: dict[str, list[int]] = {}
+    """Polls made longer than the commit interval before the kill, and all that were on disk, less what came."""
+    seqs: Seqs = {}
     with gateway(settings) as ours:
         time.sleep(5)
         _gather(end, seqs)
         middle.stop()
         time.sleep(AWAY_S / 2)
+        killed = time.time_ns()
         ours.send_signal(signal.SIGKILL)
         ours.wait()
-    before = _on_disk(settings)
+    kept = _on_disk(settings)
     with gateway(settings):
         time.sleep(AWAY_S / 2)
         middle.start()
         time.sleep(15)
         _gather(end, seqs)
-    came = {number for numbers in seqs.values() for number in numbers}
+    came = {number for events in seqs.values() for number in events}
     lowest = min(came)
-    return float(sum(1 for offset in before if offset >= lowest and offset not in came))
+    forgotten = sum(lowest <= offset and offset not in came for offset in kept)
+    return max(_missing(seqs, killed - COMMIT_S * 1e9), float(forgotten))
 
 
 def _on_disk(settings: Path) -> list[int]:
-    """Offsets of the events that survived the kill. What was not committed is at most the commit interval old."""
-    import sqlite3
-
+    """Offsets of the events that survived the kill."""
+    paths = sorted((settings.parent / "data").glob("**/journal-*.db"))
+    if not paths:
+        raise FileNotFoundError(f"no journal under {settings.parent}")
     offsets: list[int] = []
-    for path in sorted((settings.parent / "data").glob("**/journal*.db")):
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-            offsets += [row[0] for row in db.execute("SELECT offset FROM records")]
-        db.close()
+    for path in paths:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            offsets += [row[0] for row in db.execute("SELECT offset FROM records WHERE source > 0")]
     return offsets
