@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.peers import need
-
 ROOT = Path(__file__).parents[3]
 HEAD = "import asyncio, socket, threading, time, warnings\nfrom tests.support.peers import need\nkept = []\n"
 
@@ -61,4 +59,3 @@ def test_a_missing_peer_is_a_counted_skip_and_a_failure_on_ci(tmp_path: Path) ->
     told = outcome(tmp_path, body, CI="true")
     assert "1 failed" in told
     assert "no-such-program is not installed (packages.txt" in told
-    assert Path(need("python3")).exists()
