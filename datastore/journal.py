@@ -5,7 +5,7 @@ import asyncio
 import functools
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -251,6 +251,11 @@ class Journal:
         """This consumer is no more; nothing is kept for it."""
         self._cursors.pop(consumer, None)
         self._dirty.set()
+
+    def forget_all_but(self, consumers: Collection[str]) -> None:
+        """Who left gateway.yaml holds nothing back; should he return, he gets all that is kept then."""
+        for consumer in self._cursors.keys() - set(consumers):
+            self.forget(consumer)
 
     def _cursor(self, consumer: str) -> Unacknowledged:
         cursor = self._cursors.get(consumer)

@@ -216,6 +216,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         identity = Identity(own.name, version("southgate"), session, event_id)
         clouds.append(MqttCloud(settings.cloud.mqtt, identity, twins, commands, state, clock))
     twins.listeners.extend(cloud.state_changed for cloud in clouds)
+    journal.forget_all_but([cloud.name for cloud in clouds])
     return House(
         settings=settings,
         clock=clock,

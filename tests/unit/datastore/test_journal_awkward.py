@@ -165,3 +165,17 @@ async def test_large_and_strange_values_come_back(tmp_path: Path, clock: MovingC
         (found,) = (await store.events(Selection()))[0]
         assert found.values == values
         assert list(map(type, found.values)) == list(map(type, values))
+
+
+async def test_a_consumer_that_left_the_settings_holds_nothing_back(tmp_path: Path, clock: MovingClock) -> None:
+    async with journal(tmp_path, clock) as store:
+        assert store.pending("mqtt") == []
+        assert store.pending("gone") == []
+        store.append([event(source("d", ["R"]), 1, [1])])
+        await store.commit()
+        store.forget_all_but(["mqtt"])
+        await store.commit()
+        assert store.pending("mqtt") == [(store.head, store.head)]
+    async with journal(tmp_path, clock) as store:
+        assert store.report().records == 1
+        assert store.pending("mqtt") == [(store.head, store.head)]
