@@ -2,7 +2,7 @@
 
 An Event is only remembered when it comes (`Slot.take`); who wants to look pays for unfolding it into cells."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -68,20 +68,18 @@ class Row:
     """The value before it went bad, or `value`."""
 
 
-class Slot:
-    """One source: its last Event, and cells made of it when somebody looks."""
+class View:
+    """Cells of some resources of a source, brought up to date only when somebody looks."""
 
-    __slots__ = ("_before", "_cells", "_pending", "good", "heard", "last", "source")
+    __slots__ = ("_before", "_cells", "_heard", "_indexes", "_pending", "names")
 
-    def __init__(self, source: Source, cells: list[Cell] | None = None) -> None:
-        self.source = source
-        self.last: Event | None = None
-        self.heard = NEVER
-        self.good = NEVER
-        """Monotonic time of the last Event with a value that was not bad."""
+    def __init__(self, source: Source, indexes: tuple[int, ...], cells: list[Cell] | None = None) -> None:
+        self.names = tuple(source.names[index] for index in indexes)
+        self._indexes = indexes
+        self._cells = cells
+        self._heard = NEVER
         self._pending: Event | None = None
         self._before: Event | None = None
-        self._cells = cells
 
     def take(self, event: Event, heard: float) -> None:
         """Remembers an Event; unfolds the one before only when it holds values that this one does not replace."""
@@ -91,39 +89,61 @@ class Slot:
         ):
             self.cells()
             pending = None
-        self._before, self._pending, self.last, self.heard = pending, event, event, heard
-        if quality is None or len(quality) < len(event.values) or any(q.level != "bad" for q in quality.values()):
-            self.good = heard
+        self._before, self._pending, self._heard = pending, event, heard
         if event.which is not None:
             self.cells()
 
     def cells(self) -> list[Cell]:
-        """One per resource of the source, up to date."""
+        """One per name, up to date."""
         if self._cells is None:
-            self._cells = [Cell() for _ in self.source.resources]
-        event, before = self._pending, self._before
-        if event is None:
-            return self._cells
-        if before is not None:
-            self._unfold(before, self._cells)
-        self._unfold(event, self._cells)
+            self._cells = [Cell() for _ in self._indexes]
+        for event in (self._before, self._pending):
+            if event is not None:
+                self._unfold(event, self._cells)
         self._pending = self._before = None
         return self._cells
 
     def _unfold(self, event: Event, cells: list[Cell]) -> None:
-        indexes = range(len(cells)) if event.which is None else event.which
         quality, times = event.quality or {}, event.times or {}
-        for position, index in enumerate(indexes):
-            cells[index].take(
-                event.values[position], times.get(position, event.origin), quality.get(position, GOOD), self.heard
-            )
+        at = None if event.which is None else {index: position for position, index in enumerate(event.which)}
+        for cell, index in zip(cells, self._indexes, strict=True):
+            position = index if at is None else at.get(index)
+            if position is not None:
+                origin = times.get(position, event.origin)
+                cell.take(event.values[position], origin, quality.get(position, GOOD), self._heard)
 
 
-def newest(slots: Iterable[Slot], spare: Mapping[str, Cell]) -> dict[str, Cell]:
-    """Per resource the cell that was heard last; `spare` holds what no slot has."""
+class Slot:
+    """One source: its last Event, and what of it people and the cloud look at."""
+
+    __slots__ = ("all", "good", "heard", "last", "reported")
+
+    def __init__(self, source: Source, reported: Container[str] = ()) -> None:
+        """`reported`: names of resources in the twin; the cloud looks at these every second, at the others never."""
+        self.last: Event | None = None
+        self.heard = NEVER
+        self.good = NEVER
+        """Monotonic time of the last Event with a value that was not bad."""
+        self.all = View(source, tuple(range(len(source.names))))
+        some = tuple(index for index, name in enumerate(source.names) if name in reported)
+        self.reported = self.all if len(some) == len(source.names) else View(source, some) if some else None
+
+    def take(self, event: Event, heard: float) -> None:
+        """Remembers an Event."""
+        quality = event.quality
+        self.last, self.heard = event, heard
+        if quality is None or len(quality) < len(event.values) or any(q.level != "bad" for q in quality.values()):
+            self.good = heard
+        self.all.take(event, heard)
+        if self.reported is not None and self.reported is not self.all:
+            self.reported.take(event, heard)
+
+
+def newest(views: Iterable[View], spare: Mapping[str, Cell]) -> dict[str, Cell]:
+    """Per resource the cell that was heard last; `spare` holds what no view has."""
     found = dict(spare)
-    for slot in slots:
-        for name, cell in zip(slot.source.names, slot.cells(), strict=True):
+    for view in views:
+        for name, cell in zip(view.names, view.cells(), strict=True):
             if cell.heard == NEVER:
                 continue
             other = found.get(name)

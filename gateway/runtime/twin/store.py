@@ -14,7 +14,7 @@ from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.reading import Batch, Event, Source
 from gateway.runtime.twin.flow import Judgement, judge
-from gateway.runtime.twin.lastvalues import NEVER, Cell, Row, Slot, newest, periods, row
+from gateway.runtime.twin.lastvalues import NEVER, Cell, Row, Slot, View, newest, periods, row
 from gateway.runtime.twin.reported import Reported
 
 TABLE = "twins"
@@ -51,11 +51,24 @@ class _Twin:
         return source in self.polled or self.planned.sources.get(source.name) is source
 
     def cells(self) -> dict[str, Cell]:
-        slots = sorted(self.slots.values(), key=lambda slot: slot.heard)
-        return {n: c for n, c in newest(slots, self.spare).items() if n in self.reported.known}
+        return {n: c for n, c in newest(self._views(), self.spare).items() if n in self.reported.known}
+
+    def reported_cells(self) -> dict[str, Cell]:
+        """Of what is in the twin: the rest stays folded."""
+        names = self.reported.names
+        if not names:
+            return {}
+        spare = {n: c for n, c in self.spare.items() if n in names}
+        return newest([slot.reported for slot in self._by_age() if slot.reported is not None], spare)
 
     def put_aside(self) -> dict[str, Cell]:
-        return newest(self.slots.values(), self.spare)
+        return newest(self._views(), self.spare)
+
+    def _views(self) -> list[View]:
+        return [slot.all for slot in self._by_age()]
+
+    def _by_age(self) -> list[Slot]:
+        return sorted(self.slots.values(), key=lambda slot: slot.heard)
 
 
 class TwinStore:
@@ -102,12 +115,12 @@ class TwinStore:
         if twin is None:
             return
         if twin.owns(source):
-            slot = twin.slots[source] = self._slots[source] = Slot(source)
+            slot = twin.slots[source] = self._slots[source] = Slot(source, twin.reported.names)
             slot.take(event, heard)
             return
-        slot = Slot(source, [twin.spare.setdefault(name, Cell()) for name in source.names])
-        slot.take(event, heard)
-        slot.cells()
+        view = View(source, tuple(range(len(source.names))), [twin.spare.setdefault(n, Cell()) for n in source.names])
+        view.take(event, heard)
+        view.cells()
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -229,9 +242,7 @@ class TwinStore:
     def _fresh(self, device: str) -> _Twin | None:
         twin = self._find(device)
         if twin is not None:
-            wanted = twin.reported.names
-            cells = {name: cell for name, cell in twin.cells().items() if name in wanted} if wanted else {}
-            twin.reported.refresh(cells, twin.periods, self._clock.monotonic(), self._clock.now())
+            twin.reported.refresh(twin.reported_cells(), twin.periods, self._clock.monotonic(), self._clock.now())
         return twin
 
     def _judge(self, device: str, twin: _Twin) -> DeviceState:
