@@ -73,7 +73,7 @@ def slow() -> Iterator[Figure]:
     yield Figure("modbus.slow.age_p99_ms", window.came["age_p99_ms"], "ms", conditions)
 
 
-LADDER = (200, 300, 360, 420, 480, 540, 600)
+LADDER = (300, 360, 420, 480, 540)
 """Devices of 1,000 registers each second, as the published benches of others have it."""
 LAG_WINDOW_S = 65.0
 """The gateway's own figure of loop lag covers its last minute: the start must be over."""

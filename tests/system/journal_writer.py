@@ -24,7 +24,7 @@ COMMIT = "20ms"
 
 async def live(folder: Path, life: int, out: int) -> None:
     """Appends until killed; tells each offset only after it was given, as a cloud would have seen it."""
-    journal = Journal(folder, JournalSettings(commit=COMMIT, max_bytes="20MB", max_age="36500d"), SystemClock())
+    journal = Journal(folder, JournalSettings(commit=COMMIT, max_bytes="1GB", max_age="36500d"), SystemClock())
     await journal.open()
     run = asyncio.create_task(journal.run())
     of = [journal.number(source(f"d{n}", [f"R{k}" for k in range(20)])) for n in range(5)]

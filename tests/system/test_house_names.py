@@ -79,6 +79,7 @@ async def test_no_payload_writes_or_breaks_anything(tmp_path: Path) -> None:
     async with _served(tmp_path) as (world, cloud, gateway):
         await gateway.until_state(DEVICE, "online")
         world.set(DEVICE, "Plain", 42)
+        await gateway.until_value(DEVICE, "Plain", 42)
         for payload in PAYLOADS:
             for rest in ("cmd/Plain", "cmd/None", "cmd/%zz", "read", "twin/desired", "twin/get"):
                 await cloud.publish(gateway.topic(ENCODED_DEVICE, rest), payload)

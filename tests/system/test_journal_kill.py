@@ -32,7 +32,7 @@ def lives(folder: Path, kills: int, seed: int) -> list[dict[str, Any]]:
 async def kept(folder: Path, clock: MovingClock) -> dict[int, object]:
     """What a fresh start finds: offset → what identifies the content."""
     found: dict[int, object] = {}
-    async with journal(folder, clock, max_bytes="20MB", max_age="36500d") as store:
+    async with journal(folder, clock, max_bytes="1GB", max_age="36500d") as store:
         assert store.report().moved_aside == ""
         assert store.report().state == "ok"
         after = 0
