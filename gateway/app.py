@@ -30,8 +30,8 @@ from gateway.runtime.bus import Bus
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.commands.road import CommandRoad
 from gateway.runtime.commands.surroundings import Surroundings
-from gateway.runtime.configuration.budget import own_answer_ms
 from gateway.runtime.configuration.files import Folders
+from gateway.runtime.configuration.learning import learn
 from gateway.runtime.configuration.registry import FileRegistry, Keeping
 from gateway.runtime.forwarder import Forwarder, Forwarders
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
@@ -41,13 +41,6 @@ from gateway.runtime.twin.store import TwinStore
 from mappers import Switchboard
 
 log = logging.getLogger(__name__)
-
-LEARN_FIRST_S = 30.0
-LEARN_EVERY_S = 600.0
-"""How often answer times that were learned are written down …"""
-LEARNED_ANEW = 0.25
-LEARNED_ANEW_MS = 5.0
-"""… only when they changed by this share and so much: the device is planned anew with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +74,9 @@ class House:
                     await self.commands.start()
                     wishes = steadily("reconciling", self.commands.desired.run, self.clock)
                     askers = [tasks.create_task(serve(listeners)), tasks.create_task(wishes)]
-                    looks = (self.twins.run, "the twins"), (self._learn, "learning")
-                    base += [tasks.create_task(steadily(name, look, self.clock)) for look, name in looks]
+                    learning = functools.partial(learn, self.registry, self.lanes, self.clock)
+                    looks = ("the twins", self.twins.run), ("learning", learning)
+                    base += [tasks.create_task(steadily(name, look, self.clock)) for name, look in looks]
                     base.append(tasks.create_task(self.forwarders.run()))
                     ready(listeners)
                     await stop.wait()
@@ -110,21 +104,6 @@ class House:
             log.exception("the files were not taken over by our own fault, what ran goes on")
         else:
             log.info("the files were read again: %s", "changes applied" if difference else "nothing changed")
-
-    async def _learn(self) -> None:
-        """Writes down how long devices take to answer, for plans: soon after the start, then now and then."""
-        pause = LEARN_FIRST_S
-        while True:
-            await self.clock.sleep(pause)
-            pause = LEARN_EVERY_S
-            for flow in self.lanes.flows():
-                planned = self.registry.planned.get(flow.device)
-                answer_ms = own_answer_ms(planned, flow) if planned else None
-                if planned is None or answer_ms is None:
-                    continue
-                known = planned.facts.get("answer_ms")
-                if known is None or abs(known - answer_ms) > max(LEARNED_ANEW * known, LEARNED_ANEW_MS):
-                    await self.registry.learned(flow.device, {**planned.facts, "answer_ms": round(answer_ms, 2)})
 
     def _parts(self) -> Parts:
         return Parts(

@@ -8,7 +8,7 @@ from gateway.model.device import AutoEvent, Device
 from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
 
-Facts = Mapping[str, Any]
+Facts = dict[str, Any]
 """What was learned about one device (JSON-able): its answer time, later holes and block limits. An input of plans."""
 
 
@@ -80,3 +80,4 @@ class PlannedDevice:
     """Every deviceCommand and deviceResource by name (the command wins where both have the name)."""
     polls: tuple[Poll, ...] = ()
     facts: Facts = field(default_factory=dict)
+    """Kept up to date while the device runs, as long as its requests stay the same with them."""

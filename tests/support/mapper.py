@@ -123,7 +123,8 @@ class ScriptedProtocol:
                 if resource.attributes.get("impossible"):
                     raise ConfigError(f"{resource.name} cannot be read")
         self.plans += 1
-        names = ", ".join(name for source in sources for name in source.names)
+        holes = facts.get("holes", ())
+        names = ", ".join(name for source in sources for name in source.names if name not in holes)
         request = Request(f"ask for {names}", names.encode(), len(names), len(names))
         return ScriptedPlan(device.name, int(device.protocols[KEY].get("Unit", 1)), tuple(sources), (request,))
 

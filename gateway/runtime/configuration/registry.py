@@ -22,11 +22,10 @@ from gateway.runtime.configuration.planning import (
     unused_profile_problems,
 )
 from gateway.runtime.configuration.stamps import Stamps
+from gateway.runtime.turns import Turns
 
 FACTS = "facts"
 """Table of what was learned, by device."""
-AT_A_TIME = 5
-"""Devices planned before the loop gets its turn: polls go on while hundreds are planned."""
 
 log = logging.getLogger(__name__)
 
@@ -127,17 +126,26 @@ class FileRegistry:
                 raise
             return difference
 
-    async def learned(self, device: str, facts: Facts) -> None:
-        """Facts found out about a device are kept, and it is planned again with them; the others miss no poll."""
+    async def learned(self, found: Mapping[str, Facts]) -> None:
+        """Facts found out about devices, by name, are kept. A device is planned anew where they change what is asked of
+        it; the others miss no poll."""
         async with self._turn:
-            self._facts[device] = facts
-            await self._put_facts(device, facts)
-            old = self._set.planned.get(device)
-            if old is None:
-                return
-            planned, _ = self._planner.plan(old.device, old.profile, facts)
-            self._doubts[planned] = self._doubts.pop(old, [])
-            await self._put_in_force(replace(self._set, planned={**self._set.planned, device: planned}))
+            self._facts |= found
+            await self._put_facts(found)
+            turns, anew = Turns(self._keeping.clock), {}
+            for name, facts in found.items():
+                old = self._set.planned.get(name)
+                if old is None:
+                    continue
+                new, _ = self._planner.plan(old.device, old.profile, facts)
+                if _questions(new) == _questions(old):
+                    old.facts.update(facts)
+                else:
+                    anew[name] = new
+                    self._doubts[new] = self._doubts.pop(old, [])
+                await turns.give()
+            if anew:
+                await self._put_in_force(replace(self._set, planned={**self._set.planned, **anew}))
 
     # ------------------------------------------------------------------------------------------------------ checking
 
@@ -147,16 +155,16 @@ class FileRegistry:
         missing = missing_profiles(wanted)
         problems += [_of_device(contents, name, problem) for name, problem in missing.items()]
         planned: dict[str, PlannedDevice] = {}
-        for count, device in enumerate(wanted.devices.values()):
+        turns = Turns(self._keeping.clock)
+        for device in wanted.devices.values():
             profile = wanted.profiles.get(device.profile_name)
             if profile is None:
                 continue
-            if count % AT_A_TIME == AT_A_TIME - 1:
-                await asyncio.sleep(0)
             try:
                 problems += self._take(planned, device, profile, contents)
             except ConfigError as error:
                 problems += [_of_device(contents, device.name, problem, profile) for problem in error.problems]
+            await turns.give()
         problems += shared_connections(planned)
         problems += self._unused(wanted, contents)
         if any(problem.severity == "error" for problem in problems):
@@ -200,9 +208,9 @@ class FileRegistry:
             if problem not in told:
                 log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
         await self._stamps.note(new.configuration, difference, self._shipped)
-        for device in difference.removed_devices:
-            if self._facts.pop(device, None) is not None:
-                await self._put_facts(device, None)
+        forgotten = [device for device in difference.removed_devices if self._facts.pop(device, None) is not None]
+        if forgotten:
+            await self._forget_facts(forgotten)
 
     async def _put_in_force(self, new: _Set) -> None:
         """The set is current before its lanes run: their first values already find it. On failure the old one is
@@ -215,14 +223,21 @@ class FileRegistry:
             await self._keeping.lanes.apply(old.planned)
             raise
 
-    async def _put_facts(self, device: str, facts: Facts | None) -> None:
+    async def _put_facts(self, found: Mapping[str, Facts]) -> None:
         try:
-            if facts is None:
-                await self._keeping.state.remove(FACTS, [device])
-            else:
-                await self._keeping.state.put(FACTS, {device: dict(facts)})
+            await self._keeping.state.put(FACTS, found)
         except StoreFailed as error:
-            log.error("What was learned about %s cannot be written: %s", device, error)
+            log.error("What was learned about %s cannot be written: %s", ", ".join(found), error)
+
+    async def _forget_facts(self, devices: list[str]) -> None:
+        try:
+            await self._keeping.state.remove(FACTS, devices)
+        except StoreFailed as error:
+            log.error("What was learned about %s cannot be removed: %s", ", ".join(devices), error)
+
+
+def _questions(device: PlannedDevice) -> list[list[bytes]]:
+    return [[request.pdu for request in poll.plan.requests] for poll in device.polls]
 
 
 def _same_objects(old: Configuration, new: Configuration) -> Configuration:

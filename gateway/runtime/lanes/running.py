@@ -17,9 +17,10 @@ from gateway.model.profile import Compat
 from gateway.model.reading import Event, Source
 from gateway.runtime.lanes.lane import Lane
 from gateway.runtime.lanes.polling import Polling
-from gateway.runtime.lanes.schedule import Beat, Phases, Wheel
+from gateway.runtime.lanes.schedule import Beat, Phases, Wheel, work_of
 from gateway.runtime.steady import steadily
 from gateway.runtime.transform.compiled import ASSERTION, compile_transform, to_wire
+from gateway.runtime.turns import Turns
 
 
 @dataclass(slots=True, eq=False)
@@ -78,9 +79,11 @@ class RunningLanes:
             for name in [n for n, d in self._devices.items() if wanted.get(n) is not d.planned]:
                 self._remove(name)
             await self._close_unused(wanted)
+            turns = Turns(self._clock)
             for name, device in wanted.items():
                 if name not in self._devices:
                     self._add(device)
+                    await turns.give()
 
     def _remove(self, name: str) -> None:
         device = self._devices.pop(name)
@@ -115,7 +118,7 @@ class RunningLanes:
         probe = _probe(planned, protocol) if polls else None
         unit = polls[0].poll.plan.unit if polls else planned.device.name
         lane.add(planned.device.name, unit, polls, probe)
-        beats = [Beat(self._wheel, self._clock, self._phases, p.poll.interval, p.due) for p in polls]
+        beats = [Beat(self._wheel, self._clock, self._phases, p.poll.interval, work_of(p.poll), p.due) for p in polls]
         self._devices[planned.device.name] = _Device(planned, protocol, lane, compat, beats)
 
     def _lane(self, connection: Connection, protocol: DeviceProtocol[Any]) -> Lane:

@@ -20,11 +20,13 @@ SLOT_S = 0.1
 """Polls start on this grid: at most ten wake-ups a second for any number of devices …"""
 MAX_SLOTS = 600
 """… and slow polls are spread over at most a minute."""
-CROWD = 10
-"""Polls more often than once a second start together until they are so many; then more slots are opened within their
-interval, up to ten, so that hundreds of fast polls do not make the loop late in one burst …"""
+CROWD = 1500
+"""A slot with so much work holds the loop for some milliseconds: when every slot has it, more are opened half way
+between them …"""
 NARROWEST_S = 0.005
 """… no closer than this."""
+POLL_WORK = 50
+"""What a poll costs besides its values, in values."""
 EARLY_S = 0.002
 """Event loops may wake that much too soon; due is due."""
 
@@ -129,39 +131,62 @@ class Wheel:
                 call()
 
 
+class _Slots:
+    """Phases of one interval and the work at each, in values."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._apart = min(interval, SLOT_S)
+        count = max(1, min(MAX_SLOTS, int(interval / SLOT_S + 1e-9)))
+        self.phases = [slot * self._apart for slot in range(count)]
+        self.work = [0] * count
+
+    def least(self) -> int:
+        """The slot for one more poll."""
+        if min(self.work) >= CROWD and self._apart / 2 >= NARROWEST_S:
+            self._apart /= 2
+            between = [phase + self._apart for phase in self.phases if phase + self._apart < self._interval]
+            self.phases += between
+            self.work += [0] * len(between)
+        return self.work.index(min(self.work))
+
+
 class Phases:
-    """Gives polls of one interval different phases on the grid."""
+    """Gives polls of one interval different phases: the least used slot of the grid, and of a finer one in a crowd."""
 
     def __init__(self) -> None:
-        self._used: dict[float, list[int]] = {}
+        self._of: dict[float, _Slots] = {}
 
-    def take(self, interval: float) -> tuple[int, float]:
-        """A slot of this interval and its phase in seconds: the least used one on the grid; below a second the first
-        that is not crowded."""
-        coarse = int(interval / SLOT_S + 1e-9)
-        fine = interval < 10 * SLOT_S
-        count = max(1, min(10, int(interval / NARROWEST_S))) if fine else min(MAX_SLOTS, coarse)
-        used = self._used.setdefault(interval, [0] * count)
-        roomy = (slot for slot, polls in enumerate(used) if fine and polls < CROWD)
-        slot = next(roomy, used.index(min(used)))
-        used[slot] += 1
-        return slot, slot * (interval / count if fine else SLOT_S)
+    def take(self, interval: float, work: int) -> tuple[int, float]:
+        """A slot of this interval and its phase in seconds."""
+        slots = self._of.setdefault(interval, _Slots(interval))
+        slot = slots.least()
+        slots.work[slot] += work
+        return slot, slots.phases[slot]
 
-    def give_back(self, interval: float, slot: int) -> None:
-        used = self._used[interval]
-        used[slot] -= 1
-        if not any(used):
-            del self._used[interval]
+    def give_back(self, interval: float, slot: int, work: int) -> None:
+        slots = self._of[interval]
+        slots.work[slot] -= work
+        if not any(slots.work):
+            del self._of[interval]
+
+
+def work_of(poll: Poll) -> int:
+    """What a poll costs, in values."""
+    return POLL_WORK + sum(len(source.resources) for source in poll.sources)
 
 
 class Beat:
     """Calls `due` once at the start and then at a fixed rate, whatever the wall clock does."""
 
-    def __init__(self, wheel: Wheel, clock: Clock, phases: Phases, interval: float, due: Callable[[int], None]) -> None:
-        """`due` is given how many beats were missed since the last one (the machine slept, the loop was blocked)."""
+    def __init__(
+        self, wheel: Wheel, clock: Clock, phases: Phases, interval: float, work: int, due: Callable[[int], None]
+    ) -> None:
+        """`work` is what one beat costs, in values. `due` is given how many beats were missed since the last one (the
+        machine slept, the loop was blocked)."""
         self._wheel, self._clock, self._phases = wheel, clock, phases
-        self._interval, self._due = interval, due
-        self._slot, phase = phases.take(interval)
+        self._interval, self._work, self._due = interval, work, due
+        self._slot, phase = phases.take(interval, work)
         now = clock.monotonic()
         # The second poll comes at the phase, half an interval to one and a half after the first.
         self._count = math.ceil((now + interval / 2 - phase) / interval)
@@ -170,7 +195,7 @@ class Beat:
 
     def stop(self) -> None:
         self._timer.cancel()
-        self._phases.give_back(self._interval, self._slot)
+        self._phases.give_back(self._interval, self._slot, self._work)
 
     def _first(self) -> None:
         self._set()

@@ -7,6 +7,7 @@ import pytest
 from gateway.model.errors import CommandRejected, DeviceError, NotConnected
 from gateway.model.profile import Compat
 from gateway.model.reading import Quality
+from gateway.runtime.lanes.schedule import POLL_WORK
 from gateway.runtime.sources import select
 from tests.support.clock import MovingClock
 from tests.support.mapper import SERVICE
@@ -38,7 +39,7 @@ async def test_apply_touches_only_what_changed(clock: MovingClock) -> None:
         assert [report.connection for report in scene.lanes.lanes()] == ["L", "N49"]
         assert len(scene.lanes._devices) == 3
         assert len(asyncio.all_tasks()) <= 7
-        assert sum(map(sum, scene.lanes._phases._used.values())) == 3
+        assert sum(sum(slots.work) for slots in scene.lanes._phases._of.values()) == 3 * (POLL_WORK + 1)
     assert all(line.open == 0 for line in scene.world.lines.values())
 
 

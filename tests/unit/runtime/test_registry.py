@@ -329,18 +329,24 @@ async def test_the_shipped_library_has_no_stamps(tmp_path: Path, clock: MovingCl
     assert house.registry.stamps("profile", name) == (0, 0)
 
 
-async def test_learned_facts_make_a_new_plan_and_are_kept(house: House, clock: MovingClock) -> None:
+async def test_learned_facts_are_kept_and_make_a_new_plan_only_where_it_asks_something_else(
+    house: House, clock: MovingClock
+) -> None:
     await house.registry.reload()
-    one = house.registry.planned["one"]
-    await house.registry.learned("two", {"answer_ms": 12})
-    assert house.registry.planned["one"] is one
+    before = dict(house.registry.planned)
+    first = before["one"].polls[0].sources[0].names[0]
+    await house.registry.learned({"two": {"answer_ms": 12}, "one": {"holes": [first]}})
+    assert house.registry.planned["two"] is before["two"]
+    assert house.registry.planned["one"] is not before["one"]
+    assert house.lanes.applied[-1]["one"] is house.registry.planned["one"]
     assert house.registry.planned["two"].facts == {"answer_ms": 12}
+    assert house.registry.planned["one"].facts == {"holes": [first]}
     assert not await house.registry.reload()
     again = House(house.devices.parent, clock, house.state)
     await again.registry.reload()
     assert again.registry.planned["two"].facts == {"answer_ms": 12}
     await again.registry.change(lambda c: c.without_device("two"))
-    assert again.state.tables["facts"] == {}
+    assert list(again.state.tables["facts"]) == ["one"]
 
 
 async def test_device_without_a_profile_is_in_force_and_not_planned(house: House) -> None:

@@ -1,0 +1,33 @@
+"""What a device shows while it runs becomes facts for its plans: so far how long it takes to answer."""
+
+from typing import NoReturn
+
+from gateway.model.contracts import Clock, Lanes
+from gateway.runtime.configuration.budget import own_answer_ms
+from gateway.runtime.configuration.registry import FileRegistry
+
+FIRST_S = 30.0
+EVERY_S = 600.0
+"""Answer times are written down soon after the start, then now and then …"""
+ANEW = 0.25
+ANEW_MS = 5.0
+"""… only when they changed by this share and so much."""
+
+
+async def learn(registry: FileRegistry, lanes: Lanes, clock: Clock) -> NoReturn:
+    """Looks now and then, until cancelled."""
+    pause = FIRST_S
+    while True:
+        await clock.sleep(pause)
+        pause = EVERY_S
+        found = {}
+        for flow in lanes.flows():
+            planned = registry.planned.get(flow.device)
+            answer_ms = own_answer_ms(planned, flow) if planned else None
+            if planned is None or answer_ms is None:
+                continue
+            known = planned.facts.get("answer_ms")
+            if known is None or abs(known - answer_ms) > max(ANEW * known, ANEW_MS):
+                found[flow.device] = {**planned.facts, "answer_ms": round(answer_ms, 2)}
+        if found:
+            await registry.learned(found)
