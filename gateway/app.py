@@ -34,6 +34,7 @@ from gateway.runtime.configuration.files import Folders
 from gateway.runtime.configuration.learning import learn
 from gateway.runtime.configuration.registry import FileRegistry, Keeping
 from gateway.runtime.forwarder import Forwarder, Forwarders
+from gateway.runtime.garbage import set_aside
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from gateway.runtime.lanes.running import RunningLanes
 from gateway.runtime.steady import steadily
@@ -75,7 +76,8 @@ class House:
                     wishes = steadily("reconciling", self.commands.desired.run, self.clock)
                     askers = [tasks.create_task(serve(listeners)), tasks.create_task(wishes)]
                     learning = functools.partial(learn, self.registry, self.lanes, self.clock)
-                    looks = ("the twins", self.twins.run), ("learning", learning)
+                    tidying = functools.partial(set_aside, lambda: self.registry.planned, self.clock)
+                    looks = ("the twins", self.twins.run), ("learning", learning), ("setting aside", tidying)
                     base += [tasks.create_task(steadily(name, look, self.clock)) for name, look in looks]
                     base.append(tasks.create_task(self.forwarders.run()))
                     ready(listeners)

@@ -11,7 +11,9 @@ EVERY_S = 600.0
 """Answer times are written down soon after the start, then now and then …"""
 ANEW = 0.25
 ANEW_MS = 5.0
-"""… only when they changed by this share and so much."""
+"""… only when they changed by this share and so much …"""
+LEISURE = 20
+"""… and at ease: planning hundreds of devices at once would make the polls late."""
 
 
 async def learn(registry: FileRegistry, lanes: Lanes, clock: Clock) -> NoReturn:
@@ -20,7 +22,6 @@ async def learn(registry: FileRegistry, lanes: Lanes, clock: Clock) -> NoReturn:
     while True:
         await clock.sleep(pause)
         pause = EVERY_S
-        found = {}
         for flow in lanes.flows():
             planned = registry.planned.get(flow.device)
             answer_ms = own_answer_ms(planned, flow) if planned else None
@@ -28,6 +29,6 @@ async def learn(registry: FileRegistry, lanes: Lanes, clock: Clock) -> NoReturn:
                 continue
             known = planned.facts.get("answer_ms")
             if known is None or abs(known - answer_ms) > max(ANEW * known, ANEW_MS):
-                found[flow.device] = {**planned.facts, "answer_ms": round(answer_ms, 2)}
-        if found:
-            await registry.learned(found)
+                began = clock.monotonic()
+                await registry.learned(flow.device, {**planned.facts, "answer_ms": round(answer_ms, 2)})
+                await clock.sleep(LEISURE * (clock.monotonic() - began))

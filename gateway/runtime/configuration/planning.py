@@ -58,6 +58,12 @@ class Planner:
         polls = polls_of(device, wanted, device.auto_events, plan) if polled(device) else ()
         return PlannedDevice(device, profile, connection, sources, tuple(polls), facts), problems
 
+    def again(self, planned: PlannedDevice, facts: Facts) -> PlannedDevice:
+        """The same device with plans that know these facts."""
+        plan = self.protocols.of(planned.device).plan
+        polls = [replace(poll, plan=plan(planned.device, poll.sources, facts)) for poll in planned.polls]
+        return replace(planned, polls=tuple(polls), facts=facts)
+
     def _as_meant(self, profile: DeviceProfile) -> DeviceProfile:
         """The gateway's `compat` counts as the profile's own."""
         compat = self.compat | profile.compat

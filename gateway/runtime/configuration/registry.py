@@ -126,26 +126,21 @@ class FileRegistry:
                 raise
             return difference
 
-    async def learned(self, found: Mapping[str, Facts]) -> None:
-        """Facts found out about devices, by name, are kept. A device is planned anew where they change what is asked of
-        it; the others miss no poll."""
+    async def learned(self, device: str, facts: Facts) -> None:
+        """Facts found out about a device are kept. It is planned anew where they change what is asked of it; the others
+        miss no poll."""
         async with self._turn:
-            self._facts |= found
-            await self._put_facts(found)
-            turns, anew = Turns(self._keeping.clock), {}
-            for name, facts in found.items():
-                old = self._set.planned.get(name)
-                if old is None:
-                    continue
-                new, _ = self._planner.plan(old.device, old.profile, facts)
-                if _questions(new) == _questions(old):
-                    old.facts.update(facts)
-                else:
-                    anew[name] = new
-                    self._doubts[new] = self._doubts.pop(old, [])
-                await turns.give()
-            if anew:
-                await self._put_in_force(replace(self._set, planned={**self._set.planned, **anew}))
+            self._facts[device] = facts
+            await self._put_facts(device, facts)
+            old = self._set.planned.get(device)
+            if old is None:
+                return
+            new = self._planner.again(old, facts)
+            if _questions(new) == _questions(old):
+                old.facts.update(facts)
+                return
+            self._doubts[new] = self._doubts.pop(old, [])
+            await self._put_in_force(replace(self._set, planned={**self._set.planned, device: new}))
 
     # ------------------------------------------------------------------------------------------------------ checking
 
@@ -208,9 +203,9 @@ class FileRegistry:
             if problem not in told:
                 log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
         await self._stamps.note(new.configuration, difference, self._shipped)
-        forgotten = [device for device in difference.removed_devices if self._facts.pop(device, None) is not None]
-        if forgotten:
-            await self._forget_facts(forgotten)
+        for device in difference.removed_devices:
+            if self._facts.pop(device, None) is not None:
+                await self._put_facts(device, None)
 
     async def _put_in_force(self, new: _Set) -> None:
         """The set is current before its lanes run: their first values already find it. On failure the old one is
@@ -223,17 +218,14 @@ class FileRegistry:
             await self._keeping.lanes.apply(old.planned)
             raise
 
-    async def _put_facts(self, found: Mapping[str, Facts]) -> None:
+    async def _put_facts(self, device: str, facts: Facts | None) -> None:
         try:
-            await self._keeping.state.put(FACTS, found)
+            if facts is None:
+                await self._keeping.state.remove(FACTS, [device])
+            else:
+                await self._keeping.state.put(FACTS, {device: dict(facts)})
         except StoreFailed as error:
-            log.error("What was learned about %s cannot be written: %s", ", ".join(found), error)
-
-    async def _forget_facts(self, devices: list[str]) -> None:
-        try:
-            await self._keeping.state.remove(FACTS, devices)
-        except StoreFailed as error:
-            log.error("What was learned about %s cannot be removed: %s", ", ".join(devices), error)
+            log.error("What was learned about %s cannot be written: %s", device, error)
 
 
 def _questions(device: PlannedDevice) -> list[list[bytes]]:

@@ -335,7 +335,8 @@ async def test_learned_facts_are_kept_and_make_a_new_plan_only_where_it_asks_som
     await house.registry.reload()
     before = dict(house.registry.planned)
     first = before["one"].polls[0].sources[0].names[0]
-    await house.registry.learned({"two": {"answer_ms": 12}, "one": {"holes": [first]}})
+    await house.registry.learned("two", {"answer_ms": 12})
+    await house.registry.learned("one", {"holes": [first]})
     assert house.registry.planned["two"] is before["two"]
     assert house.registry.planned["one"] is not before["one"]
     assert house.lanes.applied[-1]["one"] is house.registry.planned["one"]
