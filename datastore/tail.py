@@ -10,8 +10,8 @@ from gateway.model.reading import Event, Message, Record, Source
 
 KEPT = 50_000
 """Values on disk that stay here for consumers that have caught up; about 2 MB."""
-LIMIT = 500_000
-"""Values that may wait for the disk; about 16 MB. Beyond, the drop policy applies."""
+LIMIT = 1_000_000
+"""Values that may wait for the disk; about 32 MB. Beyond, the drop policy applies."""
 _MESSAGE = 50
 _offset = attrgetter("offset")
 

@@ -189,7 +189,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
     bus.tap(twins.update)
     session = str(ULID())
     commands = CommandRoad(
-        Surroundings(registry, lanes, twins, state, journal, bus.publish, clock, own.compat, session)
+        Surroundings(registry, lanes, twins, state, journal, bus.publish, memory.alarms, clock, own.compat, session)
     )
     twins.listeners.append(commands.desired.device_changed)
     clouds = []

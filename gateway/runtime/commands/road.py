@@ -11,6 +11,7 @@ from typing import Any
 from gateway.model.command import Command, CommandResult, Desired, Outcome
 from gateway.model.errors import CommandRejected, StoreFailed
 from gateway.model.reading import Event
+from gateway.runtime.alarms import Subject
 from gateway.runtime.commands.actuation import Happened, actuate, read_back, refused
 from gateway.runtime.commands.desired import DesiredRoad
 from gateway.runtime.commands.ledger import Entry, Ledger, result_message
@@ -23,6 +24,7 @@ IN_LINE = 32
 RESOLVE_TRIES = 30
 RESOLVE_PAUSE_S = 2.0
 CLOSE_S = 10.0
+UNCONFIRMED = "write-unconfirmed"
 
 Accepted = asyncio.Future[None]
 Work = Callable[[Accepted], Coroutine[Any, Any, CommandResult]]
@@ -217,6 +219,7 @@ class CommandRoad:
         )
         await self._ledger.record(entry)
         self.outcomes[happened.outcome] += 1
+        self._alarm(entry.result)
         await self._tell(entry, entry.result, happened)
         return entry.result
 
@@ -299,6 +302,14 @@ class CommandRoad:
         )
         await self._around.tell(message)
         self._ledger.told(entry)
+
+    def _alarm(self, result: CommandResult) -> None:
+        """Nobody knows what an output does whose write was not confirmed, until one is."""
+        about = Subject(result.device, result.name)
+        if result.outcome is Outcome.UNCONFIRMED:
+            self._around.alarms.tell(UNCONFIRMED, "raised", result.error, about=about)
+        elif result.outcome is Outcome.CONFIRMED and self._around.alarms.is_raised(UNCONFIRMED, about):
+            self._around.alarms.tell(UNCONFIRMED, "cleared", "a write was confirmed", about=about)
 
     def _reported(self, wanted: Wanted) -> dict[str, Any]:
         rows = {row.resource: row.last_good for row in self._around.twins.last(wanted.source.device)}

@@ -7,6 +7,7 @@ from gateway.model.contracts import Clock, Lanes, Publish, Registry, State, Stor
 from gateway.model.errors import StoreFailed
 from gateway.model.profile import Compat
 from gateway.model.reading import Message
+from gateway.runtime.alarms import Alarms
 from gateway.runtime.twin.store import TwinStore
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class Surroundings:
     state: State
     store: Store
     publish: Publish
+    alarms: Alarms
     clock: Clock
     compat: Compat = Compat.NONE
     session: str = ""

@@ -11,6 +11,7 @@ from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Batch, Event, Message, Source
+from gateway.runtime.alarms import Alarms
 from gateway.runtime.commands.road import CommandRoad
 from gateway.runtime.commands.surroundings import Surroundings
 from gateway.runtime.twin.store import TwinStore
@@ -130,6 +131,7 @@ class Road:
             self.state,
             self.store,  # type: ignore[arg-type]
             self.publish,
+            Alarms(self.publish, clock),
             clock,
             session="S1",
         )

@@ -185,6 +185,24 @@ async def test_unconfirmed(clock: MovingClock) -> None:
     assert (result.outcome, result.readback) == (Outcome.UNCONFIRMED, {})
 
 
+async def test_an_unconfirmed_write_is_an_alarm_until_one_is_confirmed(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    await it.road.run(it.command(id="c0"))
+    assert it.messages("alarm") == []
+    it.lanes.deaf = True
+    it.lanes.values["d1"]["Setpoint"] = 0
+    await it.road.run(it.command(id="c1"))
+    it.lanes.deaf = False
+    await it.road.run(it.command(id="c2"))
+    await it.road.run(it.command(id="c3"))
+    raised, cleared = it.messages("alarm")
+    assert (raised.device, raised.name) == ("d1", "write-unconfirmed")
+    assert (raised.body["state"], raised.body["resource"]) == ("raised", "Setpoint")
+    assert raised.body["why"] == "Setpoint: wanted 21.5, read back 0"
+    assert (cleared.body["state"], cleared.body["id"]) == ("cleared", raised.body["id"])
+    assert it.store.commits == len(it.store.records)
+
+
 async def test_tolerance_wire_steps_and_write_only(clock: MovingClock) -> None:
     it = await Road(clock).start()
     it.lanes.deaf = True
