@@ -53,7 +53,9 @@ def run_command(arguments: Sequence[str]) -> int:
         return 2
     output = Output(json=options.json)
     try:
-        return command.run(options, output)
+        code = command.run(options, output)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         output.problems(error.problems)
         return 2

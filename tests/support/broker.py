@@ -39,6 +39,7 @@ class Broker:
     host = "127.0.0.1"
 
     def __init__(self, folder: Path, options: BrokerOptions) -> None:
+        self._program = need("mosquitto")
         self.port = free_port()
         self.options = options
         self._folder = folder / f"mosquitto-{self.port}"
@@ -52,10 +53,9 @@ class Broker:
 
     async def start(self) -> None:
         """Returns when it listens."""
-        program = need("mosquitto")
         await self._configure()
         self._process = await asyncio.create_subprocess_exec(
-            program, "-c", str(self._folder / "mosquitto.conf"),
+            self._program, "-c", str(self._folder / "mosquitto.conf"),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         async with asyncio.timeout(START_S):

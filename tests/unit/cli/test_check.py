@@ -44,8 +44,10 @@ def test_every_problem_is_told_once(plant: Path) -> None:
     assert "did you mean scale?" in ran.stderr
 
 
-def test_a_pipe_that_nobody_reads_is_no_error() -> None:
-    command = f"{sys.executable} -m gateway plan eastron-sdm630 --json | true; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("asked", ["plan eastron-sdm630 --json", "decode 17254"])
+def test_a_pipe_that_nobody_reads_is_no_error(asked: str) -> None:
+    """Also when all that is said fits into the buffer and only leaves at the end."""
+    command = f"{sys.executable} -m gateway {asked} | true; exit ${{PIPESTATUS[0]}}"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (ran.returncode, ran.stderr) == (0, "")
 
