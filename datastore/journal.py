@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 FAILING = "journal-failing"
 DAMAGED = "journal-damaged"
+CUT = "journal-cut"
 RETRY_S = 1.0
 HOUSEKEEPING_S = 60.0
 """Age is looked at so often even when nothing is appended."""
@@ -60,6 +62,8 @@ class Journal:
         self._full = False
         self._drops = Drops(clock, alarm)
         self._opened = False
+        self._cut = False
+        """The run before was cut short, and nothing has been written since."""
 
     async def open(self) -> None:
         """Reads what is there. Raises ConfigError when another version wrote it; a disk that refuses only shows in the
@@ -72,6 +76,10 @@ class Journal:
         self._opened = True
         if after > last:
             self._forget(last + 1, after)
+        if self._disk.offsets.cut:
+            self._cut = True
+            commit = f"{self._settings.commit_s:g} s"
+            self._alarm(CUT, "raised", f"the gateway was not stopped properly: at most the last {commit} are missing")
         for path in self._disk.moved_aside:
             self._alarm(DAMAGED, "raised", f"a damaged file was moved to {path}; what it held is not sent or shown")
         if failing:
@@ -94,7 +102,11 @@ class Journal:
     async def close(self) -> None:
         """Commits what is left and lets go of the files. Idempotent, never raises."""
         if self._opened:
-            await self._commit()
+            with suppress(StoreFailed):
+                await self.commit()
+            await self._commit()  # the cursors, too
+            if self._tail.waiting:
+                log.error("journal: %d records are lost with this stop: %s", self._tail.waiting, self._failing)
             self._opened = False
             await self._in(self._writer, self._disk.close, self._head)
         await asyncio.to_thread(self._writer.shutdown)
@@ -182,6 +194,9 @@ class Journal:
 
     def _succeeds(self, head: int, outcome: Outcome) -> None:
         self._committed = max(self._committed, head)
+        if self._cut:
+            self._cut = False
+            self._alarm(CUT, "cleared", "the journal goes on")
         self._tail.committed(self._committed)
         self._drops.add("failed", outcome.refused)
         for lost in outcome.lost:
@@ -295,15 +310,15 @@ class Journal:
     def report(self) -> JournalReport:
         segments = self._disk.segments
         kept = [segment for segment in segments if segment.count]
-        waiting = self._tail.uncommitted()
+        waiting = self._tail.oldest_waiting
         return JournalReport(
             state=f"failing: {self._failing}" if self._failing else "ok",
             head=self._head,
             committed=self._committed,
-            records=sum(segment.count for segment in segments) + len(waiting),
+            records=sum(segment.count for segment in segments) + self._tail.waiting,
             bytes=self._disk.bytes,
             max_bytes=self._settings.bytes_max,
-            oldest=kept[0].oldest if kept else waiting[0].origin if waiting else 0,
+            oldest=kept[0].oldest if kept else waiting.origin if waiting else 0,
             dropped=dict(self._drops.counts),
             moved_aside=str(self._disk.moved_aside[-1]) if self._disk.moved_aside else "",
         )

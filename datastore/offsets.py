@@ -9,6 +9,8 @@ from gateway.model.contracts import Clock
 
 BLOCK = 1_000_000
 """Offsets promised at a time; after a crash the rest of the block is skipped."""
+STOPPED = "stopped"
+"""Beside the offset: it was written at a clean stop."""
 
 
 class Offsets:
@@ -20,11 +22,14 @@ class Offsets:
         self.promised = 0
         self.refused = ""
         """Why the first promise could not be written."""
+        self.cut = False
+        """The run before did not end with a clean stop."""
 
     def begin(self, last: int) -> int:
         """The offset after which to go on, given the last one in the journal. Raises nothing: when the promise cannot
         be read or written, milliseconds of wall time stand far above everything promised so far."""
-        known = self._read()
+        known, stopped = self._read()
+        self.cut = known is not None and not stopped
         after = max(last, known or 0)
         if known is None and (last or self._path.name in _names(self._path.parent)):
             after = max(after, self._milliseconds())
@@ -52,20 +57,23 @@ class Offsets:
 
     def end(self, head: int) -> None:
         """A clean stop: nothing above `head` was given. Raises OSError."""
-        self._write(head)
+        self._write(head, STOPPED)
 
     def _milliseconds(self) -> int:
         return self._clock.now() // 10**6
 
-    def _read(self) -> int | None:
+    def _read(self) -> tuple[int | None, bool]:
+        """The promise, and whether a clean stop left it."""
         with contextlib.suppress(OSError, ValueError):
-            return int(self._path.read_text("ascii"))
-        return None
+            promised, _, how = self._path.read_text("ascii").strip().partition(" ")
+            if how in ("", STOPPED):
+                return int(promised), how == STOPPED
+        return None, False
 
-    def _write(self, promised: int) -> None:
+    def _write(self, promised: int, how: str = "") -> None:
         fresh = self._path.with_suffix(".new")
         with fresh.open("w", encoding="ascii") as file:
-            file.write(f"{promised}\n")
+            file.write(f"{promised} {how}".strip() + "\n")
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)

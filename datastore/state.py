@@ -29,6 +29,8 @@ CREATE INDEX by_expiry ON facts (expires_at) WHERE expires_at IS NOT NULL
 """
 _ALL = "SELECT tab, key, value, expires_at FROM facts"
 WAL_BYTES = 1_000_000
+SWEEP_S = 60.0
+"""How often facts that have expired are removed; nobody is given one meanwhile."""
 _DISK = (sqlite3.Error, OSError, Corrupt)
 
 
@@ -60,6 +62,7 @@ class SqliteState:
         self._writing: asyncio.Task[None] | None = None
         self._db: sqlite3.Connection | None = None
         self._closed = False
+        self._sweep_at = 0.0
         self.moved_aside = ""
         """Path of a damaged file that was moved aside at start."""
 
@@ -118,7 +121,7 @@ class SqliteState:
         while self._waiting:
             changes, self._waiting = self._waiting, []
             try:
-                now = self._clock.now() if self._clock.trusted() else None
+                now = self._clock.now() if self._sweep_is_due() else None
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._thread, self._write, changes, now)
             except Exception as error:  # noqa: BLE001  each caller gets it
@@ -151,6 +154,13 @@ class SqliteState:
     def _lives(self, fact: _Fact) -> bool:
         """A clock that is not trusted lets nothing expire: a ledger of commands must not vanish by a wrong clock."""
         return fact.expires_at is None or fact.expires_at > self._clock.now() or not self._clock.trusted()
+
+    def _sweep_is_due(self) -> bool:
+        """Now and then: looking at every fact with every change would cost more than the change."""
+        if self._clock.monotonic() < self._sweep_at or not self._clock.trusted():
+            return False
+        self._sweep_at = self._clock.monotonic() + SWEEP_S
+        return True
 
     def _vanish(self, now: int | None) -> None:
         if now is None:

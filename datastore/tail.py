@@ -68,6 +68,15 @@ class Tail:
                 kept.append(record)
         return kept, len(records) - len(kept)
 
+    @property
+    def waiting(self) -> int:
+        """How many records are not on disk yet."""
+        return len(self.records) - self._committed
+
+    @property
+    def oldest_waiting(self) -> Record | None:
+        return self.records[self._committed] if self.waiting else None
+
     def uncommitted(self) -> list[Record]:
         """What is not on disk yet."""
         return self.records[self._committed :]

@@ -80,7 +80,7 @@ async def test_every_way_to_cut_the_log(tmp_path: Path, clock: MovingClock) -> N
         alarms = Alarms()
         folder = restore({**last, name: log[:cut]}, tmp_path / f"cut-{number}")
         assert await kept(folder, clock, alarms) == len([end for end in ends if end <= cut])
-        assert alarms == []
+        assert set(alarms.names()) <= {"journal-cut"}
 
 
 async def test_a_torn_last_page(tmp_path: Path, clock: MovingClock) -> None:

@@ -13,7 +13,7 @@ Known = tuple[Any, Quality | None]
 
 
 @dataclass(slots=True, eq=False)
-class _Pace:
+class _Limits:
     """`minInterval`, `maxInterval` of one resource."""
 
     least: float
@@ -25,26 +25,26 @@ class _Pace:
 class Change:
     """Memory of what was last reported of one source by one autoEvent."""
 
-    __slots__ = ("_known", "_on_change", "_paces", "_quality", "_threshold", "_values")
+    __slots__ = ("_known", "_limits", "_on_change", "_quality", "_threshold", "_values")
 
     def __init__(self, source: Source, rule: AutoEvent) -> None:
         self._on_change, self._threshold = rule.on_change, rule.on_change_threshold
         self._values: list[Any] | None = None
         self._quality: dict[int, Quality] | None = None
-        self._paces = _paces(source)
+        self._limits = _limits(source)
         self._known: dict[int, Known] = {}
 
     def forget(self) -> None:
         """Something else was said about the source meanwhile: the next event is reported."""
         self._values = None
         self._known.clear()
-        for pace in (self._paces or {}).values():
-            pace.last = float("-inf")
+        for limit in (self._limits or {}).values():
+            limit.last = float("-inf")
 
     def judge(self, event: Event, now: float) -> list[Event]:
         """The event, marked `repeat` where it says nothing new; two where some values are to be reported and others
         not. `now` is monotonic."""
-        if self._paces is not None or event.which is not None:
+        if self._limits is not None or event.which is not None:
             return self._by_value(event, now)
         if self._on_change and self._values is not None and not self._differs(event):
             event.repeat = True
@@ -67,7 +67,7 @@ class Change:
     def _by_value(self, event: Event, now: float) -> list[Event]:
         indexes = range(len(event.values)) if event.which is None else event.which
         wanted = [position for position, index in enumerate(indexes) if self._wants(event, position, index, now)]
-        if not self._paces and wanted:
+        if not self._limits and wanted:
             wanted = list(range(len(event.values)))
         for position in wanted:
             self._report(event, position, indexes[position], now)
@@ -81,7 +81,7 @@ class Change:
 
     def _wants(self, event: Event, position: int, index: int, now: float) -> bool:
         value, quality = event.values[position], (event.quality or {}).get(position)
-        pace = self._paces.get(index) if self._paces else None
+        pace = self._limits.get(index) if self._limits else None
         known = self._known.get(index)
         if known is None or known[1] != quality:
             return True
@@ -93,26 +93,26 @@ class Change:
 
     def _report(self, event: Event, position: int, index: int, now: float) -> None:
         self._known[index] = event.values[position], (event.quality or {}).get(position)
-        if self._paces and index in self._paces:
-            self._paces[index].last = now
+        if self._limits and index in self._limits:
+            self._limits[index].last = now
 
 
 def change_of(source: Source, rule: AutoEvent) -> Change | None:
     """None where everything is reported."""
-    return Change(source, rule) if rule.on_change or _paces(source) else None
+    return Change(source, rule) if rule.on_change or _limits(source) else None
 
 
 # A poll may come a little early or late; that must not cost a whole period.
 _SLACK = 0.05
 
 
-def _paces(source: Source) -> dict[int, _Pace] | None:
+def _limits(source: Source) -> dict[int, _Limits] | None:
     found = {}
     for index, resource in enumerate(source.resources):
         own = resource.properties.extensions
         if own.min_interval is not None or own.max_interval is not None:
             least, most = own.min_interval or 0.0, own.max_interval or float("inf")
-            found[index] = _Pace(least * (1 - _SLACK), most * (1 - _SLACK))
+            found[index] = _Limits(least * (1 - _SLACK), most * (1 - _SLACK))
     return found or None
 
 

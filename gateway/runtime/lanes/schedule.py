@@ -136,8 +136,9 @@ class _Slots:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._apart = min(interval, SLOT_S)
-        count = max(1, min(MAX_SLOTS, int(interval / SLOT_S + 1e-9)))
+        count = max(1, int(interval / SLOT_S + 1e-9))
+        self._apart = interval / count
+        count = min(count, MAX_SLOTS)
         self.phases = [slot * self._apart for slot in range(count)]
         self.work = [0] * count
 

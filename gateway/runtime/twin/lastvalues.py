@@ -84,9 +84,7 @@ class View:
     def take(self, event: Event, heard: float) -> None:
         """Remembers an Event; unfolds the one before only when it holds values that this one does not replace."""
         pending, quality = self._pending, event.quality
-        if pending is not None and (
-            event.which is not None or (quality and not quality.keys() <= (pending.quality or {}).keys())
-        ):
+        if pending is not None and (event.which is not None or (quality and _spoils(quality, pending.quality or {}))):
             self.cells()
             pending = None
         self._before, self._pending, self._heard = pending, event, heard
@@ -111,6 +109,11 @@ class View:
             if position is not None:
                 origin = times.get(position, event.origin)
                 cell.take(event.values[position], origin, quality.get(position, GOOD), self._heard)
+
+
+def _spoils(now: Mapping[int, Quality], before: Mapping[int, Quality]) -> bool:
+    """Whether a value goes bad that was not bad before."""
+    return any(quality.level == "bad" and before.get(at, GOOD).level != "bad" for at, quality in now.items())
 
 
 class Slot:

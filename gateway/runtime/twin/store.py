@@ -3,7 +3,7 @@
 `update` is a bus tap and only remembers; documents, patches, versions and states are worked out when somebody looks."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.model.errors import StoreFailed
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
 from gateway.model.reading import Batch, Event, Source
+from gateway.runtime.turns import Turns
 from gateway.runtime.twin.flow import Judgement, judge
 from gateway.runtime.twin.lastvalues import NEVER, Cell, Row, Slot, View, newest, periods, row
 from gateway.runtime.twin.reported import Reported
@@ -21,6 +22,9 @@ TABLE = "twins"
 BOOT = ""
 """Key of the start counter in the table; no device has this name."""
 VERSIONS_PER_START = 2**32
+EPOCH_NS = 1_577_836_800 * 10**9
+"""2020-01-01: versions stay below 2^53, which every reader of JSON keeps exact, for two centuries."""
+HOUR_NS = 3600 * 10**9
 TICK_S = 1.0
 LANES_S = 0.25
 """Reports of the connections may be that old when states are worked out: many ask at once."""
@@ -164,19 +168,25 @@ class TwinStore:
     async def start(self) -> None:
         """Reads what was remembered, and makes sure on disk that no version is ever given twice."""
         self._stored = self._state.all(TABLE)
-        boot = self._stored.pop(BOOT, 0)
-        self._boot = (boot if isinstance(boot, int) else 0) + 1
+        boot = self._stored.pop(BOOT, None)
+        self._boot = (boot if isinstance(boot, int) else self._hours()) + 1
         try:
             await self._state.put(TABLE, {BOOT: self._boot})
         except StoreFailed as error:
             log.error("The twins' start counter could not be written (%s); versions may repeat after a restart", error)
+
+    def _hours(self) -> int:
+        """Where the start counter begins: above what a lost file had, for who starts less often than every hour."""
+        return max(0, (self._clock.now() - EPOCH_NS) // HOUR_NS)
 
     async def run(self) -> None:
         """Looks at every device's state once a second and remembers the reported values twice a minute."""
         left = SAVE_S
         while True:
             await self._clock.sleep(TICK_S)
-            self.tick()
+            turns = Turns(self._clock)
+            for _ in self._looks():
+                await turns.give()
             left -= TICK_S
             if left <= 0:
                 left = SAVE_S
@@ -184,10 +194,16 @@ class TwinStore:
 
     def tick(self) -> None:
         """Works out all states; listeners hear of what changed."""
+        for _ in self._looks():
+            pass
+
+    def _looks(self) -> Iterator[None]:
+        """Works out one state after another."""
         for device in self._planned():
             twin = self._find(device)
             if twin is not None:
                 self._judge(device, twin)
+            yield
         for device in self._twins.keys() - self._planned().keys():
             self._forget(device)
 

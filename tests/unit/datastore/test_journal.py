@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datastore import disk
-from datastore.journal import Journal
+from datastore.journal import AT_ONCE, Journal
 from datastore.settings import JournalSettings
 from gateway.model.errors import ConfigError
 from gateway.model.query import Selection
@@ -143,6 +143,34 @@ async def test_bounded_by_bytes(tmp_path: Path, clock: MovingClock) -> None:
         assert report.oldest == found[0].origin
 
 
+async def test_a_clean_stop_writes_all_that_piled_up(tmp_path: Path, clock: MovingClock) -> None:
+    alarms = Alarms()
+    async with journal(tmp_path, clock, alarms) as store:
+        of = store.number(source("meter", ("A",)))
+        store.append([event(of, n, [n]) for n in range(AT_ONCE * 2 + 10)])
+    async with journal(tmp_path, clock, alarms) as store:
+        assert store.report().records == store.head == AT_ONCE * 2 + 10
+    assert alarms == []
+
+
+async def test_who_was_cut_short_is_told_what_may_be_missing(tmp_path: Path, clock: MovingClock) -> None:
+    alarms = Alarms()
+    async with journal(tmp_path / "one", clock, alarms) as store:
+        wide(store, 3)
+        await store.commit()
+        copy_files(tmp_path / "one", tmp_path / "two")
+    assert alarms == []
+    async with journal(tmp_path / "two", clock, alarms) as store:
+        assert alarms == [
+            ("journal-cut", "raised", "the gateway was not stopped properly: at most the last 0.5 s are missing")
+        ]
+        wide(store, 1)
+        await store.commit()
+        assert alarms.names("cleared") == ["journal-cut"]
+    async with journal(tmp_path / "two", clock, again := Alarms()):
+        assert again == []
+
+
 async def test_sent_records_that_go_are_no_loss(tmp_path: Path, clock: MovingClock) -> None:
     alarms = Alarms()
     async with journal(tmp_path, clock, alarms, max_bytes="1MB") as store:
@@ -235,7 +263,7 @@ async def test_files_of_another_version_are_refused_with_what_to_do(tmp_path: Pa
     await made.close()
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT count(*) FROM records").fetchone() == (3,), "it is left as it was"
-    assert promised(tmp_path) == "3"
+    assert promised(tmp_path) == "3 stopped"
     db.close()
 
 

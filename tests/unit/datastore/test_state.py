@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from datastore.state import SqliteState, read_table
+from datastore.state import SWEEP_S, SqliteState, read_table
 from gateway.model.errors import ConfigError, StoreFailed
 from tests.support.clock import MovingClock
 from tests.support.journals import Alarms
@@ -101,6 +101,7 @@ async def test_expired_facts_vanish(path: Path, clock: MovingClock) -> None:
         await clock.advance(11)
         assert facts.get("ledger", "c1") is None
         assert set(facts.all("ledger")) == {"c2"}
+        await clock.advance(SWEEP_S)
         await facts.put("ledger", {"c3": 3})
     assert set(read_table(path, "ledger")) == {"c2", "c3"}
 

@@ -164,6 +164,14 @@ def test_a_crowd_of_big_polls_opens_slots_between_those_of_the_grid() -> None:
     assert phases._of == {}
 
 
+@pytest.mark.parametrize("interval", [0.15, 0.19, 0.25, 1.0, 7.3])
+def test_a_crowd_is_spread_over_all_of_the_interval(interval: float) -> None:
+    phases = Phases()
+    found = sorted({phases.take(interval, 1050)[1] for _ in range(400)})
+    gaps = [b - a for a, b in itertools.pairwise([*found, interval])]
+    assert max(gaps) <= 2.001 * min(gaps)
+
+
 def test_a_slow_poll_takes_the_least_used_slot_of_the_grid() -> None:
     phases = Phases()
     assert sorted(phases.take(1.0, 51)[1] for _ in range(10)) == pytest.approx([i / 10 for i in range(10)])

@@ -5,7 +5,7 @@ import time
 from gateway.model.device import AdminState, DeviceState, Flow
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
-from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, refused
+from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
 from gateway.runtime.twin.store import TwinStore
 from tests.support.clock import MovingClock
 from tests.support.state import MemoryState
@@ -79,6 +79,15 @@ async def test_bad_value_keeps_last_good_beside_it(clock: MovingClock) -> None:
     assert (row.value, row.last_good, row.origin) == (None, 20.0, first)  # type: ignore[attr-defined]
     assert row.quality == refused("2")  # type: ignore[attr-defined]
     assert it.row("Voltage").value == 232.0  # type: ignore[attr-defined]
+
+
+async def test_an_uncertain_value_is_the_last_good_one_when_it_goes_bad(clock: MovingClock) -> None:
+    it = await house(clock)
+    it.hear(230.0, 20.0, 5.0, bad={1: Quality("uncertain")})
+    for _ in range(2):
+        await clock.advance(1)
+        it.hear(231.0, None, 5.0, bad={1: refused("2")})
+    assert it.row("Setpoint").last_good == 20.0  # type: ignore[attr-defined]
 
 
 async def test_part_of_an_event_updates_only_that_part(clock: MovingClock) -> None:
@@ -165,6 +174,14 @@ async def test_versions_only_grow_over_kill_and_stop(clock: MovingClock) -> None
         if round_ % 2:
             await it.store.save()
     assert seen == sorted(seen)
+
+
+async def test_versions_grow_though_the_file_that_counts_starts_is_lost(clock: MovingClock) -> None:
+    state = MemoryState()
+    for _ in range(3):
+        before = (await house(clock, state)).store.version("d1")
+    await clock.advance(3 * 3600)
+    assert before < (await house(clock)).store.version("d1") < 2**53
 
 
 async def test_remembered_values_are_stale_until_read_and_all_told_again(clock: MovingClock) -> None:

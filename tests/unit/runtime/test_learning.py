@@ -1,0 +1,60 @@
+"""What devices show while they run: answer times become facts, at ease, and only when they changed."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from gateway.model.health import FlowReport
+from gateway.model.plan import Facts
+from gateway.runtime.configuration import learning
+from tests.support.clock import MovingClock
+from tests.unit.runtime.house import planned, profile, resource
+
+PROFILE = profile(resource("Fast"), resource("Slow"))
+
+
+class Plan:
+    requests = ()
+
+
+class Registry:
+    def __init__(self) -> None:
+        device = planned(PROFILE, polls={"Fast": 1.0, "Slow": 5.0})
+        polls = tuple(replace(poll, plan=Plan()) for poll in device.polls)  # type: ignore[arg-type]
+        self.planned = {"d1": replace(device, polls=polls)}
+        self.told: list[Facts] = []
+
+    async def learned(self, device: str, facts: Facts) -> None:
+        self.told.append(facts)
+        self.planned[device].facts.update(facts)
+
+
+class Lanes:
+    def __init__(self, **answers: float) -> None:
+        self.answers = answers
+
+    def flows(self) -> list[FlowReport]:
+        return [FlowReport("d1", (name,), 1.0, 1.0, 1, 1, 0, 0, ms) for name, ms in self.answers.items()]
+
+
+async def learn(registry: Any, lanes: Any, clock: MovingClock, seconds: float) -> None:
+    task = asyncio.create_task(learning.learn(registry, lanes, clock))
+    await clock.advance(seconds)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_steady_device_with_two_polls_is_learned_once(clock: MovingClock) -> None:
+    registry = Registry()
+    await learn(registry, Lanes(Fast=8.0, Slow=60.0), clock, 3600)
+    assert registry.told == [{"answer_ms": 34.0}]
+
+
+async def test_another_answer_time_is_learned_anew(clock: MovingClock) -> None:
+    registry, lanes = Registry(), Lanes(Fast=8.0)
+    await learn(registry, lanes, clock, 60)
+    lanes.answers["Fast"] = 9.0
+    await learn(registry, lanes, clock, 60)
+    lanes.answers["Fast"] = 40.0
+    await learn(registry, lanes, clock, 60)
+    assert registry.told == [{"answer_ms": 8.0}, {"answer_ms": 40.0}]
