@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from gateway.model.device import AutoEvent, Device
-from gateway.model.load import dump_devices
+from gateway.model.dump import dump_devices
 from gateway.model.profile import DeviceProfile
 from simulators.modbus import TcpPort
 

@@ -54,7 +54,7 @@ class Document:
     def line(self, path: Sequence[int | str]) -> int:
         """The line of the key or item at `path`, or of the nearest thing around it; 0 when unknown."""
         node = self._positions
-        line: int = getattr(node, "line", 1)
+        line: int = getattr(node, "line", 0 if self.is_json else 1)
         for step in path:
             if isinstance(node, YamlMap):
                 index = next((i for i, key in enumerate(node) if key == step), None)
@@ -73,8 +73,9 @@ class Document:
 
 
 def key_path(path: Sequence[int | str]) -> str:
-    """`deviceResources[3].attributes.primaryTable`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    """`deviceResources[3].attributes.primaryTable`; what no UTF-8 can say is escaped, so that it can be shown."""
+    whole = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return whole.encode(errors="backslashreplace").decode()
 
 
 def utf8(text: str | bytes, file: str) -> bytes:

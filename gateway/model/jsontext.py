@@ -6,7 +6,7 @@ from typing import Any
 from gateway.model import yaml
 from gateway.model.document import Document, utf8
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.scalar import LiteralFloat
+from gateway.model.scalar import literal_float
 
 
 def read(text: str | bytes, file: str) -> Document:
@@ -14,14 +14,15 @@ def read(text: str | bytes, file: str) -> Document:
     data = utf8(text, file)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = next(key for i, (key, _) in enumerate(pairs) if key in {k for k, _ in pairs[:i]})
-            raise ConfigError([Problem(twice, f"the key {twice!r} stands twice in one object; remove one", file)])
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ConfigError([Problem(key, f"the key {key!r} stands twice in one object; remove one", file)])
+            found[key] = value
         return found
 
     try:
-        value = json.loads(data, parse_float=_float, parse_constant=_refuse_constant, object_pairs_hook=unique)
+        value = json.loads(data, parse_float=literal_float, parse_constant=_refuse_constant, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise ConfigError([Problem("", f"not readable as JSON: {error.msg}", file, error.lineno)]) from None
     except RecursionError:
@@ -29,11 +30,6 @@ def read(text: str | bytes, file: str) -> Document:
     except ValueError as error:
         raise ConfigError([Problem("", f"not readable as JSON: {error}", file)]) from None
     return Document(value, file, find_lines=lambda: _with_lines(data, file))
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    return value if repr(value) == text else LiteralFloat(value, text)
 
 
 def _refuse_constant(text: str) -> float:

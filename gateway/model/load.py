@@ -1,6 +1,5 @@
 """Profiles and device lists: text or JSON values → types, with every problem named at its place; and back."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -11,7 +10,7 @@ from gateway.model import jsontext, yaml
 from gateway.model.consistency import inconsistencies, rough_outline
 from gateway.model.device import Device
 from gateway.model.document import Document, many_objects
-from gateway.model.dump import dump_devices, dump_profile, edgex_json
+from gateway.model.dump import edgex_json
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.profile import DeviceProfile
 from gateway.model.shaping import Shaping
@@ -19,14 +18,13 @@ from gateway.model.shaping import Shaping
 __all__ = [
     "Loaded",
     "device_from_json",
-    "dump_devices",
-    "dump_profile",
     "edgex_json",
     "load_devices",
     "load_model",
     "load_profile",
     "patch_device",
     "profile_from_json",
+    "read_document",
 ]
 
 T = TypeVar("T")
@@ -48,7 +46,7 @@ def load_profile(text: str | bytes, file: str, strict: bool = False) -> Loaded[D
     """A device profile from YAML, or from JSON when `file` ends in `.json`. `strict` makes unknown keys errors. Raises
     ConfigError with all problems of the file."""
     with many_objects():
-        document = _read(text, file)
+        document = read_document(text, file)
         shaping = Shaping(document, strict)
         profile = _profile(shaping)
         return Loaded(profile, _finish(shaping))
@@ -56,7 +54,7 @@ def load_profile(text: str | bytes, file: str, strict: bool = False) -> Loaded[D
 
 def load_devices(text: str | bytes, file: str, strict: bool = False) -> Loaded[list[Device]]:
     """The devices of a `deviceList:` or of a bare list, YAML or JSON; otherwise as `load_profile`."""
-    document = _read(text, file)
+    document = read_document(text, file)
     shaping = Shaping(document, strict)
     path: tuple[str, ...] = ()
     entries = document.value
@@ -70,15 +68,14 @@ def load_devices(text: str | bytes, file: str, strict: bool = False) -> Loaded[l
         shaping.error(path, "expected a list of devices, such as deviceList: [{name: meter-1, …}]")
         entries = []
     devices = [shaping.build(Device, entry, (*path, index)) for index, entry in enumerate(entries)]
-    found = [device for device in devices if device is not None]
-    _check_devices(shaping, found, path)
-    return Loaded(found, _finish(shaping))
+    _check_devices(shaping, devices, path)
+    return Loaded([device for device in devices if device is not None], _finish(shaping))
 
 
 def load_model(model: type[M], text: str | bytes, file: str, strict: bool = True) -> Loaded[M]:
     """Any other settings of ours from YAML (or `.json`), with the same messages. Scalars arrive as text, which pydantic
     turns into what the field wants. Raises ConfigError with all problems of the file."""
-    document = _read(text, file)
+    document = read_document(text, file)
     shaping = Shaping(document, strict)
     value = shaping.build(model, {} if document.value is None else document.value, ())
     problems = _finish(shaping)
@@ -98,7 +95,7 @@ def device_from_json(obj: Any, required: Sequence[str] = REQUIRED_OVER_REST) -> 
     """A device of a request body, as `profile_from_json`; EdgeX wants more keys here than in a file."""
     shaping = Shaping(Document(obj, "", find_lines=lambda: None))
     device = shaping.build(Device, obj, (), required)
-    _check_devices(shaping, [device] if device else [], ())
+    _check_devices(shaping, [device], ())
     _finish(shaping)
     assert device is not None
     return device
@@ -118,7 +115,7 @@ def patch_device(device: Device, obj: Any) -> Device:
         raise ConfigError([Problem("name", f"device name '{shown}' not match the exsting '{device.name}' ")])
     kept = {name: getattr(device, name) for name in Device.model_fields}
     changed = shaping.validate(Device, {**_by_alias(kept), **changes}, ())
-    _check_devices(shaping, [changed] if changed else [], ())
+    _check_devices(shaping, [changed], ())
     _finish(shaping)
     assert changed is not None
     return changed
@@ -128,7 +125,8 @@ def _by_alias(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {Device.model_fields[name].alias or name: value for name, value in fields.items()}
 
 
-def _read(text: str | bytes, file: str) -> Document:
+def read_document(text: str | bytes, file: str) -> Document:
+    """A file before anybody asks what it means: JSON when `file` ends in `.json`, else YAML. Raises ConfigError."""
     return jsontext.read(text, file) if file.lower().endswith(".json") else yaml.read(text, file)
 
 
@@ -142,11 +140,13 @@ def _profile(shaping: Shaping) -> DeviceProfile:
     return profile
 
 
-def _check_devices(shaping: Shaping, devices: list[Device], path: tuple[str, ...]) -> None:
-    twice = {name for name, count in Counter(device.name for device in devices).items() if count > 1}
+def _check_devices(shaping: Shaping, devices: list[Device | None], path: tuple[str, ...]) -> None:
+    """None is a device with a mistake of its own: it keeps its place, so that the lines of the others are right."""
     seen: set[str] = set()
     for index, device in enumerate(devices):
-        if device.name in twice and device.name in seen:
+        if device is None:
+            continue
+        if device.name in seen:
             shaping.error((*path, index, "name"), f"device {device.name} is listed twice; rename or remove one")
         seen.add(device.name)
         if device.parent == device.name:

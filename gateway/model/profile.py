@@ -16,8 +16,6 @@ from gateway.model.fields import (
     EdgeXModel,
     Flag,
     FreeMap,
-    FreeValue,
-    GoDuration,
     Integer,
     Name,
     Number,
@@ -27,27 +25,6 @@ from gateway.model.fields import (
     Unsigned,
     Uuid,
 )
-
-__all__ = [
-    "INTEGER_RANGE",
-    "Compat",
-    "DeviceCommand",
-    "DeviceProfile",
-    "DeviceResource",
-    "EdgeXModel",
-    "Flag",
-    "FreeMap",
-    "FreeValue",
-    "GoDuration",
-    "Name",
-    "Number",
-    "ReadWrite",
-    "ResourceOperation",
-    "ResourceProperties",
-    "StringMap",
-    "Text",
-    "ValueType",
-]
 
 
 class ValueType(StrEnum):

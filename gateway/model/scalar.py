@@ -27,10 +27,10 @@ class LiteralInt(int):
 
 
 class LiteralFloat(float):
-    """A number of a free-form map that was written otherwise than Python would: `10.10`, `1e3`.
+    """A number of a free-form map that was written otherwise than Python would, or like no integer: `10.10`, `10.0`.
 
-    Equal to another float only when the text is: register 10.10 is not register 10.1, and a file that changes one into
-    the other has changed."""
+    Equal to another number only when the text is: register 10.10 is not register 10.1, register 10 is not its bit
+    10.0, and a file that changes one into the other has changed."""
 
     text: str
 
@@ -40,12 +40,18 @@ class LiteralFloat(float):
         return self
 
     def __eq__(self, other: object) -> bool:
-        return self.text == literal_text(other) if isinstance(other, float) else super().__eq__(other)
+        return self.text == literal_text(other) if isinstance(other, int | float) else super().__eq__(other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     __hash__ = float.__hash__
+
+
+def literal_float(text: str) -> float:
+    """A number with a point or an exponent, so that neither its text nor its being no integer is forgotten."""
+    value = float(text.replace("_", ""))
+    return LiteralFloat(value, str(text)) if value.is_integer() or repr(value) != text else value
 
 
 def literal_text(value: object) -> str:
@@ -92,30 +98,31 @@ _NUMERIC = frozenset("+-.0123456789")
 def _number(text: str) -> int | float | None:
     if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19:
         return int(text)
-    bare = text.replace("_", "") if "_" in text else text
-    if len(bare) > _LONGEST:
-        return None
-    found = _INTEGER.fullmatch(bare)
-    integer = _integer(*found.groups()) if found else None
-    if integer is not None:
+    integer = whole(text)
+    if integer is not None and -(2**63) <= integer < 2**64:  # beyond, Go reads a float
         return integer if str(integer) == text else LiteralInt(integer, str(text))
-    if not _FLOAT.fullmatch(bare):
+    bare = text.replace("_", "")
+    if len(bare) > _LONGEST or not _FLOAT.fullmatch(bare):
         return None
-    value = float(bare)
-    if math.isinf(value):
-        return None
-    return value if repr(value) == text else LiteralFloat(value, str(text))
+    return None if math.isinf(float(bare)) else literal_float(text)
 
 
-def _integer(sign: str, hexadecimal: str, binary: str, octal: str, decimal: str) -> int | None:
-    """None when it fits neither an int64 nor a uint64 (then Go reads a float, if it can)."""
-    digits, base = next((d, b) for d, b in ((hexadecimal, 16), (binary, 2), (octal, 8), (decimal, 10)) if d)
-    value = int(digits, base) if sign != "-" else -int(digits, base)
-    return value if -(2**63) <= value < 2**64 else None
+def whole(text: str) -> int | None:
+    """An integer as Go's base 0 reads it: 10, `0x0A`, `0b1010`, `012`; None when it is none or of too many digits."""
+    bare = text.replace("_", "")
+    found = _INTEGER.fullmatch(bare) if len(bare) <= _LONGEST else None
+    if found is None:
+        return None
+    sign, *digits = found.groups()
+    number, base = next((d, b) for d, b in zip(digits, (16, 2, 8, 10), strict=True) if d)
+    return int(sign + number, base)
 
 
 def number(value: Any) -> Any:
-    """For a number field: a plain scalar becomes its float; everything else is left to the field's strict type."""
+    """For a number field, where only the value counts: a plain scalar becomes its float; everything else is left to the
+    field's strict type."""
+    if isinstance(value, LiteralFloat):
+        return float(value)
     if type(value) is not Plain:
         return value
     resolved = resolve(value)
@@ -142,7 +149,9 @@ def flag(value: Any) -> Any:
 
 
 def text(value: Any) -> Any:
-    """For text in a list or map, where null is empty text."""
+    """For text in a list or map, where null is empty text. Raises ValueError for what cannot be written as UTF-8."""
+    if isinstance(value, str):
+        return _speakable(value)
     return "" if value is None else value
 
 
@@ -167,6 +176,8 @@ def free(value: Any, depth: int = 0) -> Any:
         return [free(item, depth + 1) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a number that can be sent; write a finite number, or text in quotes")
+    if kind is float:
+        return literal_float(repr(value))
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ValueError(f"expected text, a number, true, false, a list or a mapping, got a {kind.__name__}")

@@ -30,6 +30,8 @@ MAX_NODES = 8_000_000
 """Parser events (scalars, and both ends of lists and mappings) of a file; 100,000 resources make about 3 million."""
 ALIASED_NODES = 200_000
 """Nodes that aliases may add beyond as many again as are written: a few lines can otherwise mean billions."""
+_HEAVY = 64
+"""A long text counts as one node more for so many characters: every alias of it may become a copy."""
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
@@ -129,7 +131,7 @@ class _Reader:
                     frame.node[key] = value
                     frame.node.lines.append(frame.line)
                     frame.key = None
-                    frame.size += 2
+                    frame.size += 2 + (len(key) + len(text)) // _HEAVY
                     continue
             if kind in handlers:
                 handlers[kind](event)
@@ -159,9 +161,10 @@ class _Reader:
                 value = self.plains[text] = Plain(text)
         else:
             value = text
+        size = 1 + len(text) // _HEAVY
         if event.anchor is not None:
-            self.anchors[event.anchor] = (value, 1)
-        self._put(value, line, 1)
+            self.anchors[event.anchor] = (value, size)
+        self._put(value, line, size)
 
     def _tagged(self, tag: str, text: str, line: int) -> Plain | str | None:
         name = tag.removeprefix(_TAG)

@@ -3,7 +3,6 @@
 Numbers are taken from their literal text, because register 10.10 is not register 10.1.
 """
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic.alias_generators import to_camel
 
+from gateway.model import scalar
 from gateway.model.errors import Problem
 from gateway.model.near import nearest
 from gateway.model.profile import Compat
@@ -62,7 +62,6 @@ BASES = {
     400001: Table.HOLDING_REGISTERS,
 }
 """What `startingAddress` may count from, and the only table such counting is used for."""
-_INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|([1-9][0-9]*|0))", re.ASCII)
 
 
 class Start(NamedTuple):
@@ -76,13 +75,11 @@ def whole(value: Any) -> int:
     """An integer as Go's base 0 reads it: 10, `0x0A`, `0b1010`, `012`, quoted or not. Raises ValueError."""
     if type(value) is int:
         return value
-    text = literal_text(value).strip().replace("_", "")
-    found = None if isinstance(value, bool) else _INTEGER.fullmatch(text)
+    text = literal_text(value).strip()
+    found = None if isinstance(value, bool) else scalar.whole(text)
     if found is None:
         raise ValueError(f"expected a whole number, got {text!r}")
-    sign, *digits = found.groups()
-    number, base = next((d, b) for d, b in zip(digits, (16, 2, 8, 10), strict=True) if d)
-    return int(sign + number, base)
+    return found
 
 
 def flag(value: Any) -> bool:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.model.device import AdminState, Device, OperatingState, Retention
+from gateway.model.dump import edgex_json
 from gateway.model.errors import ConfigError
-from gateway.model.load import device_from_json, edgex_json, load_devices, patch_device
+from gateway.model.load import device_from_json, load_devices, patch_device
 from gateway.model.scalar import literal_text
 
 DATA = Path(__file__).parent / "data"
@@ -101,6 +102,17 @@ def test_devices_listed_twice_and_devices_that_are_their_own_parent() -> None:
     ]
 
 
+def test_a_wrong_entry_does_not_move_the_lines_of_the_others() -> None:
+    text = "- {name: a, adminState: x}\n- {name: b}\n- {name: b}\n"
+    assert [line.split(":")[:2] for line in refusal(text)] == [["d.yaml", "1"], ["d.yaml", "3"]]
+
+
+def test_what_is_said_of_half_a_surrogate_pair_can_be_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        device_from_json({**BODY, "protocols": {"\ud800": {}}})
+    assert str(caught.value).encode()
+
+
 def test_unknown_keys_of_a_list() -> None:
     text = "devicelist: []\ndeviceList:\n  - {name: a, profilName: b, lastReported: 5}\n"
     assert [str(problem) for problem in load_devices(text, "d.yaml").problems] == [
@@ -124,6 +136,7 @@ def test_a_body_needs_what_edgex_requires() -> None:
     [
         ("name", 5), ("adminState", "unlocked"), ("labels", "x"), ("protocols", []), ("autoEvents", [{"interval": 5}]),
         ("tags", {"a": float("nan")}), ("location", "\ud800"), ("parent", "d"), ("id", "x"),
+        ("description", "\ud800"), ("labels", ["\ud800"]), ("profileName", "\udfff"), ("protocols", {"\ud800": {}}),
     ],
 )  # fmt: skip
 def test_bodies_with_wrong_types_are_refused(key: str, value: Any) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.model.dump import dump_devices, dump_profile
 from gateway.model.errors import ConfigError
-from gateway.model.load import dump_devices, dump_profile, load_devices, load_profile
+from gateway.model.load import load_devices, load_profile
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "edgex"
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="EdgeX's sample files are not beside the repository")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.model.dump import edgex_json
 from gateway.model.errors import ConfigError
 from gateway.model.extensions import Extensions
-from gateway.model.load import edgex_json, load_profile, profile_from_json
+from gateway.model.load import load_profile, profile_from_json
 from gateway.model.profile import Compat, DeviceProfile, ReadWrite, ValueType
 from gateway.model.scalar import literal_text
 

@@ -10,17 +10,9 @@ from pydantic import BaseModel
 
 from gateway.model import yaml
 from gateway.model.device import AdminState, AutoEvent, Device, OperatingState, Retention
+from gateway.model.dump import dump_devices, dump_profile, edgex_json
 from gateway.model.errors import ConfigError
-from gateway.model.load import (
-    device_from_json,
-    dump_devices,
-    dump_profile,
-    edgex_json,
-    load_devices,
-    load_profile,
-    patch_device,
-    profile_from_json,
-)
+from gateway.model.load import device_from_json, load_devices, load_profile, patch_device, profile_from_json
 from gateway.model.profile import (
     Compat,
     DeviceCommand,

@@ -69,7 +69,7 @@ def test_nan() -> None:
     assert math.isnan(found)
 
 
-@pytest.mark.parametrize("text", ["10.1", "10.10", "1e3", "0x10", "0777", "5", "+5", "true", "abc", "-0"])
+@pytest.mark.parametrize("text", ["10.1", "10.10", "10.0", "1e3", "0x10", "0777", "5", "+5", "true", "abc", "-0"])
 def test_the_literal_text_is_kept(text: str) -> None:
     assert literal_text(resolve(text)) == text
 
@@ -80,13 +80,21 @@ def test_ten_point_one_is_not_ten_point_ten() -> None:
     assert ten != one
     assert ten == LiteralFloat(10.1, "10.10")
     assert resolve("0x10") == 16 == LiteralInt(16, "020")
-    assert resolve("1e1") == 10
+
+
+def test_a_bit_of_a_register_is_not_the_register() -> None:
+    """`startingAddress: 10` made `10.0` is a change: the same number, another place."""
+    assert resolve("10.0") != resolve("10")
+    assert resolve("10") != resolve("10.0")
+    assert resolve("10.0") == 10.0 == resolve("10.0")
+    assert resolve("1e1") != 10
+    assert float(resolve("1_0.0")) == 10  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["1", "0.1", "0x10", "1e3", "-5"])
 def test_a_number_field_takes_plain_numbers(text: str) -> None:
-    value = number(Plain(text))
-    assert type(value) is float
+    assert type(number(Plain(text))) is float
+    assert type(number(LiteralFloat(1.5, "1.50"))) is float
 
 
 @pytest.mark.parametrize("text", ["abc", "true", "1:30", "0x"])
