@@ -3,14 +3,16 @@
 import json
 import math
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from gateway.api.envelope import EdgexError
+from gateway.model.scalar import literal_float
 
 MAX_DEPTH = 64
 """Nesting of JSON; deeper bodies are refused before anybody walks them."""
@@ -21,10 +23,11 @@ async def read_json(request: Request) -> Any:
     return parse_json(await request.body())
 
 
-def parse_json(body: bytes) -> Any:
-    """Strict JSON: no NaN, nothing infinite, nothing behind it, nested at most MAX_DEPTH. Raises EdgexError(400)."""
+def parse_json(body: bytes, number: Callable[[str], float] = float) -> Any:
+    """Strict JSON: no NaN, nothing infinite, nothing behind it, nested at most MAX_DEPTH. `number` reads what has a
+    point or an exponent: values to be written are plain floats, definitions keep their text. Raises EdgexError(400)."""
     try:
-        value = json.loads(body.decode(), parse_constant=_not_json, parse_float=_finite)
+        value = json.loads(body.decode(), parse_constant=_not_json, parse_float=partial(_finite, number))
     except UnicodeDecodeError:
         raise EdgexError(400, "the body is not UTF-8") from None
     except ValueError as error:
@@ -59,8 +62,8 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-def _finite(text: str) -> float:
-    value = float(text)
+def _finite(number: Callable[[str], float], text: str) -> float:
+    value = number(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:40]} is too large for a number")
     return value
@@ -76,8 +79,9 @@ class Item:
 
 
 async def read_batch(request: Request, key: str) -> list[Item]:
-    """EdgeX's array of `{apiVersion, requestId, <key>}`. One bad envelope refuses all of it: EdgexError(400)."""
-    body = await read_json(request)
+    """EdgeX's array of `{apiVersion, requestId, <key>}`, numbers with their literal text: register 10.10 is not 10.1.
+    One bad envelope refuses all of it: EdgexError(400)."""
+    body = parse_json(await request.body(), literal_float)
     if not isinstance(body, list):
         raise EdgexError(400, f"the body must be a JSON array of {{apiVersion, requestId, {key}}}")
     return list(_items(body, key))

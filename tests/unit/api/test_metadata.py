@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from gateway.model.load import device_from_json
+from gateway.model.scalar import literal_text
 from tests.unit.api.conftest import PROFILE, device_body, request
 from tests.unit.api.fakes import House
 
@@ -46,6 +47,16 @@ async def test_what_the_planner_refuses_does_not_keep_the_others_out(house: Hous
     assert statuses(answer) == [201, 400, 201]
     assert "no such address" in answer.json()[1]["message"]
     assert set(house.registry.current.devices) == {"boiler", "a", "b"}
+
+
+async def test_the_literal_text_of_an_address_counts(house: House, api: httpx.AsyncClient) -> None:
+    """Bit 10 of register 10 and bit 1 of it are one number and two addresses."""
+    resource = '{"name": "A", "properties": {"valueType": "Bool", "readWrite": "R"}, "attributes": {"at": 10.10}}'
+    profile = f'{{"apiVersion": "v3", "name": "Bits", "deviceResources": [{resource}]}}'
+    answer = await api.post(f"{META}/deviceprofile", content=f'[{{"apiVersion": "v3", "profile": {profile}}}]')
+    assert statuses(answer) == [201]
+    (found,) = house.registry.current.profiles["Bits"].device_resources
+    assert literal_text(found.attributes["at"]) == "10.10"
 
 
 async def test_force_replaces(house: House, api: httpx.AsyncClient) -> None:
