@@ -7,7 +7,7 @@ ignored, an equal one acknowledged again with the stored result), `expires_at`, 
 
 The retained copy is the offline queue: while a connection is being set up the documents are only collected, newest
 wins, so that a superseded setpoint from the broker's queue is never written. Documents of devices that are not
-configured wait (bounded) until they are.
+configured wait (bounded) until they are; a device that is removed and added again gets its retained document anew.
 """
 
 import logging
@@ -41,6 +41,8 @@ class DesiredInbox:
         self._handed: dict[str, tuple[str, int]] = {}
         self._collected: dict[str, tuple[Desired, bool]] | None = None
         self._waiting: dict[str, tuple[Desired, bool]] = {}
+        self._here: set[str] = set()
+        """Devices whose retained documents have been read."""
         self._fetch = False
         self._fetched_at = -math.inf
 
@@ -60,6 +62,7 @@ class DesiredInbox:
     async def collected(self) -> None:
         """All retained documents have been read: hands the newest of each device on; from here they go straight on."""
         found, self._collected = self._collected or {}, None
+        self._here = set(self._presence.devices)
         for desired, retained in found.values():
             await self._decide(desired, retained)
 
@@ -81,7 +84,13 @@ class DesiredInbox:
             self._counts["desired_superseded"] += 1
 
     async def again(self) -> None:
-        """Hands on what waited for its device."""
+        """Hands on what waited for its device. The document of a device that has come, or has come back, may have been
+        read long ago, for another one of its name: it is fetched again."""
+        here = set(self._presence.devices)
+        for device in here - self._here:
+            self._handed.pop(device, None)
+            self._fetch = True
+        self._here = here
         for device in [d for d in self._waiting if d in self._presence.devices]:
             await self._decide(*self._waiting.pop(device))
 

@@ -5,12 +5,13 @@ No payload raises. What cannot be answered (no id, not a topic of ours, a retain
 A command without any expiry is worth as much as it is fresh. While a resumed session's queue is being delivered nobody
 can tell how old it is, so it is handed on as already expired: the ledger still finds a repeated id, everything else is
 refused with 410. Where the queue ends is told by a mark that we send to ourselves after subscribing: brokers deliver in
-order, so whatever comes after the mark was sent after we were back.
+order, so whatever comes after the mark was sent after we were back. A queue that takes long to record is waited for.
 """
 
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 
 from paho.mqtt.client import MQTTMessage
 
@@ -29,7 +30,12 @@ from gateway.northbound.topics import Incoming, may_answer
 HIGH, LOW = 500, 50
 """Messages waiting here above which the socket is no longer read, and below which it is again."""
 MARK_S = 5.0
-"""A broker that does not bring the mark back in this time (it may not be ours to subscribe to) is not waited for."""
+"""A broker that brings nothing at all for so long does not bring the mark back either (it may not be ours to subscribe
+to); while we are still busy with its queue, the mark only waits in line."""
+IDLE_S = 15.0
+"""The same where messages keep coming, in time in which we have nothing to do. They are hardly the queue alone any more,
+but nobody can tell which of them are."""
+LOOK_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +54,12 @@ class Inbox:
         self._reads = Reads(commands, answers, link.clock)
         self._queue: deque[tuple[int, MQTTMessage]] = deque()
         self._any = asyncio.Event()
+        self._busy = False
+        self._handled = 0
         self._settled = 0
+        """Generation of the connection whose queue is known to have ended."""
         self._mark = b""
-        self._marked: asyncio.Future[None] | None = None
+        self._marked: asyncio.Future[bool] | None = None
         link.client.on_message = self.put
 
     # ------------------------------------------------------------------------------------------------ the connection
@@ -68,32 +77,60 @@ class Inbox:
         generation = self._client.generation
         self._mark = encode({"mark": self._link.session, "connection": generation})
         self._marked = asyncio.get_running_loop().create_future()
+        marking = asyncio.create_task(self._send_mark(self._marked), name="mqtt mark")
         try:
-            async with self._clock.timeout(MARK_S):
-                await self._client.deliver([Outgoing(self._topics.rebirth, self._mark)])
-                await self._marked
-        except TimeoutError:
-            self._counts["mark_missing"] += 1
-            log.warning("The broker does not bring %s back to us; may we subscribe to it?", self._topics.rebirth)
+            quiet = await self._wait_for(marking)
         finally:
             self._marked = None
+            marking.cancel()
+            await asyncio.gather(marking, return_exceptions=True)
+        if marking.cancelled():
+            self._counts["mark_missing"] += 1
+            log.warning("The broker does not bring %s back to us; may we subscribe to it?", self._topics.rebirth)
+        else:
+            marking.result()
         await self._desired.collected()
-        self._settled = generation
+        if quiet:
+            self._settled = generation
+
+    async def _send_mark(self, back: "asyncio.Future[bool]") -> None:
+        await self._client.deliver([Outgoing(self._topics.rebirth, self._mark)])
+        if not await back:
+            raise NotConnected(self._client.reason)
+
+    async def _wait_for(self, marking: "asyncio.Task[None]") -> bool:
+        """Whether the queue has ended: the mark is back, or nothing has come for long. False: messages still come, and
+        none of them is the mark."""
+        quiet = idle = 0.0
+        while quiet < MARK_S and idle < IDLE_S:
+            handled = self._handled
+            with suppress(TimeoutError):
+                async with self._clock.timeout(LOOK_S):
+                    await asyncio.wait([marking])
+            if marking.done():
+                return True
+            waiting = not self._busy and not self._queue
+            idle += LOOK_S if waiting else 0.0
+            quiet = quiet + LOOK_S if waiting and handled == self._handled else 0.0
+        return quiet >= MARK_S
 
     def lost(self) -> None:
         """The connection is gone: what is not acknowledged comes again with the next."""
         self._queue.clear()
         if self._marked is not None and not self._marked.done():
-            self._marked.set_exception(NotConnected(self._client.reason))
+            self._marked.set_result(False)
 
     async def run(self) -> None:
         """Handles messages until cancelled."""
         while True:
             while not self._queue:
                 self._any.clear()
+                self._busy = False
                 await self._any.wait()
+            self._busy = True
             generation, message = self._queue.popleft()
             await self._handle(message)
+            self._handled += 1
             if generation == self._client.generation:
                 self._client.ack(message)
                 if len(self._queue) < LOW:
@@ -135,8 +172,9 @@ class Inbox:
 
     def _rebirth(self, payload: bytes, retained: bool) -> None:
         if payload == self._mark:
+            self._settled = self._client.generation
             if self._marked is not None and not self._marked.done():
-                self._marked.set_result(None)
+                self._marked.set_result(True)
         elif retained:
             self._counts["retained_rebirth"] += 1
         elif payload.startswith(b'{"mark":'):

@@ -127,6 +127,18 @@ async def test_a_wish_for_a_device_to_come_waits_for_it(stage: Stage) -> None:
     assert [(d.device, d.version) for d in stage.commands.desires] == [("m2", 2)]
 
 
+async def test_a_device_that_comes_back_gets_its_document_again(stage: Stage) -> None:
+    await stage.get(DESIRED, wish(3), retain=True)
+    for change in (stage.twins.remove, stage.twins.add):
+        assert not stage.desired.may_fetch()
+        change("m1")
+        stage.presence.follow_devices()
+        await stage.desired.again()
+    assert stage.desired.may_fetch()
+    await stage.get(DESIRED, wish(3), retain=True)
+    assert versions(stage) == [("a", 3)] * 2
+
+
 async def test_a_disk_that_refuses_does_not_stop_a_wish(stage: Stage) -> None:
     async def full(*_: Any) -> None:
         raise StoreFailed("full")

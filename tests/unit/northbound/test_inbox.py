@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.model.command import Command
 from gateway.model.errors import DeviceError, NoAnswer, NotConnected, StoreFailed
 from gateway.model.reading import TIMEOUT
 from gateway.northbound.inbox import HIGH
@@ -193,6 +194,42 @@ async def test_a_broker_that_keeps_the_mark_is_not_waited_for(clock: MovingClock
     task = asyncio.create_task(stage.inbox.settle())
     await clock.advance(5)
     await task
+    assert stage.counts["mark_missing"] == 1
+    await stage.close()
+
+
+async def test_a_long_queue_is_recorded_to_its_end_before_anything_counts_as_new(clock: MovingClock) -> None:
+    stage = Stage(clock)
+    stage.client.session_present = True
+
+    async def slowly(command: Command) -> None:
+        await clock.sleep(0.02)
+        stage.commands.accepted.append(command)
+
+    stage.commands.accept = slowly  # type: ignore[method-assign]
+    task = asyncio.create_task(stage.inbox.settle())
+    await settle()
+    (mark,) = stage.client.sent
+    for number in range(600):
+        stage.inbox.put(incoming(CMD, body(id=f"c{number}")))
+    stage.inbox.put(incoming(mark.topic, mark.payload))
+    stage.inbox.put(incoming(CMD, body(id="live")))
+    await clock.advance(13)
+    await task
+    assert [c.id for c in stage.commands.accepted if c.expires_at is None] == ["live"]
+    assert len(stage.commands.accepted) == 601
+    await stage.close()
+
+
+async def test_without_a_mark_steady_traffic_neither_counts_as_new_nor_keeps_us_waiting(clock: MovingClock) -> None:
+    stage = Stage(clock)
+    stage.client.session_present = True
+    task = asyncio.create_task(stage.inbox.settle())
+    for number in range(20):
+        await clock.advance(1)
+        await stage.get(CMD, body(id=f"c{number}"))
+    assert task.done()
+    assert all(c.expires_at is not None for c in stage.commands.accepted)
     assert stage.counts["mark_missing"] == 1
     await stage.close()
 
