@@ -203,8 +203,15 @@ def gateway_folder(folder: Path, ports: list[int], mqtt: int | None, **options: 
     return settings
 
 
-def gateway(settings: Path, cpu: int | None = None) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
-    """The gateway itself, as a user starts it."""
-    return process(
-        sys.executable, "-m", "gateway", "run", "--config", str(settings), cpu=cpu, stderr=subprocess.DEVNULL
-    )
+@contextlib.contextmanager
+def gateway(settings: Path, cpu: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    """The gateway itself, as a user starts it. Says what it said when it ends by itself."""
+    command = (sys.executable, "-m", "gateway", "run", "--config", str(settings))
+    with (settings.parent / "gateway.log").open("w+") as log, process(*command, cpu=cpu, stderr=log) as running:
+        try:
+            yield running
+        finally:
+            ended = running.poll()
+            if ended is not None:
+                log.seek(0)
+                print(f"the gateway ended with {ended}: {log.read()[-2000:]}", file=sys.stderr)
