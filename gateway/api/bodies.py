@@ -1,17 +1,15 @@
 """Bodies people send: strict JSON, and one uploaded file."""
 
-import json
-import math
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from gateway.api.envelope import EdgexError
+from gateway.model import strictjson
 from gateway.model.scalar import literal_float
 
 MAX_DEPTH = 64
@@ -19,54 +17,17 @@ MAX_DEPTH = 64
 
 
 async def read_json(request: Request) -> Any:
-    """The body as JSON. Raises EdgexError 400 (malformed, NaN, infinite, too deep), 408, 413."""
+    """The body as JSON. Raises EdgexError 400 (not exact JSON, or too deep), 408, 413."""
     return parse_json(await request.body())
 
 
 def parse_json(body: bytes, number: Callable[[str], float] = float) -> Any:
-    """Strict JSON: no NaN, nothing infinite, nothing behind it, nested at most MAX_DEPTH. `number` reads what has a
-    point or an exponent: values to be written are plain floats, definitions keep their text. Raises EdgexError(400)."""
+    """JSON as `strictjson` reads it. `number` reads what has a point or an exponent: values to be written are plain
+    floats, definitions keep their text. Raises EdgexError(400)."""
     try:
-        value = json.loads(body.decode(), parse_constant=_not_json, parse_float=partial(_finite, number))
-    except UnicodeDecodeError:
-        raise EdgexError(400, "the body is not UTF-8") from None
-    except ValueError as error:
+        return strictjson.read(body, MAX_DEPTH, number)
+    except strictjson.NotJson as error:
         raise EdgexError(400, f"the body is not valid JSON: {error}") from None
-    except RecursionError:
-        raise _too_deep() from None
-    if deeper_than(value, MAX_DEPTH):
-        raise _too_deep()
-    return value
-
-
-def _too_deep() -> EdgexError:
-    return EdgexError(400, f"the JSON is nested deeper than {MAX_DEPTH} levels")
-
-
-def deeper_than(value: Any, levels: int) -> bool:
-    """Whether lists and objects nest deeper; level by level, so that depth costs no stack."""
-    level = [value]
-    for _ in range(levels + 1):
-        level = [
-            child
-            for item in level
-            if isinstance(item, (dict, list))
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
-def _finite(number: Callable[[str], float], text: str) -> float:
-    value = number(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is too large for a number")
-    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,15 @@
 """JSON at the border of the cloud: strict in, safe out.
 
-In: what a cloud sends is refused with a plain reason when it is not exact JSON (RFC 8259: UTF-8, no NaN, no number that
-becomes infinite), when a key stands twice in one object, or when it is too large or too deep. Out: integers that a
-reader of JSON would round (beyond 2^53) leave as text and are listed.
+In: what a cloud sends is refused with a plain reason when it is not exact JSON (`strictjson`), too large or too deep. Out:
+integers that a reader of JSON would round (beyond 2^53) leave as text and are listed.
 """
 
 import json
-import math
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from gateway.model import strictjson
 from gateway.model.errors import CommandRejected
 
 MAX_DOCUMENT = 32 * 1024
@@ -67,27 +66,16 @@ def parse(payload: bytes, shape: type[Body], limit: int) -> Body:
     """A payload as `shape`; unknown keys are ignored. Raises CommandRejected: 413 too large or too deep, else 400."""
     if len(payload) > limit:
         raise CommandRejected(413, f"the message has {len(payload)} bytes; at most {limit} are taken")
-    document = strict(payload)
-    if depth(document) > MAX_DEPTH:
-        raise CommandRejected(413, f"more than {MAX_DEPTH} levels inside one another")
+    try:
+        document = strictjson.read(payload, MAX_DEPTH)
+    except strictjson.TooDeep as error:
+        raise CommandRejected(413, str(error)) from None
+    except strictjson.NotJson as error:
+        raise CommandRejected(400, f"the message is not JSON: {error}") from None
     try:
         return msgspec.convert(document, shape)
     except msgspec.ValidationError as error:
         raise CommandRejected(400, str(error)) from None
-
-
-def strict(payload: bytes) -> Any:
-    """Exact JSON. Raises CommandRejected."""
-    try:
-        return json.loads(
-            payload.decode("utf-8"), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant
-        )
-    except RecursionError:
-        raise CommandRejected(413, f"more than {MAX_DEPTH} levels inside one another") from None
-    except UnicodeDecodeError:
-        raise CommandRejected(400, "the message is not UTF-8") from None
-    except ValueError as error:
-        raise CommandRejected(400, f"the message is not JSON: {error}") from None
 
 
 def salvage(payload: bytes, key: str, kind: type[str] | type[int]) -> Any:
@@ -109,38 +97,8 @@ def fits(value: str | int) -> bool:
     return 0 < len(value) <= 128 and not _half(value)
 
 
-def depth(value: Any) -> int:
-    """Levels of objects and lists; never recursive."""
-    level, found = [value], 0
-    while level := [v for v in level if isinstance(v, dict | list)]:
-        found += 1
-        level = [inner for v in level for inner in (v.values() if isinstance(v, dict) else v)]
-    return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    for key, value in pairs:
-        if _half(key) or (isinstance(value, str) and _half(value)):
-            raise ValueError("half a surrogate pair in a text")
-    return found
-
-
 def _half(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"the number {text[:40]} is too large")
-    return value
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
 
 
 # --------------------------------------------------------------------------------------------------------------- out

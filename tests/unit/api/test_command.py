@@ -106,7 +106,13 @@ async def test_a_write_becomes_a_command(base: str, house: House, api: httpx.Asy
 
 
 @pytest.mark.parametrize("base", [CORE, OWN])
-@pytest.mark.parametrize("body", ["{", "[1]", '"x"', "1", '{"Setpoint": NaN}', '{"Setpoint": 1e999}', b"\xff", "null"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("{", "[1]", '"x"', "1", '{"Setpoint": NaN}', '{"Setpoint": 1e999}', b"\xff", "null"),
+        *('{"Setpoint": "3", "Setpoint": "9"}', '{"Setpoint": "\\ud800"}', '{"Setpoint": ["\\ud800"]}'),
+    ],
+)
 async def test_a_write_of_a_bad_body_is_400_and_runs_nothing(
     base: str, body: str | bytes, house: House, api: httpx.AsyncClient
 ) -> None:

@@ -171,7 +171,9 @@ def test_a_key_twice_among_many_in_json_is_found_quickly() -> None:
     ("text", "expected"),
     [
         ('{"a": 1,\n}', "x.json:2: not readable as JSON"),
-        ('{"a": NaN}', "NaN is not JSON"),
+        ('{"a": NaN}', "NaN is no JSON number"),
+        ('{"a": 1e999}', "the number 1e999 is too large"),
+        ('{"a": ["\\ud800"]}', "half a surrogate pair"),
         ('{"a": 1, "b": {}, "a": 2}', "the key 'a' stands twice"),
         ("[" * 100_000, "levels"),
         ('{"a": ' + "9" * 5000 + "}", "not readable as JSON"),
