@@ -23,7 +23,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when the value was read back and is equal (or cannot be read and was accepted), else 1."""
-    args = dict(_pair(text) for text in options.values)
+    args: dict[str, str] = {}
+    for name, value in map(_pair, options.values):
+        if name in args:
+            raise ConfigError(f"{name} is given twice; which of the values shall it be?")
+        args[name] = value
     if len(args) > 1 and not options.command:
         raise ConfigError("several resources are written together through a deviceCommand: name it with --command")
     body = {"device": options.device, "name": options.command or next(iter(args)), "args": args}

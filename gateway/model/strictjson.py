@@ -1,8 +1,8 @@
 """The one way in which JSON is read, from files, from the API and from the cloud: exact, or not at all.
 
-Exact is RFC 8259 and a bit more: UTF-8, no NaN, no number that becomes infinite, no key twice in one object (whose value
-would count?), no half of a surrogate pair (it has no UTF-8, so it could be neither stored nor sent on), and no more levels
-than the reader asks for.
+Exact is RFC 8259 and a bit more: UTF-8, no NaN, no number that becomes infinite, no key twice in one object (whose
+value would count?), no half of a surrogate pair (it has no UTF-8, so it could be neither stored nor sent on), and no
+more levels than the reader asks for.
 """
 
 import json

@@ -1,7 +1,7 @@
 """JSON at the border of the cloud: strict in, safe out.
 
-In: what a cloud sends is refused with a plain reason when it is not exact JSON (`strictjson`), too large or too deep. Out:
-integers that a reader of JSON would round (beyond 2^53) leave as text and are listed.
+In: what a cloud sends is refused with a plain reason when it is not exact JSON (`strictjson`), too large or too deep.
+Out: integers that a reader of JSON would round (beyond 2^53) leave as text and are listed.
 """
 
 import json

@@ -111,6 +111,12 @@ def test_write(southgate: Run, gateway: Gateway) -> None:
     assert gateway.asked[0].body == {"device": "relay", "name": "Relay1", "args": {"Relay1": "a=b"}, "id": "7"}
 
 
+def test_a_resource_given_twice_writes_nothing(southgate: Run, gateway: Gateway) -> None:
+    ran = southgate("write", "relay", "Relay1=1", "Relay1=2", "--url", gateway.url)
+    assert (ran.code, gateway.asked) == (2, [])
+    assert "Relay1 is given twice" in ran.err
+
+
 def test_a_write_that_is_not_confirmed_is_1(southgate: Run, gateway: Gateway) -> None:
     refused = {**RESULT, "outcome": "rejected", "code": 422, "error": "out of range", "readback": {}}
     gateway.says("/gateway/api/v1/commands", refused, status=422)
