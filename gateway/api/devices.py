@@ -26,9 +26,10 @@ def device_id(device: Device) -> str:
 
 
 def device_json(parts: Parts, device: Device) -> dict[str, Any]:
-    """As metadata shows it, with id and times."""
+    """As metadata shows it, with id, times and the service that hosts it, which a file may leave out."""
     created, modified = parts.registry.stamps("device", device.name)
-    return edgex_json(device.model_copy(update={"id": device_id(device)}), created, modified)
+    shown = {"id": device_id(device), "service_name": device.service_name or service_of(parts, device)}
+    return edgex_json(device.model_copy(update=shown), created, modified)
 
 
 def find_device(configuration: Configuration, name: str) -> Device:
@@ -40,7 +41,8 @@ def find_device(configuration: Configuration, name: str) -> Device:
 
 
 def service_of(parts: Parts, device: Device) -> str:
-    """The device service that hosts it: as planned, else by name or protocol; "" when nobody does."""
+    """The device service that hosts it, by the name or alias it gives, else by its protocol; where nobody does, what
+    it gives."""
     try:
         return parts.protocols.of(device).service
     except ConfigError:
@@ -50,9 +52,10 @@ def service_of(parts: Parts, device: Device) -> str:
 def _check(parts: Parts, configuration: Configuration, device: Device) -> None:
     """EdgeX's checks before a device is let in, in EdgeX's order. Raises EdgexError(400)."""
     try:
-        parts.protocols.by_service(device.service_name)
+        parts.protocols.of(device)
     except ConfigError as error:
-        raise EdgexError(400, f"device service '{device.service_name}' does not exists", str(error)) from error
+        missing = [f"device service '{device.service_name}' does not exists"] if device.service_name else []
+        raise EdgexError(400, *missing, str(error)) from error
     if not device.profile_name:
         return
     profile = configuration.profiles.get(device.profile_name)

@@ -35,7 +35,7 @@ class FakeProtocol:
 
 class FakeProtocols:
     def of(self, device: Device) -> Any:
-        return self.by_service(device.service_name)
+        return self.by_service(device.service_name or next(iter(device.protocols)).replace("modbus-tcp", SERVICE))
 
     def by_service(self, service: str) -> Any:
         if service in (SERVICE, "my-modbus"):

@@ -66,6 +66,24 @@ async def test_force_replaces(house: House, api: httpx.AsyncClient) -> None:
     assert (await api.post(f"{META}/device?force=maybe", json=body)).status_code == 400
 
 
+async def test_a_device_of_a_file_without_a_service_is_shown_and_patched(house: House, api: httpx.AsyncClient) -> None:
+    """A file may leave serviceName out, then the protocol says whose it is; EdgeX's clients always find it filled."""
+    named = device_body("heat-1")
+    del named["serviceName"]
+    house.put(house.registry.current.profiles["Boiler"], device_from_json(named, required=()))
+    assert (await api.get(f"{META}/device/name/heat-1")).json()["device"]["serviceName"] == "device-modbus"
+    listed = (await api.get(f"{META}/device/service/name/device-modbus")).json()["devices"]
+    assert {d["serviceName"] for d in listed} == {"device-modbus"}
+    lock = [request("device", {"name": "heat-1", "adminState": "LOCKED"})]
+    assert statuses(await api.patch(f"{META}/device", json=lock)) == [200]
+    assert house.registry.current.devices["heat-1"].admin_state.value == "LOCKED"
+    assert house.registry.current.devices["heat-1"].service_name == "", "the file stays as its author wrote it"
+    nobody = [request("device", {"name": "heat-1", "protocols": {"smoke": {"Address": "hill"}}})]
+    answer = await api.patch(f"{META}/device", json=nobody)
+    assert statuses(answer) == [400]
+    assert "smoke" in answer.json()[0]["message"]
+
+
 async def test_an_alias_names_the_service(house: House, api: httpx.AsyncClient) -> None:
     body = [request("device", device_body("aliased", serviceName="my-modbus"))]
     assert statuses(await api.post(f"{META}/device", json=body)) == [201]
