@@ -162,20 +162,25 @@ class Memory:
 async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memory]:
     data = settings.gateway.data
     bus: Bus
+    early: list[tuple[str, str, str]] = []
 
     def publish(batch: Batch) -> None:
         bus.publish(batch)  # it comes after the journal, which may already have something to say
 
-    alarms = Alarms(publish, clock)
     async with AsyncExitStack() as stack:
         stack.enter_context(_only_one(data))
+        state = SqliteState(data / "state.db", clock, lambda *said: early.append(said))
+        stack.push_async_callback(state.close)
+        await state.open()
+        alarms = Alarms(publish, clock, state)
+        stack.push_async_callback(alarms.close)
         journal = Journal(data / "journal", settings.journal, clock, alarms.tell)
         bus = Bus(journal)
         stack.push_async_callback(journal.close)
         await journal.open()
-        state = SqliteState(data / "state.db", clock, alarms.tell)
-        stack.push_async_callback(state.close)
-        await state.open()
+        for said in early:  # there was no journal yet that could have kept it
+            alarms.tell(*said)
+        alarms.start()
         yield Memory(journal, state, bus, alarms)
 
 
