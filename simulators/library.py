@@ -1,22 +1,17 @@
 """Finding profiles: a file, or one of the shipped library by its name or file name."""
 
-from collections.abc import Iterator
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_profile
 from gateway.model.near import nearest
 from gateway.model.profile import DeviceProfile
-from gateway.runtime.configuration.files import LIBRARY
+from gateway.runtime.configuration.files import LIBRARY, files_under
 
 
-def shipped() -> Iterator[Traversable]:
+def shipped() -> list[Path]:
     """The profile files that come with Southgate, by file name within each protocol's folder."""
-    for folder in sorted(LIBRARY.iterdir(), key=lambda entry: entry.name):
-        if folder.is_dir() and folder.name != "demo":
-            found = (entry for entry in folder.iterdir() if entry.name.endswith((".yaml", ".yml")))
-            yield from sorted(found, key=lambda entry: entry.name)
+    return files_under(LIBRARY)
 
 
 def find_profile(name: str, near: Path | None = None) -> DeviceProfile:

@@ -25,14 +25,15 @@ class Rest:
 
 def without_devices(raw: bytes, file: str, names: Collection[str]) -> Rest:
     """The file's text without these devices. Raises ConfigError when the file cannot be read."""
-    text = raw.decode("utf-8-sig")
+    text = raw.decode()
+    mark, text = ("\ufeff", text[1:]) if text.startswith("\ufeff") else ("", text)
     devices = load_devices(raw, file).value
     left = [device for device in devices if device.name not in names]
     if not file.lower().endswith(".json"):
         lines = _own_lines(text, file, {i for i, device in enumerate(devices) if device.name in names})
         kept = "\n".join(line for i, line in enumerate(text.split("\n"), 1) if i not in lines)
         if _says(kept, file, left):
-            return Rest(kept, not left, faithful=True)
+            return Rest(mark + kept, not left, faithful=True)
         return Rest(dump_devices(left), not left, faithful=False)
     trees = [device.model_dump(mode="json", by_alias=True, exclude_defaults=True) for device in left]
     return Rest(json.dumps(trees, indent=2, ensure_ascii=False) + "\n", not left, faithful=False)

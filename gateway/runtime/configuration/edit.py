@@ -3,21 +3,24 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+from gateway.model import document
 from gateway.model.configuration import Configuration
 from gateway.model.dump import dump_devices, dump_profile
 from gateway.model.errors import ConfigError
 from gateway.model.names import encode_name
 from gateway.runtime.configuration.cutting import without_devices
-from gateway.runtime.configuration.files import OWN, Contents, Folders
+from gateway.runtime.configuration.files import OWN, Contents, Folders, Kind
 
 BEFORE = ".before"
 """Ending of the copy that is kept when a hand-written file cannot be changed without losing its comments."""
 MAX_NAME = 180
+T = TypeVar("T")
 _AWKWARD = str.maketrans({c: f"%{ord(c):02X}" for c in '\\:*?"<>|'})
 
 
@@ -25,26 +28,30 @@ _AWKWARD = str.maketrans({c: f"%{ord(c):02X}" for c in '\\:*?"<>|'})
 class Edit:
     """Files to write and to remove; done as a whole or not at all."""
 
-    files: dict[Path, str | None] = field(default_factory=dict)
+    files: dict[Path, bytes | None] = field(default_factory=dict)
     _before: dict[Path, bytes | None] = field(default_factory=dict)
 
     def write(self, path: Path, text: str) -> None:
-        self.files[path] = text
+        """Raises ConfigError for what would be too large to be read again."""
+        content = text.encode()
+        if len(content) > document.MAX_BYTES:
+            raise ConfigError(f"{path.name} would have {len(content):,} bytes; at most {document.MAX_BYTES:,} are read")
+        self.files[path] = content
 
     def remove(self, path: Path) -> None:
         self.files[path] = None
 
     def keep(self, path: Path) -> None:
         """Keeps a copy of what a person wrote, beside the file."""
-        self.files[path.with_name(path.name + BEFORE)] = path.read_text(encoding="utf-8", errors="surrogateescape")
+        self.files[path.with_name(path.name + BEFORE)] = path.read_bytes()
 
     def apply(self) -> None:
         """Every file atomically: what is added before what is taken away, so that a cut of power leaves a device twice
         rather than nowhere. Raises ConfigError when the disk refuses; then the files are as they were."""
         try:
-            for path, text in sorted(self.files.items(), key=lambda item: item[0].parent.name != OWN):
+            for path, content in sorted(self.files.items(), key=lambda item: item[0].parent.name != OWN):
                 self._before[path] = path.read_bytes() if path.exists() else None
-                _replace(path, None if text is None else text.encode(errors="surrogateescape"))
+                _replace(path, content)
         except OSError as error:
             self.undo()
             raise ConfigError(
@@ -99,8 +106,12 @@ def changes(folders: Folders, before: Configuration, after: Configuration) -> Ed
 
 
 def _profiles(edit: Edit, folders: Folders, contents: Contents, before: Configuration, after: Configuration) -> None:
-    for name, profile in after.profiles.items():
-        if before.profiles.get(name) is profile:
+    gone = before.profiles.keys() - after.profiles.keys()
+    changed = _changed(before.profiles, after.profiles)
+    _all_readable(contents, "profile", (*gone, *changed))
+    for name, profile in changed.items():
+        if contents.library.get(name) == profile:
+            gone.add(name)  # what is shipped needs no file; without one of its own it is in force
             continue
         place = contents.profiles.get(name)
         path = place.path if place else None
@@ -114,19 +125,17 @@ def _profiles(edit: Edit, folders: Folders, contents: Contents, before: Configur
                 raise ConfigError(f"there is no folder of profiles to write {name} to; name one in gateway.profiles")
             path = _free(folders.profiles[0] / OWN, name, edit)
         edit.write(path, dump_profile(profile))
-    for name in before.profiles.keys() - after.profiles.keys():
-        place = contents.profiles.get(name)
-        if place is not None and place.path is None:
-            raise ConfigError(f"profile {name} is shipped with the gateway and cannot be removed")
-        if place is not None and place.path is not None:
-            edit.remove(place.path)
+    for name in gone:
+        for path in contents.standing.get(("profile", name), ()):
+            edit.remove(path)
 
 
 def _devices(edit: Edit, folders: Folders, contents: Contents, before: Configuration, after: Configuration) -> None:
     """A device changed through the API gets a file of its own and leaves the list it stood in."""
     holds = Counter(path for paths in contents.standing.values() for path in paths)
-    changed = {name: d for name, d in after.devices.items() if before.devices.get(name) is not d}
+    changed = _changed(before.devices, after.devices)
     gone = before.devices.keys() - after.devices.keys()
+    _all_readable(contents, "device", (*gone, *changed))
     for name, device in changed.items():
         place = contents.devices.get(name)
         alone = place is not None and place.own and place.path is not None and holds[place.path] == 1
@@ -134,11 +143,23 @@ def _devices(edit: Edit, folders: Folders, contents: Contents, before: Configura
         edit.write(path, dump_devices([device]))
     cut: dict[Path, list[str]] = {}
     for name in (*changed, *gone):
-        for path in contents.standing.get(name, ()):
+        for path in contents.standing.get(("device", name), ()):
             if path not in edit.files:
                 cut.setdefault(path, []).append(name)
     for path, names in cut.items():
         _cut(edit, path, names)
+
+
+def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
+    return {name: one for name, one in after.items() if before.get(name) is not one}
+
+
+def _all_readable(contents: Contents, kind: Kind, names: Iterable[str]) -> None:
+    """Raises ConfigError for what stands in a file that cannot be read now: it would stay there and come back."""
+    for name in names:
+        path = contents.unreadable.get((kind, name))
+        if path is not None:
+            raise ConfigError(f"{kind} {name} stands in {path}, which cannot be read as it is now; mend the file first")
 
 
 def _cut(edit: Edit, path: Path, names: Iterable[str]) -> None:

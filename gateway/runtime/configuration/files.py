@@ -2,19 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from importlib.resources.abc import Traversable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from gateway.model import yaml
 from gateway.model.configuration import Configuration
 from gateway.model.device import Device
 from gateway.model.document import Document
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.load import Loaded, load_devices, load_profile
+from gateway.model.load import Loaded, load_devices, load_profile, read_document
 from gateway.model.profile import DeviceProfile
 
 ENDINGS = (".yaml", ".yml", ".json")
@@ -23,9 +21,14 @@ OWN = "api"
 LIBRARY = Path(__file__).parents[3] / "profiles"
 """Beside our packages. Not found by import: a folder of that name where somebody calls `python -m gateway` would be
 taken for a part of it."""
-_DEVICE_LIST = re.compile(rb"^\s*(\[|deviceList\s*:)", re.MULTILINE)
+_DEVICE_LIST = re.compile(
+    rb"""\A(\xef\xbb\xbf)?(\s|\#[^\n]*\n|---)*(\[|\{\s*"deviceList")|^["']?deviceList["']?\s*:""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""At the top level only: a formatter puts the lists inside a profile on lines of their own."""
 
 T = TypeVar("T")
+Kind = Literal["profile", "device"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,12 @@ class Contents:
     profiles: dict[str, Place[DeviceProfile]] = field(default_factory=dict)
     devices: dict[str, Place[Device]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    standing: dict[str, list[Path]] = field(default_factory=dict)
-    """Every file in which a device stands, by device."""
+    library: dict[str, DeviceProfile] = field(default_factory=dict)
+    """Every shipped profile, also where another of its name is in force."""
+    standing: dict[tuple[Kind, str], list[Path]] = field(default_factory=dict)
+    """Every file in which a profile or device stands."""
+    unreadable: dict[tuple[Kind, str], Path] = field(default_factory=dict)
+    """The file in which it stood when that could last be read."""
     _documents: dict[Path, Document] = field(default_factory=dict)
 
     def configuration(self) -> Configuration:
@@ -62,40 +69,30 @@ class Contents:
             {name: place.value for name, place in self.devices.items()},
         )
 
-    def shipped(self) -> dict[str, DeviceProfile]:
-        """Profiles of the library that are in force."""
-        return {name: place.value for name, place in self.profiles.items() if place.path is None}
+    def shipped(self, wanted: Configuration) -> dict[str, DeviceProfile]:
+        """The library, with the objects of `wanted` where it is in force."""
+        force = {name for name, place in self.profiles.items() if place.path is None}
+        return {name: wanted.profiles[name] if name in force else profile for name, profile in self.library.items()}
 
-    def locate(self, kind: str, name: str, problem: Problem) -> Problem:
+    def locate(self, kind: Kind, name: str, problem: Problem) -> Problem:
         """The problem of a device or profile with its file and line."""
         place = (self.devices if kind == "device" else self.profiles).get(name)
         if place is None or problem.file:
             return problem
         line = 0
         with suppress(ConfigError, OSError, KeyError, IndexError, TypeError):
-            if place.path is not None and not place.file.endswith(".json"):
+            if place.path is not None:
                 line = self._line(place, place.path, kind, problem.where)
         return Problem(problem.where, problem.what, place.file, line, problem.severity)
 
-    def _line(self, place: Place[Any], path: Path, kind: str, where: str) -> int:
+    def _line(self, place: Place[Any], path: Path, kind: Kind, where: str) -> int:
         document = self._documents.get(path)
         if document is None:
-            document = self._documents[path] = yaml.read(path.read_bytes(), place.file)
+            document = self._documents[path] = read_document(path.read_bytes(), place.file)
         inside = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", where)]
         if kind == "device":
             inside = [*(["deviceList"] if isinstance(document.value, Mapping) else []), place.index, *inside]
-        else:
-            inside = _indexes(place.value, where) or inside
         return document.line(inside)
-
-
-def _indexes(profile: DeviceProfile, where: str) -> list[int | str]:
-    """`deviceResources[Voltage].properties.scale`, with the resource's place in the list."""
-    named = re.fullmatch(r"deviceResources\[(.+)\]\.([\w.]+)", where)
-    names = [resource.name for resource in profile.device_resources]
-    if named is None or named[1] not in names:
-        return []
-    return ["deviceResources", names.index(named[1]), *named[2].split(".")]
 
 
 class Folders:
@@ -106,69 +103,72 @@ class Folders:
         self.profiles, self.devices = list(profiles), devices
         self._strict, self._library = strict, library
         self._seen: dict[str, tuple[bytes, Loaded[Any] | ConfigError]] = {}
+        self._stood: dict[str, list[str]] = {}
+        """What each file said when it could last be read, by name."""
 
     # ------------------------------------------------------------------------------------------------------- reading
 
     def read(self) -> Contents:
         """All folders. Problems of severity `error` mean that a file could not be taken."""
         contents = Contents()
-        for file in self._shipped():
-            self._take_profile(contents, f"profiles/{file.name}", file.read_bytes(), None)
-        shipped = set(contents.profiles)
+        for path in files_under(LIBRARY) if self._library else ():
+            for place in self._places(contents, "profile", path, f"profiles/{path.name}"):
+                _take(contents, contents.profiles, "profile", replace(place, path=None))
+        contents.library = {name: place.value for name, place in contents.profiles.items()}
         for folder in self.profiles:
             for path in files_under(folder):
-                self._take_profile(contents, str(path), path, path, shipped)
+                for place in self._places(contents, "profile", path, str(path)):
+                    _take(contents, contents.profiles, "profile", place)
         for path in files_under(self.devices):
-            self._take_devices(contents, path)
+            for place in self._places(contents, "device", path, str(path)):
+                _take(contents, contents.devices, "device", place)
         return contents
 
-    def _shipped(self) -> Iterator[Traversable]:
-        if self._library:
-            yield from _walk(LIBRARY)
-
-    def _take_profile(
-        self, contents: Contents, file: str, text: bytes | Path, path: Path | None, shipped: Iterable[str] = ()
-    ) -> None:
-        loaded = self._load(file, text, contents, profile=True)
+    def _places(self, contents: Contents, kind: Kind, path: Path, file: str) -> Iterator[Place[Any]]:
+        """What a file defines. What cannot be read is a problem, and where it stood is kept in mind."""
+        loaded = self._load(contents, kind, path, file)
         if loaded is None:
+            for name in self._stood.get(file, ()):
+                contents.unreadable[kind, name] = path
             return
-        profile: DeviceProfile = loaded.value
-        place, other = Place(profile, file, path), contents.profiles.get(profile.name)
-        if other is not None and not _wins(place, other, profile.name in shipped, contents):
-            return
-        contents.profiles[profile.name] = place
+        values = loaded.value if kind == "device" else [loaded.value]
+        self._stood[file] = [value.name for value in values]
+        for index, value in enumerate(values):
+            yield Place(value, file, path, index)
 
-    def _take_devices(self, contents: Contents, path: Path) -> None:
-        loaded = self._load(str(path), path, contents, profile=False)
-        for index, device in enumerate(loaded.value if loaded else ()):
-            contents.standing.setdefault(device.name, []).append(path)
-            place, other = Place(device, str(path), path, index), contents.devices.get(device.name)
-            if other is None or _wins(place, other, False, contents):
-                contents.devices[device.name] = place
-
-    def _load(self, file: str, text: bytes | Path, contents: Contents, profile: bool) -> Loaded[Any] | None:
+    def _load(self, contents: Contents, kind: Kind, path: Path, file: str) -> Loaded[Any] | None:
         try:
-            raw = text if isinstance(text, bytes) else text.read_bytes()
+            raw = path.read_bytes()
         except OSError as error:
             contents.problems.append(Problem("", f"cannot be read: {error.strerror}", file))
             return None
-        if profile and _DEVICE_LIST.search(raw[:4096]):
-            if isinstance(text, Path):
-                what = "this is a device list; it belongs in the folder of devices and is passed over here"
-                contents.problems.append(Problem("", what, file, severity="warning"))
+        if kind == "profile" and _DEVICE_LIST.search(raw[:4096]):
+            what = "this is a device list; it belongs in the folder of devices and is passed over here"
+            contents.problems.append(Problem("", what, file, severity="warning"))
             return None
         digest = hashlib.sha256(raw).digest()
         known = self._seen.get(file)
         if known is None or known[0] != digest:
-            known = self._seen[file] = digest, _loaded(raw, file, self._strict, profile)
+            known = self._seen[file] = digest, _loaded(raw, file, self._strict, kind)
         contents.problems += known[1].problems
         return None if isinstance(known[1], ConfigError) else known[1]
 
 
-def _wins(new: Place[Any], old: Place[Any], over_shipped: bool, contents: Contents) -> bool:
+def _take(contents: Contents, places: dict[str, Place[T]], kind: Kind, new: Place[Any]) -> None:
+    """A definition that a file makes, unless another of its name counts."""
+    name = new.value.name
+    if new.path is not None:
+        contents.standing.setdefault((kind, name), []).append(new.path)
+    if _wins(new, places.get(name), contents):
+        places[name] = new
+
+
+def _wins(new: Place[Any], old: Place[Any] | None, contents: Contents) -> bool:
     """Whose definition of one name counts: the API's over a hand-written one, own over shipped; else it is an error."""
     name = new.value.name
-    if old.path is None and over_shipped:
+    if old is None:
+        return True
+    if old.path is None and new.path is not None:
         what = f"{name} is also shipped with the gateway; this one is used"
         contents.problems.append(Problem("name", what, new.file, severity="note"))
         return True
@@ -183,23 +183,16 @@ def _wins(new: Place[Any], old: Place[Any], over_shipped: bool, contents: Conten
     return False
 
 
-def _loaded(raw: bytes, file: str, strict: bool, profile: bool) -> Loaded[Any] | ConfigError:
+def _loaded(raw: bytes, file: str, strict: bool, kind: Kind) -> Loaded[Any] | ConfigError:
     try:
-        return load_profile(raw, file, strict) if profile else load_devices(raw, file, strict)
+        return load_profile(raw, file, strict) if kind == "profile" else load_devices(raw, file, strict)
     except ConfigError as error:
         return error
 
 
 def files_under(folder: Path) -> list[Path]:
+    """The profile or device files of a folder and those in it, in order; hidden ones do not count."""
     if not folder.is_dir():
         return []
     found = [p for p in folder.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file()]
     return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
-
-
-def _walk(folder: Traversable) -> Iterator[Traversable]:
-    for item in sorted(folder.iterdir(), key=lambda item: item.name):
-        if item.is_dir():
-            yield from _walk(item)
-        elif item.name.endswith(ENDINGS):
-            yield item

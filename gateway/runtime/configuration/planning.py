@@ -31,7 +31,11 @@ class Planner:
         known = self._checked.get(id(profile))
         if known is None or known[0] is not profile:
             compat = self.compat | profile.compat
-            found = [problem for resource in profile.device_resources for problem in check_transform(resource, compat)]
+            found = [
+                replace(problem, where=f"deviceResources[{index}].{problem.where}")
+                for index, resource in enumerate(profile.device_resources)
+                for problem in check_transform(resource, compat)
+            ]
             known = self._checked[id(profile)] = profile, found
         return known[1]
 

@@ -3,9 +3,9 @@ what changed, or refuse and leave the running set as it is."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.model.configuration import Configuration, Difference
 from gateway.model.contracts import Clock, Lanes, Protocols, State, Store
@@ -13,7 +13,7 @@ from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem, StoreFailed
 from gateway.model.plan import Facts, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
-from gateway.runtime.configuration.edit import changes
+from gateway.runtime.configuration.edit import Edit, changes
 from gateway.runtime.configuration.files import Contents, Folders
 from gateway.runtime.configuration.planning import (
     Planner,
@@ -29,6 +29,7 @@ FACTS = "facts"
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Change = Callable[[Configuration], Configuration]
 
 
@@ -52,6 +53,8 @@ class _Set:
     configuration: Configuration
     planned: Mapping[str, PlannedDevice]
     problems: tuple[Problem, ...]
+    shipped: Mapping[str, DeviceProfile]
+    """The library, also where another profile of the name is in force."""
 
 
 class FileRegistry:
@@ -61,9 +64,8 @@ class FileRegistry:
         self._keeping = keeping
         self._planner = Planner(keeping.protocols, keeping.store, keeping.compat)
         self._stamps = Stamps(keeping.state, keeping.clock)
-        self._set = _Set(Configuration(), {}, ())
+        self._set = _Set(Configuration(), {}, (), {})
         self._facts: dict[str, Facts] = {}
-        self._shipped: dict[str, DeviceProfile] = {}
         self._doubts: dict[PlannedDevice, list[Problem]] = {}
         self._turn = asyncio.Lock()
 
@@ -101,29 +103,24 @@ class FileRegistry:
                 self._facts = dict(self._keeping.state.all(FACTS))
             contents = await asyncio.to_thread(self._keeping.folders.read)
             wanted = _same_objects(self.current, contents.configuration())
-            self._shipped = {name: wanted.profiles[name] for name in contents.shipped()}
-            new = await self._checked(wanted, contents)
+            new = await self._checked(wanted, contents, contents.shipped(wanted))
             difference = _difference(self._set, new)
             if not dry_run:
-                await self._apply(new, difference)
+                await to_the_end(self._apply(new, difference))
             return difference
 
     async def change(self, edit: Change, dry_run: bool = False) -> Difference:
         """Applies an edit to what is in force and writes the files, all or none; edits wait for each other. Raises
-        ConfigError (or what `edit` raises); then nothing changed."""
+        ConfigError (or what `edit` raises); then nothing changed. What has begun to be applied is brought to its end,
+        even when the caller is cancelled."""
         async with self._turn:
-            wanted = _same_objects(self.current, edit(self.current))
-            new = await self._checked(wanted, Contents())
+            wanted = _over_shipped(self._set, _same_objects(self.current, edit(self.current)))
+            new = await self._checked(wanted, Contents(), self._set.shipped)
             difference = _difference(self._set, new)
             if not difference or dry_run:
                 return difference
             files = await asyncio.to_thread(changes, self._keeping.folders, self.current, wanted)
-            await asyncio.to_thread(files.apply)
-            try:
-                await self._apply(new, difference)
-            except BaseException:
-                await asyncio.shield(asyncio.to_thread(files.undo))
-                raise
+            await to_the_end(self._apply(new, difference, files))
             return difference
 
     async def learned(self, device: str, facts: Facts) -> None:
@@ -140,11 +137,11 @@ class FileRegistry:
                 old.facts.update(facts)
                 return
             self._doubts[new] = self._doubts.pop(old, [])
-            await self._put_in_force(replace(self._set, planned={**self._set.planned, device: new}))
+            await to_the_end(self._put_in_force(replace(self._set, planned={**self._set.planned, device: new})))
 
     # ------------------------------------------------------------------------------------------------------ checking
 
-    async def _checked(self, wanted: Configuration, contents: Contents) -> _Set:
+    async def _checked(self, wanted: Configuration, contents: Contents, shipped: Mapping[str, DeviceProfile]) -> _Set:
         """Every check and every plan. Raises ConfigError with everything that is wrong."""
         problems = list(contents.problems)
         missing = missing_profiles(wanted)
@@ -161,10 +158,10 @@ class FileRegistry:
                 problems += [_of_device(contents, device.name, problem, profile) for problem in error.problems]
             await turns.give()
         problems += shared_connections(planned)
-        problems += self._unused(wanted, contents)
+        problems += self._unused(wanted, contents, shipped)
         if any(problem.severity == "error" for problem in problems):
             raise ConfigError(_once(problems))
-        return _Set(wanted, planned, tuple(_once(problems)))
+        return _Set(wanted, planned, tuple(_once(problems)), shipped)
 
     def _take(
         self, planned: dict[str, PlannedDevice], device: Device, profile: DeviceProfile, contents: Contents
@@ -180,11 +177,11 @@ class FileRegistry:
         self._doubts[new] = [_of_device(contents, device.name, problem, profile) for problem in found]
         return self._doubts[new]
 
-    def _unused(self, wanted: Configuration, contents: Contents) -> list[Problem]:
+    def _unused(self, wanted: Configuration, contents: Contents, shipped: Mapping[str, DeviceProfile]) -> list[Problem]:
         used = {device.profile_name for device in wanted.devices.values()}
         problems = []
         for name, profile in wanted.profiles.items():
-            if name not in used and self._shipped.get(name) is not profile:
+            if name not in used and shipped.get(name) is not profile:
                 found = unused_profile_problems(profile, self._keeping.protocols)
                 found += self._planner.profile_problems(profile)
                 problems += [contents.locate("profile", name, problem) for problem in found]
@@ -192,17 +189,25 @@ class FileRegistry:
 
     # ------------------------------------------------------------------------------------------------------ applying
 
-    async def _apply(self, new: _Set, difference: Difference) -> None:
+    async def _apply(self, new: _Set, difference: Difference, files: Edit | None = None) -> None:
+        """Files, then lanes, then what is known about them. Where the lanes fail, the files are as they were."""
         told = set(self._set.problems)
-        if difference or new.planned != self._set.planned:
-            await self._put_in_force(new)
+        if files is not None:
+            await asyncio.to_thread(files.apply)
+        try:
+            if difference or new.planned != self._set.planned:
+                await self._put_in_force(new)
+        except BaseException:
+            if files is not None:
+                await asyncio.to_thread(files.undo)
+            raise
         self._set = new
         self._planner.forget_all_but(new.configuration.profiles.values())
         self._doubts = {device: self._doubts.get(device, []) for device in new.planned.values()}
         for problem in new.problems:
             if problem not in told:
                 log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
-        await self._stamps.note(new.configuration, difference, self._shipped)
+        await self._stamps.note(new.configuration, difference, new.shipped)
         for device in difference.removed_devices:
             if self._facts.pop(device, None) is not None:
                 await self._put_facts(device, None)
@@ -228,6 +233,23 @@ class FileRegistry:
             log.error("What was learned about %s cannot be written: %s", device, error)
 
 
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits `work`, which goes on when the caller is cancelled: half a change must not stay. The cancellation counts
+    once it is done."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled() and task.exception() is not None:
+        log.error("A change whose caller went away failed: %s", task.exception())
+    raise cancelled
+
+
 def _questions(device: PlannedDevice) -> list[list[bytes]]:
     return [[request.pdu for request in poll.plan.requests] for poll in device.polls]
 
@@ -239,6 +261,16 @@ def _same_objects(old: Configuration, new: Configuration) -> Configuration:
 
 def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {name: old[name] if name in old and old[name] == value else value for name, value in new.items()}
+
+
+def _over_shipped(old: _Set, wanted: Configuration) -> Configuration:
+    """A profile of the library that is no longer overridden is in force again. Raises ConfigError for one that is not
+    overridden: it cannot be removed."""
+    gone = (old.configuration.profiles.keys() & old.shipped.keys()) - wanted.profiles.keys()
+    for name in sorted(gone):
+        if old.configuration.profiles[name] is old.shipped[name]:
+            raise ConfigError(f"profile {name} is shipped with the gateway and cannot be removed")
+    return wanted.with_profiles(old.shipped[name] for name in sorted(gone))
 
 
 def _difference(old: _Set, new: _Set) -> Difference:

@@ -34,6 +34,8 @@ class Stamps:
         """Stamps what was added, changed or removed; profiles shipped with the gateway have no stamps."""
         now = self._clock.now() // 1_000_000
         entries: dict[str, list[Any]] = {}
+        gone = [f"profile/{n}" for n in difference.removed_profiles]
+        gone += [f"device/{n}" for n in difference.removed_devices]
         for kind, names, items in (
             ("profile", (*difference.added_profiles, *difference.changed_profiles), configuration.profiles),
             ("device", (*difference.added_devices, *difference.changed_devices), configuration.devices),
@@ -41,12 +43,13 @@ class Stamps:
             for name in names:
                 key, digest = f"{kind}/{name}", self._hash(items[name])
                 created, modified, before = self._known.get(key, (now, now, digest))
-                if not (kind == "profile" and shipped.get(name) is items[name]):
+                if kind == "profile" and shipped.get(name) is items[name]:
+                    gone.append(key)
+                else:
                     entries[key] = [created, modified if before == digest else now, digest]
-        gone = [f"profile/{n}" for n in difference.removed_profiles] + [
-            f"device/{n}" for n in difference.removed_devices
-        ]
-        await self._save({k: v for k, v in entries.items() if self._known.get(k) != v}, gone)
+        await self._save(
+            {k: v for k, v in entries.items() if self._known.get(k) != v}, [k for k in gone if k in self._known]
+        )
 
     async def _save(self, entries: dict[str, list[Any]], gone: list[str]) -> None:
         self._known.update(entries)

@@ -128,7 +128,8 @@ def compile_transform(source: Source, compat: Compat = Compat.NONE) -> Transform
 
 
 def check_transform(resource: DeviceResource, compat: Compat = Compat.NONE) -> list[Problem]:
-    """What somebody should know: integers that become Float64, keys without a meaning, a scale of 0."""
+    """What somebody should know: integers that become Float64, keys without a meaning, a scale of 0. `where` is
+    relative to the resource."""
     p = resource.properties
     kind = p.value_type
     numeric = kind.is_integer or kind.is_float
@@ -145,18 +146,16 @@ def check_transform(resource: DeviceResource, compat: Compat = Compat.NONE) -> l
             and not (kind.is_integer or (numeric and key not in ("mask", "shift")))
             and (key, value) != ("scale", 1)
         ):
-            found.append(_said(resource, key, f"{key} means nothing for {kind.value} and is ignored", "warning"))
+            found.append(_said(key, f"{key} means nothing for {kind.value} and is ignored", "warning"))
     if p.mask and kind.is_integer and p.read_write.writable:
         what = "a write sets all bits outside the mask to 0; a resource of its own for each bit spares the others"
-        found.append(_said(resource, "mask", what, "warning"))
+        found.append(_said("mask", what, "warning"))
     if p.scale == 0 and numeric:
-        found.append(_said(resource, "scale", "scale 0 makes every value 0; remove it or write another", "warning"))
+        found.append(_said("scale", "scale 0 makes every value 0; remove it or write another", "warning"))
     if p.base and p.base < 0 and numeric:
-        found.append(
-            _said(resource, "base", "a negative base has no powers of fractions; use a positive one", "warning")
-        )
+        found.append(_said("base", "a negative base has no powers of fractions; use a positive one", "warning"))
     if steps.becomes_float(chain_of(p)):
-        found.append(_said(resource, *_fraction(resource, compat)))
+        found.append(_said(*_fraction(resource, compat)))
     return found
 
 
@@ -169,5 +168,5 @@ def _fraction(resource: DeviceResource, compat: Compat) -> tuple[str, str, str]:
     return key, f"{key} {value} makes this {kind} fractional, so its readings are Float64", "note"
 
 
-def _said(resource: DeviceResource, key: str, what: str, severity: str) -> Problem:
-    return Problem(f"deviceResources[{resource.name}].properties.{key}", what, severity=severity)
+def _said(key: str, what: str, severity: str) -> Problem:
+    return Problem(f"properties.{key}", what, severity=severity)

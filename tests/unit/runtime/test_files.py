@@ -112,6 +112,30 @@ def test_a_device_list_among_profiles_is_passed_over(folders: Folders) -> None:
     assert [p.severity for p in contents.problems] == ["warning"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# mine\n[{name: a}]\n",
+        "---\n[\n  {name: a}]\n",
+        "\ufeff[{name: a}]",
+        '{\n "deviceList": []}',
+        "x-note: 1\ndeviceList: []\n",
+    ],
+)
+def test_every_writing_of_a_device_list_is_known(folders: Folders, text: str) -> None:
+    (folders.profiles[0] / "list.yaml").write_text(text, "utf-8")
+    assert [p.severity for p in folders.read().problems] == ["warning"]
+
+
+def test_lists_inside_a_profile_make_no_device_list_of_it(folders: Folders) -> None:
+    """As prettier writes them."""
+    labels = "name: pretty\nlabels:\n  [modbus, meter]\ndescription: >\n  deviceList: none\ndeviceResources:\n  []\n"
+    (folders.profiles[0] / "pretty.yaml").write_text(labels)
+    contents = folders.read()
+    assert list(contents.profiles) == ["meter", "pretty"]
+    assert contents.problems == []
+
+
 def test_hidden_and_foreign_files_do_not_count(folders: Folders) -> None:
     (folders.devices / ".plant.yaml.new").write_text("{")
     (folders.devices / "plant.yaml.before").write_text("{")
@@ -159,13 +183,14 @@ def test_own_file_is_changed_in_place_and_removed(folders: Folders) -> None:
     [
         ("plant.json", '[{"name": "a", "profileName": "meter"}, {"name": "b", "profileName": "meter"}]'),
         ("flow.yaml", "deviceList: [{name: a, profileName: meter}, {name: b, profileName: meter}] # mine\n"),
+        ("crlf.yaml", "deviceList: [{name: a, profileName: meter}, {name: b, profileName: meter}]\r\n"),
     ],
 )
 def test_what_cannot_be_cut_is_written_anew_and_the_old_one_kept(folders: Folders, name: str, text: str) -> None:
-    (folders.devices / name).write_text(text)
+    (folders.devices / name).write_bytes(text.encode())
     after = edited(folders, lambda c: locked(c, "a"))
     assert after.devices["b"].profile_name == "meter"
-    assert (folders.devices / f"{name}.before").read_text() == text
+    assert (folders.devices / f"{name}.before").read_bytes() == text.encode()
 
 
 def test_power_cut_between_two_files_leaves_the_newer_device(folders: Folders) -> None:
@@ -222,14 +247,42 @@ def test_profiles_through_the_api(folders: Folders) -> None:
     assert set(after.profiles) == {"meter"}
 
 
-def test_a_shipped_profile_is_overridden_not_removed(tmp_path: Path) -> None:
+def test_a_shipped_profile_needs_no_file(tmp_path: Path) -> None:
     folders = Folders([tmp_path / "profiles"], tmp_path / "devices")
     before = folders.read().configuration()
     name, shipped = next(iter(before.profiles.items()))
-    with pytest.raises(ConfigError, match="shipped"):
-        changes(folders, before, before.without_profile(name))
     after = edited(folders, lambda c: c.with_profiles([shipped.model_copy(update={"model": "mine"})]))
     assert after.profiles[name].model == "mine"
+    after = edited(folders, lambda c: c.with_profiles([shipped]))
+    assert after.profiles[name] is shipped
+    assert list((tmp_path / "profiles").rglob("*.yaml")) == []
+
+
+def test_a_removed_profile_is_removed_wherever_it_stands(folders: Folders) -> None:
+    (folders.profiles[0] / "api").mkdir()
+    (folders.profiles[0] / "api" / "meter.yaml").write_text(PROFILE.format(name="meter"))
+    after = edited(folders, lambda c: c.without_profile("meter"))
+    assert dict(after.profiles) == {}
+
+
+@pytest.mark.parametrize("broken", [b"deviceList: [", b"deviceList: [{name: caf\xe9}]"])
+def test_what_stands_in_a_file_that_is_broken_now_is_not_said_to_be_removed(folders: Folders, broken: bytes) -> None:
+    before = folders.read().configuration()
+    (folders.devices / "plant.yaml").write_bytes(broken)
+    with pytest.raises(ConfigError, match=r"device cellar stands in .*plant\.yaml, which cannot be read"):
+        changes(folders, before, before.without_device("cellar"))
+    new = Device(name="new", profile_name="meter")
+    assert [path.name for path in changes(folders, before, before.with_devices([new])).files] == ["new.yaml"]
+
+
+def test_what_would_be_too_large_to_be_read_again_is_not_written(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = folders.read().configuration()
+    monkeypatch.setattr("gateway.model.document.MAX_BYTES", 10_000)
+    large = Device(name="large", profile_name="meter", labels=["x" * 1000] * 20)
+    with pytest.raises(ConfigError, match=r"large\.yaml would have 20,\d+ bytes; at most 10,000 are read"):
+        changes(folders, before, before.with_devices([large]))
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a" * 300, "ü" * 200, "con:", "a\\b", "x.", " "])
@@ -249,6 +302,12 @@ def test_cutting_with_the_dash_on_its_own_line() -> None:
     text = "deviceList:\n-\n  name: a\n  profileName: p\n-\n  name: b\n  profileName: p\n"
     rest = without_devices(text.encode(), "x.yaml", {"a"})
     assert [d.name for d in load_devices(rest.text, "x.yaml").value] == ["b"]
+
+
+def test_cutting_leaves_a_byte_order_mark_and_line_ends() -> None:
+    text = "\ufeff- name: a\r\n  profileName: p\r\n- name: b\r\n"
+    rest = without_devices(text.encode(), "x.yaml", {"a"})
+    assert rest.text == "\ufeff- name: b\r\n"
 
 
 def test_cutting_with_anchors_keeps_what_others_need() -> None:

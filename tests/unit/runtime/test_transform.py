@@ -344,8 +344,8 @@ def test_check_says_what_becomes_of_a_type() -> None:
     assert [p.severity for p in check_transform(resource("String", scale=2.0))] == ["warning"]
     assert check_transform(resource("Uint16", mask=3, readWrite="R")) == []
     (masked,) = check_transform(resource("Uint16", mask=3))
-    assert (masked.severity, masked.where) == ("warning", "deviceResources[R].properties.mask")
-    assert [p.where for p in check_transform(resource("Uint16", scale=0.0))] == ["deviceResources[R].properties.scale"]
+    assert (masked.severity, masked.where) == ("warning", "properties.mask")
+    assert [p.where for p in check_transform(resource("Uint16", scale=0.0))] == ["properties.scale"]
 
 
 @given(st.sampled_from(sorted(ValueType, key=str)), st.one_of(
