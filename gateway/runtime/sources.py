@@ -1,7 +1,6 @@
 """What of a device can be read or written under which name: deviceCommands, deviceResources, throw-away selections."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from gateway.model.device import Device
 from gateway.model.errors import CommandRejected
@@ -73,18 +72,6 @@ def select(
     maps = _spare([general.get(resource.name, {}) for resource in readable])
     name = service or device.service_name
     return Source(name, profile.name, device.name, pattern, tuple(readable), maps, compat=compat)
-
-
-def select_among(sources: Mapping[str, Source], pattern: str) -> Source | None:
-    """Like `select`, from a device's sources of one resource; None when nothing readable matches. Raises BadPattern."""
-    single = {source.names[0]: source for source in sources.values() if source.names == (source.name,)}
-    chosen = [single[name] for name in matching(single, pattern)]
-    chosen = [source for source in chosen if source.resources[0].properties.read_write.readable]
-    if not chosen:
-        return None
-    maps = _spare([source.mappings[0] if source.mappings else {} for source in chosen])
-    resources = tuple(source.resources[0] for source in chosen)
-    return replace(chosen[0], name=pattern, resources=resources, mappings=maps, tags={}, number=0)
 
 
 def matching(names: Collection[str], pattern: str) -> list[str]:

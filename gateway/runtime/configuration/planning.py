@@ -13,7 +13,7 @@ from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Source
 from gateway.runtime.lanes.schedule import polls_of
-from gateway.runtime.sources import select, select_among, sources_of
+from gateway.runtime.sources import select, sources_of
 from gateway.runtime.transform.compiled import check_transform
 
 
@@ -53,7 +53,7 @@ class Planner:
             raise ConfigError(problems)
         connection = protocol.connection(device)
         sources = sources_of(device, profile, protocol.service, self.compat)
-        wanted = self._number(device, sources)
+        wanted = self._number(device, profile, sources)
 
         def plan(chosen: Sequence[Source]) -> Plan:
             made: Plan = protocol.plan(device, chosen, facts)
@@ -73,16 +73,15 @@ class Planner:
         compat = self.compat | profile.compat
         return profile if compat is profile.compat else profile.model_copy(update={"compat": compat})
 
-    def _number(self, device: Device, sources: dict[str, Source]) -> Mapping[str, Source]:
+    def _number(self, device: Device, profile: DeviceProfile, sources: dict[str, Source]) -> Mapping[str, Source]:
         """Sources that are polled get their numbers now, the others when they are first used. The answer also has
         the selections that autoEvents make by regular expression."""
-        chosen: dict[str, Source] = {}
-        for event in device.auto_events:
-            name = event.source_name
+        service, chosen = self.protocols.of(device).service, dict[str, Source]()
+        for name in dict.fromkeys(event.source_name for event in device.auto_events):
             if name in sources:
                 sources[name] = self.store.number(sources[name])
-            elif (source := select_among(sources, name)) is not None:
-                chosen[name] = self.store.number(source)
+            else:
+                chosen[name] = self.store.number(select(profile, device, name, service, self.compat))
         return {**sources, **chosen}
 
 
@@ -92,11 +91,16 @@ def polled(device: Device) -> bool:
 
 
 def auto_event_problems(device: Device, profile: DeviceProfile) -> list[Problem]:
-    """autoEvents whose source is no deviceCommand, no deviceResource and no regular expression that matches one."""
-    names = {c.name for c in profile.device_commands} | {r.name for r in profile.device_resources}
+    """autoEvents whose source is no deviceCommand, no deviceResource and no regular expression that matches one, or a
+    deviceCommand that only writes: whoever asks for it is refused, too."""
+    commands = {c.name: c for c in profile.device_commands}
+    names = commands.keys() | {r.name for r in profile.device_resources}
     problems = []
     for index, event in enumerate(device.auto_events):
         name = event.source_name
+        if name in commands and not commands[name].read_write.readable:
+            what = f"auto event source '{name}' is a device command that only writes; make its readWrite RW"
+            problems.append(Problem(f"autoEvents[{index}].sourceName", what))
         if name in names:
             continue
         try:

@@ -13,8 +13,6 @@ from gateway.model.duration import parse_duration
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import Plan, Poll
 from gateway.model.reading import Source
-from gateway.runtime.regex.posix import BadPattern
-from gateway.runtime.sources import select_among
 
 SLOT_S = 0.1
 """Polls start on this grid: at most ten wake-ups a second for any number of devices …"""
@@ -37,13 +35,14 @@ def polls_of(
     auto_events: Sequence[AutoEvent],
     plan: Callable[[Sequence[Source]], Plan],
 ) -> tuple[Poll, ...]:
-    """One Poll per interval. Of two autoEvents with one source and interval, the one that reports more counts. Raises
-    ConfigError naming every autoEvent whose source is not there or cannot be read, and what `plan` raises."""
+    """One Poll per interval. `sources` also has the selections that autoEvents make by regular expression. Of two
+    autoEvents with one source and interval, the one that reports more counts. Raises ConfigError naming every autoEvent
+    whose source is not there or cannot be read, and what `plan` raises."""
     groups: dict[float, dict[str, tuple[Source, AutoEvent]]] = {}
     problems = []
     for index, event in enumerate(auto_events):
-        source = _source_of(sources, event.source_name)
-        if source is None:
+        source = sources.get(event.source_name)
+        if source is None or not all(r.properties.read_write.readable for r in source.resources):
             what = f"auto event source '{event.source_name}' of device {device.name} names nothing that can be read"
             problems.append(Problem(f"autoEvents[{index}].sourceName", what))
             continue
@@ -64,15 +63,6 @@ def _poll(
 ) -> Poll:
     sources = tuple(source for source, _ in group)
     return Poll(device.name, interval, sources, tuple(event for _, event in group), plan(sources))
-
-
-def _source_of(sources: Mapping[str, Source], name: str) -> Source | None:
-    source = sources.get(name)
-    if source is None:
-        with suppress(BadPattern):
-            return select_among(sources, name)
-        return None
-    return source if all(r.properties.read_write.readable for r in source.resources) else None
 
 
 def _reports_more(one: AutoEvent, other: AutoEvent) -> bool:

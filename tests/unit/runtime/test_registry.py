@@ -96,6 +96,27 @@ async def test_problems_of_very_many_resources_are_located_quickly(house: House)
     assert [p.line for p in difference.problems if "Float64" in p.what][:2] == [7, 8]
 
 
+async def test_a_selection_has_a_resource_that_shares_its_name_with_a_command(house: House) -> None:
+    named = PROFILE.replace("name: All", "name: Voltage")
+    (house.profiles / "meter.yaml").write_text(named)
+    (house.devices / "plant.yaml").write_text(DEVICES.replace("sourceName: All", "sourceName: Voltage"))
+    await house.registry.reload()
+    one, two = (house.registry.planned[name].polls[0].sources[0] for name in ("one", "two"))
+    assert one.names == two.names == ("Voltage", "Current")
+    assert (two.name, two.service) == ("(Volt|Curr).*", "device-scripted")
+
+
+async def test_a_command_that_only_writes_is_not_polled(house: House) -> None:
+    writes = PROFILE.replace("valueType: Float32, readWrite: R", "valueType: Float32, readWrite: RW")
+    writes = writes.replace("valueType: Int16, readWrite: R", "valueType: Int16, readWrite: RW")
+    writes = writes.replace("readWrite: R\n", "readWrite: W\n")
+    (house.profiles / "meter.yaml").write_text(writes)
+    with pytest.raises(ConfigError, match="'All' is a device command that only writes") as caught:
+        await house.registry.reload()
+    (problem,) = [p for p in caught.value.problems if p.severity == "error"]
+    assert (Path(problem.file).name, problem.line) == ("plant.yaml", 6)
+
+
 async def test_two_devices_that_want_one_line_differently(house: House) -> None:
     await house.registry.reload()
     (house.devices / "plant.yaml").write_text(DEVICES.replace("Unit: 2", "Unit: 2, Settings: 9600"))

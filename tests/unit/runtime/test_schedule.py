@@ -8,7 +8,7 @@ from gateway.model.device import Device
 from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
 from gateway.runtime.lanes.schedule import Beat, Phases, Wheel, polls_of
-from gateway.runtime.sources import sources_of
+from gateway.runtime.sources import select, sources_of
 from tests.support.clock import MovingClock, settle
 
 PROFILE = DeviceProfile.model_validate(
@@ -25,7 +25,8 @@ PROFILE = DeviceProfile.model_validate(
 
 def polls(*events: dict[str, Any]) -> list[tuple[float, list[str]]]:
     device = Device.model_validate({"name": "D", "profileName": "P", "autoEvents": list(events)})
-    found = polls_of(device, sources_of(device, PROFILE, "s"), device.auto_events, tuple)  # type: ignore[arg-type]
+    sources = {**sources_of(device, PROFILE, "s"), "B.*": select(PROFILE, device, "B.*")}
+    found = polls_of(device, sources, device.auto_events, tuple)  # type: ignore[arg-type]
     for poll in found:
         assert poll.plan is not None
         assert [e.source_name for e in poll.auto_events] == [s.name for s in poll.sources]

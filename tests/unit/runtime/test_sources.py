@@ -8,7 +8,7 @@ from gateway.model.errors import CommandRejected
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.runtime.regex.pattern import compile_pattern
 from gateway.runtime.regex.posix import BadPattern
-from gateway.runtime.sources import matching, select, select_among, sources_of
+from gateway.runtime.sources import matching, select, sources_of
 
 
 def resource(name: str, read_write: str = "R", kind: str = "Uint16") -> dict[str, object]:
@@ -93,9 +93,6 @@ def test_select_matches_whole_names_and_leaves_write_only_ones_out(pattern: str,
     assert list(source.names) == names
     assert source.name == pattern
     assert source.number == 0
-    among = select_among(sources_of(DEVICE, PROFILE, "s"), pattern)
-    assert among is not None
-    assert [n for n in names if n != "Both"] == list(among.names)
 
 
 @pytest.mark.parametrize(
