@@ -6,7 +6,7 @@ import logging
 import re
 import uuid
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from gateway.api.envelope import EdgexError, GoResponse, base
 from gateway.api.paths import routing_path
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
+from gateway.model.network import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -97,15 +98,32 @@ class Border:
     def _check(self, scope: Scope, headers: Headers) -> None:
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
         scope["path"] = routing_path(raw)
-        if (
-            self._token
-            and not _PING.fullmatch(scope["path"])
-            and not self._token.allows(headers.get("authorization", ""))
-        ):
-            raise EdgexError(401, "Unauthorized")
+        self._admit(scope["path"], headers)
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > self._max_body:
             raise _too_large(self._max_body)
+
+    def _admit(self, path: str, headers: Headers) -> None:
+        """Without a token everybody on this machine may ask, but a browser on it not for a stranger's page."""
+        if _PING.fullmatch(path):
+            return
+        if self._token is None:
+            _from_here("Host", f"//{headers.get('host') or 'localhost'}")
+            _from_here("Origin", headers.get("origin", "http://localhost"))
+        elif not self._token.allows(headers.get("authorization", "")):
+            raise EdgexError(401, "Unauthorized")
+
+
+def _from_here(header: str, url: str) -> None:
+    """A foreign page tells itself by its Origin (`null` in a frame of its own), or by its Host, when its name was made
+    to point at this machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    if not is_loopback(host):
+        what = f"{header} {url.removeprefix('//')[:100]!r} is not of this machine"
+        raise EdgexError(403, f"{what}; without api.token_file only programs and pages of this machine may ask")
 
 
 class _Answer:

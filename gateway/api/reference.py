@@ -23,7 +23,8 @@ gateway shows this list at `/docs` and its OpenAPI document at `/openapi.json`; 
 
 ## What holds for every route
 
-- **Who may ask.** On 127.0.0.1 (the default) everybody on the machine. Any other `api.listen` needs
+- **Who may ask.** On 127.0.0.1 (the default) every program on the machine; a web page of somewhere else that a
+  browser on it shows may not (403: its `Origin` or `Host` is not of this machine). Any other `api.listen` needs
   `api.token_file`; then every route but `ping` wants `Authorization: Bearer <token>`, else 401. The file is read
   again when it changes.
 - **Names in paths** are percent-encoded UTF-8; a `/` inside a name is `%2F`, a `%` is `%25`. Control characters:
@@ -32,7 +33,8 @@ gateway shows this list at `/docs` and its OpenAPI document at `/openapi.json`; 
 - **Paging**: `offset` (0), `limit` (20; at most 1024, -1 means 1024; 0 gives only the total). Behind the end: 416.
 - **Requests**: first line and headers within 10 s, or the connection is closed; at most 256 connections (503).
 - **Bodies**: at most 48 MiB (413), 96 MiB of all together (503), there within 60 s (408), strict JSON: NaN, infinities,
-  more than 64 levels and anything behind the first value are 400. Nothing of a refused request is applied.
+  a key twice in one object, half a surrogate pair, more than 64 levels and anything behind the first value are 400.
+  Nothing of a refused request is applied.
 - **Batches** (`POST`, `PUT`, `PATCH` of devices and profiles) are JSON arrays, answered 207 with one answer each,
   in order.
 - **Errors** are `{"apiVersion", "requestId"?, "message", "statusCode"}`; core services give the first level of the
@@ -67,7 +69,8 @@ a session. `POST /gateway/api/v1/commands` gives the full result and takes `expi
 
 ## Where it differs from EdgeX
 
-- `ds-pushevent` is checked and changes nothing: whatever is read goes up to twin, journal and cloud.
+- `ds-pushevent` is checked and changes nothing: whatever is read goes up to twin, journal and cloud
+  ([decision 14](../decisions/0014-a-reading-goes-up-whoever-asked.md)).
 - What is wrong with a device's protocol properties is 400 with the reason, not 500; `bypassValidation` bypasses
   nothing.
 - JSON behind the first value of a body is refused, not ignored.

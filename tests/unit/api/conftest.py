@@ -75,7 +75,7 @@ def house() -> House:
 
 def client_of(parts: Parts, token: Token | None = None, **more: Any) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(create_app(parts, token, **more), client=("10.0.0.9", 4711))
-    return httpx.AsyncClient(transport=transport, base_url="http://gateway:8080")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost:8080")
 
 
 @pytest.fixture

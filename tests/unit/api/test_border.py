@@ -102,6 +102,34 @@ async def test_every_route_but_ping_asks_for_the_token(
 
 
 @pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://evil.example", "Content-Type": "text/plain"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Origin": "http://[oops"}, 403),
+        ({"Host": "rebound.evil.example:8080"}, 403),
+        ({"Host": "192.168.1.9"}, 403),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Host": "localhost:8080", "Origin": "http://localhost:8080"}, 200),
+        ({"Host": "[::1]:8080"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+    ],
+)
+async def test_without_a_token_a_foreign_page_in_a_browser_switches_nothing(
+    headers: dict[str, str], status: int, house: House, client: Callable[..., httpx.AsyncClient], token_file: Path
+) -> None:
+    body = b'{"device": "boiler", "name": "Setpoint", "args": {"Setpoint": 21}}'
+    async with client(house.parts) as api:
+        answer = await api.post("/gateway/api/v1/commands", content=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        assert len(house.commands.ran) == (status == 200)
+    async with client(house.parts, Token(token_file)) as api:  # whoever has the token may come from anywhere
+        more = {**headers, "Authorization": f"Bearer {TOKEN}"}
+        assert (await api.post("/gateway/api/v1/commands", content=body, headers=more)).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("header", "status"),
     [
         (f"Bearer {TOKEN}", 200),

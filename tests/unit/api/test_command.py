@@ -26,7 +26,7 @@ async def test_commands_are_listed_without_the_hidden(api: httpx.AsyncClient) ->
         "get": True,
         "set": True,
         "path": "/api/v3/device/name/boiler/Setpoint",
-        "url": "http://gateway:8080/core-command",
+        "url": "http://localhost:8080/core-command",
         "parameters": [{"resourceName": "Setpoint", "valueType": "Int16"}],
     }
     assert "set" not in listed["Both"]

@@ -280,7 +280,7 @@ async def test_the_name_of_an_upload_is_only_a_name(
 
 async def test_device_services(api: httpx.AsyncClient) -> None:
     listed = (await api.get(f"{META}/deviceservice/all")).json()
-    assert (listed["totalCount"], listed["services"][0]["baseAddress"]) == (1, "http://gateway:8080/device-modbus")
+    assert (listed["totalCount"], listed["services"][0]["baseAddress"]) == (1, "http://localhost:8080/device-modbus")
     assert (await api.get(f"{META}/deviceservice/all?labels=x")).json()["totalCount"] == 0
     assert (await api.get(f"{META}/deviceservice/name/device-modbus")).json()["service"]["adminState"] == "UNLOCKED"
     assert (await api.get(f"{META}/deviceservice/name/nope")).status_code == 404
