@@ -250,11 +250,13 @@ class Commands(Protocol):
 
     async def run(self, command: Command) -> CommandResult:
         """Checks, writes, reads back, records; the result is on disk and in the journal when it returns. Never raises
-        for what the device or the caller did: that is an outcome."""
+        for what the device or the caller did: that is an outcome. A command without an id gets one (it stands in the
+        result) and is forgotten once told, since nobody can ask for it again."""
         ...
 
     async def accept(self, command: Command) -> None:
         """Returns once the command is on disk (so the broker may be told); its result leaves through the journal.
+        A repeated id whose first is under way is not recorded again: after kill -9 it is the first that is answered.
         Raises StoreFailed: then it is not carried out."""
         ...
 
@@ -306,6 +308,10 @@ class Lanes(Devices, Protocol):
     async def apply(self, planned: Mapping[str, PlannedDevice]) -> None:
         """Makes the running lanes be these devices: opens, closes, replans; a device whose object is the same as
         before is not touched and misses no poll."""
+        ...
+
+    def lane(self, device: str) -> LaneReport | None:
+        """The connection a device is on; None while it does not run."""
         ...
 
     def lanes(self) -> Sequence[LaneReport]: ...

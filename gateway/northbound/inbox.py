@@ -33,8 +33,8 @@ MARK_S = 5.0
 """A broker that brings nothing at all for so long does not bring the mark back either (it may not be ours to subscribe
 to); while we are still busy with its queue, the mark only waits in line."""
 IDLE_S = 15.0
-"""The same where messages keep coming, in time in which we have nothing to do. They are hardly the queue alone any more,
-but nobody can tell which of them are."""
+"""The same where messages keep coming, in time in which we have nothing to do. They are hardly the queue alone by then,
+but nobody can tell which of them are new."""
 LOOK_S = 0.5
 
 log = logging.getLogger(__name__)

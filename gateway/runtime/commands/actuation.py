@@ -32,17 +32,26 @@ def refused(error: CommandRejected) -> Happened:
 
 async def actuate(devices: Devices, wanted: Wanted, back: Source | None, check: Callable[[], None]) -> Happened:
     """Writes, then reads `back` and compares; without `back` (nothing is readable) acceptance confirms. `check` raises
-    CommandRejected when it has become too late."""
+    CommandRejected when it may not be written any more."""
+    left = False
+
+    def leaves() -> None:
+        nonlocal left
+        check()
+        left = True
+
     try:
-        outputs = await devices.write(wanted.source, wanted.values, check)
+        outputs = await devices.write(wanted.source, wanted.values, leaves)
     except DeviceError as error:
         return Happened(Outcome.FAILED, 502, f"the device refused: {error} (its code: {error.code})")
-    except NoAnswer as error:
-        return Happened(Outcome.FAILED, 504, f"the device did not answer: {error}")
-    except NotConnected as error:
-        return Happened(Outcome.FAILED, 504, f"the connection broke; whether it was written is not known: {error}")
     except CommandRejected as error:
         return refused(error)
+    except (NoAnswer, NotConnected) as error:
+        if not left:
+            return refused(CommandRejected(503, f"nothing was written: {error}"))
+        if isinstance(error, NoAnswer):
+            return Happened(Outcome.FAILED, 504, f"the device did not answer: {error}")
+        return Happened(Outcome.FAILED, 504, f"the connection broke; whether it was written is not known: {error}")
     given = values_of(outputs) if outputs is not None else {}
     if back is None:
         return Happened(Outcome.CONFIRMED, 200, "", {}, outputs, given)

@@ -35,14 +35,16 @@ log = logging.getLogger(__name__)
 
 Run = Callable[[Command], Awaitable[CommandResult]]
 Read = Callable[[str, str, bool], Awaitable[Event]]
+Forget = Callable[[str, list[str]], None]
 
 
 class DesiredRoad:
     """Keeps every device at what its owner wants. `device_changed` hears of states (`TwinStore.listeners`)."""
 
-    def __init__(self, around: Surroundings, run: Run, read: Read) -> None:
+    def __init__(self, around: Surroundings, run: Run, read: Read, forget: Forget) -> None:
+        """`forget`: ids of commands that will not be asked for again."""
         self._around, self._clock, self._state = around, around.clock, around.state
-        self._run, self._read = run, read
+        self._run, self._read, self._forget_commands = run, read, forget
         self._targets: dict[str, Target] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,7 +69,7 @@ class DesiredRoad:
             elif target.told:
                 await self._acknowledge(desired.device, target.version, target.results)
             return
-        await self._replace(target, Target.of(desired))
+        await self._replace(target, Target.of(desired, self._clock.now()))
 
     def view(self, device: str) -> dict[str, Any] | None:
         """`{epoch, version, properties, results}` of what is wanted of a device; None: nothing is."""
@@ -112,6 +114,7 @@ class DesiredRoad:
                     await self._forget(device)
                 elif target.told and not self._locks[device].locked():
                     self._spawn(self._reconcile(device, target, patient=True))
+                    await asyncio.sleep(0)  # it looks now, and whatever else is due goes before the next
 
     def device_changed(self, device: str, before: DeviceState, now: DeviceState) -> None:
         """A device that is back gets what is pending; what it lost during its outage is written again or shown."""
@@ -221,7 +224,8 @@ class DesiredRoad:
         resource = _resource(planned, name)
         if planned is None or resource is None or not resource.properties.read_write.readable:
             return
-        if outage and name not in self._polled(target.device):
+        row = self._around.twins.value(target.device, name)
+        if outage and (row is None or row.period_s is None or row.freshness == "stale"):
             with suppress(CommandRejected, NotConnected, NoAnswer, DeviceError):
                 await self._read(target.device, name, False)
         reported = self._reported(target, name)
@@ -240,13 +244,8 @@ class DesiredRoad:
 
     def _reported(self, target: Target, name: str) -> Any:
         """The value in the twin; None when it is bad, stale or was never read."""
-        rows = self._around.twins.last(target.device)
-        return next((row.value for row in rows if row.resource == name and row.freshness != "stale"), None)
-
-    def _polled(self, device: str) -> set[str]:
-        return {
-            r.resource for r in self._around.twins.last(device) if r.period_s is not None and r.freshness != "stale"
-        }
+        row = self._around.twins.value(target.device, name)
+        return row.value if row is not None and row.freshness != "stale" else None
 
     def _equal(self, planned: PlannedDevice, target: Target, name: str, reported: Any) -> bool:
         resource = _resource(planned, name)
@@ -256,7 +255,9 @@ class DesiredRoad:
         if self._targets.get(target.device) is not target:
             return  # a newer one is on disk already
         try:
+            spent, target.spent = target.spent, []
             await self._state.put(TABLE, {target.device: target.stored()})
+            self._forget_commands(target.device, spent)
         except StoreFailed as error:
             log.error("The desired values of %s cannot be written (%s); kept in memory only", target.device, error)
 
@@ -277,8 +278,8 @@ def _result(status: str, code: int, value: Any, ts: int) -> dict[str, Any]:
 
 
 def _resource(planned: PlannedDevice | None, name: str) -> DeviceResource | None:
-    resources = planned.profile.device_resources if planned else ()
-    return next((resource for resource in resources if resource.name == name), None)
+    source = planned.sources.get(name) if planned else None
+    return source.resources[0] if source is not None and source.names == (name,) else None
 
 
 def _depth(value: Any) -> int:

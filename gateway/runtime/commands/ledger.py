@@ -1,12 +1,14 @@
 """The command ledger: (device, id) is on disk before the wire is touched, the result after.
 
 A repeated id finds the first result, also after kill -9; what was started and has no result is resolved by reading
-back, never by doing it again."""
+back, never by doing it again. An id that nobody can repeat, because the gateway itself made it, is kept only until its
+result is told."""
 
 import base64
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -35,6 +37,8 @@ class Entry:
     told: bool = False
     """The result is in the journal."""
     repeats: int = 0
+    own: bool = False
+    """The gateway itself made the id: nobody can ask again with it."""
 
 
 class Ledger:
@@ -44,6 +48,8 @@ class Ledger:
         self._state, self._clock = state, clock
         self._memory: dict[str, dict[str, Any]] = {}
         self._told: dict[str, tuple[dict[str, Any], int | None]] = {}
+        self._spent: set[str] = set()
+        """Keys of entries that nobody will ask for any more."""
 
     def find(self, device: str, command: str) -> Entry | None:
         """What is remembered of this id."""
@@ -64,17 +70,31 @@ class Ledger:
         """On disk when it returns. Raises StoreFailed."""
         key, expires = _key(entry.command.device, entry.command.id), self._expires(entry.command)
         self._told.pop(key, None)
+        self._spent.discard(key)
         await self._state.put(TABLE, {key: _stored(entry)}, expires)
         self._memory.pop(key, None)
         await self._flush()
 
     def told(self, entry: Entry) -> None:
         """The result is safely in the journal; written with the next record, since telling twice does no harm."""
-        key = _key(entry.command.device, entry.command.id)
         entry.told = True
+        if entry.own:
+            self.forget(entry.command.device, [entry.command.id])
+            return
+        key = _key(entry.command.device, entry.command.id)
         self._told[key] = _stored(entry), self._expires(entry.command)
         if len(self._told) > MAX_UNWRITTEN:
             self._told.pop(next(iter(self._told)))
+
+    def forget(self, device: str, commands: Iterable[str]) -> None:
+        """Nobody will ask for these ids again: a gateway that writes every second keeps no day of them. Written with
+        the next record."""
+        keys = {_key(device, command) for command in commands}
+        for key in keys:
+            self._told.pop(key, None)
+            self._memory.pop(key, None)
+        if len(self._spent) < MAX_UNWRITTEN:  # else they vanish when they expire
+            self._spent |= keys
 
     async def close(self) -> None:
         """Writes what is still to be written."""
@@ -87,17 +107,18 @@ class Ledger:
         return iter(sorted(left, key=lambda e: e.command.received))
 
     async def _flush(self, least: int = 16) -> None:
-        if len(self._told) < least:
+        if len(self._told) + len(self._spent) < least:
             return
         told, self._told = self._told, {}
+        spent, self._spent = self._spent, set()
         by_expiry: dict[int | None, dict[str, Any]] = {}
         for key, (stored, expires) in told.items():
             by_expiry.setdefault(expires, {})[key] = stored
-        for expires, entries in by_expiry.items():
-            try:
+        with suppress(StoreFailed):
+            if spent:
+                await self._state.remove(TABLE, spent)
+            for expires, entries in by_expiry.items():
                 await self._state.put(TABLE, entries, expires)
-            except StoreFailed:
-                return
 
     def _expires(self, command: Command) -> int | None:
         # While the wall clock is wrong, "24 hours from now" may be long over as soon as it is set.
@@ -137,6 +158,7 @@ def _stored(entry: Entry) -> dict[str, Any]:
         "result": plain(result),
         "told": entry.told,
         "repeats": entry.repeats,
+        "own": entry.own,
     }
 
 
@@ -146,7 +168,8 @@ def _entry(stored: Any) -> Entry | None:
         result = stored["result"]
         if result is not None:
             result = CommandResult(**{**result, "outcome": Outcome(result["outcome"])})
-        return Entry(command, stored["started"], stored["old"], result, stored["told"], stored["repeats"])
+        own = stored.get("own", False)
+        return Entry(command, stored["started"], stored["old"], result, stored["told"], stored["repeats"], own)
     except (KeyError, TypeError, ValueError):
         log.error("An entry of the command ledger cannot be read and is passed over")
         return None

@@ -8,8 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ulid import ULID
+
 from gateway.model.command import Command, CommandResult, Desired, Outcome
 from gateway.model.errors import CommandRejected, StoreFailed
+from gateway.model.plan import PlannedDevice
 from gateway.model.reading import Event
 from gateway.runtime.alarms import Subject
 from gateway.runtime.commands.actuation import Happened, actuate, read_back, refused
@@ -17,7 +20,6 @@ from gateway.runtime.commands.desired import DesiredRoad
 from gateway.runtime.commands.ledger import Entry, Ledger, result_message
 from gateway.runtime.commands.lookup import Wanted, arguments, device_of, to_read, to_write
 from gateway.runtime.commands.surroundings import Surroundings
-from gateway.runtime.twin.flow import lane_of
 
 IN_LINE = 32
 """Commands of one device that may wait or run; more are refused with 429."""
@@ -60,23 +62,26 @@ class CommandRoad:
         self._ledger = Ledger(around.state, around.clock)
         self._lines: dict[str, _Line] = {}
         self._running: dict[tuple[str, str], _Running] = {}
-        self._closed = False
+        self._closing = asyncio.Event()
         self.outcomes: Counter[str] = Counter()
         """How many commands ended how, since start."""
-        self.desired = DesiredRoad(around, self.run, self.read)
+        self.desired = DesiredRoad(around, self.run, self.read, self._ledger.forget)
 
     # ------------------------------------------------------------------------------------------------- the contract
 
     async def run(self, command: Command) -> CommandResult:
         """Checks, writes, reads back, records; on disk and in the journal when it returns. A caller that is cancelled
-        meanwhile does not stop the act."""
+        meanwhile does not stop the act. Without an id it gets one that nobody can ask for again."""
+        own = not command.id
+        if own:
+            command = replace(command, id=str(ULID.from_timestamp(self._clock.now() / 1e9)))
         while first := self._running.get((command.device, command.id)):
             await asyncio.wait([first.task])
-        return await asyncio.shield(self._launch(command, lambda _: self._carry(command, None)).task)
+        return await asyncio.shield(self._launch(command, lambda _: self._carry(command, None, own)).task)
 
     async def accept(self, command: Command) -> None:
-        """Returns once the command is on disk; the result leaves through the journal. Raises StoreFailed: who cannot
-        be reached while waiting must not be told that it is safe."""
+        """Returns once the command is on disk, or was already; the result leaves through the journal. Raises
+        StoreFailed: who cannot be reached while waiting must not be told that it is safe."""
         running = self._running.get((command.device, command.id))
         if running is None:
             running = self._launch_accepted(command)
@@ -101,16 +106,18 @@ class CommandRoad:
         for entry in self._ledger.unfinished():
             if entry.result is not None:
                 await self._tell(entry, entry.result)
-            elif entry.started:
-                self._launch(entry.command, lambda _, entry=entry: self._resolve(entry))  # type: ignore[misc]
             else:
-                self._launch(entry.command, lambda _, entry=entry: self._carry(entry.command, None))  # type: ignore[misc]
+                taken = self._launch(entry.command, lambda _, entry=entry: self._take_up(entry))  # type: ignore[misc]
+                taken.accepted.set_result(None)  # on disk it is: who sends it again need not wait for its end
+        for about in self._around.alarms.raised(UNCONFIRMED):
+            if about.device not in self._around.registry.current.devices:
+                self._around.alarms.tell(UNCONFIRMED, "cleared", "the device is no longer configured", about=about)
         self.desired.start()
 
     async def close(self) -> None:
         """Lets what is on the wire end and be recorded; what takes too long is resolved at the next start, and what
         still comes is turned away."""
-        self._closed = True
+        self._closing.set()
         await self.desired.close()
         with suppress(TimeoutError):
             async with self._clock.timeout(CLOSE_S):
@@ -143,23 +150,29 @@ class CommandRoad:
         task.add_done_callback(end)
         return running
 
+    async def _take_up(self, entry: Entry) -> CommandResult:
+        return await (self._resolve(entry) if entry.started else self._carry(entry.command, None))
+
     def _launch_accepted(self, command: Command) -> _Running:
         return self._launch(command, lambda accepted: self._carry(command, accepted))
 
-    async def _carry(self, command: Command, accepted: Accepted | None) -> CommandResult:
+    async def _carry(self, command: Command, accepted: Accepted | None, own: bool = False) -> CommandResult:
+        """`own`: the id was made here."""
         entry = self._ledger.find(command.device, command.id)
         if entry is not None and entry.result is not None:
             return await self._repeat(entry, entry.result, command, tell=accepted is not None)
         if entry is not None and entry.started:
+            if accepted is not None:
+                accepted.set_result(None)
             return await self._resolve(entry)
-        if self._closed:
+        if self._closing.is_set():
             return await self._turn_away(command, 503, "the gateway is stopping; try again when it is back")
         if entry is None and self._lines.get(command.device, _NOBODY).length >= IN_LINE:
             error = f"{IN_LINE} commands of {command.device} are waiting already; try again later"
             return await self._turn_away(command, 429, error)
         with self._in_line(command.device) as line:
             left = entry is not None
-            entry = entry or await self._enter(command, accepted)
+            entry = entry or await self._enter(Entry(command, own=own), accepted)
             async with line.lock:
                 return await self._execute(entry, left)
 
@@ -174,8 +187,7 @@ class CommandRoad:
             if not line.length:
                 del self._lines[device]
 
-    async def _enter(self, command: Command, accepted: Accepted | None) -> Entry:
-        entry = Entry(command)
+    async def _enter(self, entry: Entry, accepted: Accepted | None) -> Entry:
         if accepted is not None:
             await self._ledger.enter(entry)
             accepted.set_result(None)
@@ -187,17 +199,17 @@ class CommandRoad:
         try:
             if left and entry.command.expires_at is None:
                 raise CommandRejected(410, "accepted before a restart, and without an expiry nobody can tell its age")
-            wanted = self._check(entry.command)
+            planned, wanted = self._check(entry.command)
             entry.old = self._reported(wanted)
         except CommandRejected as error:
             return await self._conclude(entry, refused(error))
         await self._ledger.record(entry)
-        return await self._conclude(entry, await self._act(entry, wanted), wanted)
+        return await self._conclude(entry, await self._act(entry, planned, wanted), wanted)
 
-    async def _act(self, entry: Entry, wanted: Wanted) -> Happened:
+    async def _act(self, entry: Entry, planned: PlannedDevice, wanted: Wanted) -> Happened:
         try:
             back = self._back(wanted)
-            return await actuate(self._around.lanes, wanted, back, lambda: self._check_time(entry.command))
+            return await actuate(self._around.lanes, wanted, back, lambda: self._check_again(entry.command, planned))
         except Exception:
             log.exception("Command %s to %s of %s failed by our own fault", *_who(entry.command))
             return Happened(Outcome.FAILED, 500, "an internal error; the gateway's log has the details")
@@ -219,7 +231,6 @@ class CommandRoad:
         )
         await self._ledger.record(entry)
         self.outcomes[happened.outcome] += 1
-        self._alarm(entry.result)
         await self._tell(entry, entry.result, happened)
         return entry.result
 
@@ -247,7 +258,8 @@ class CommandRoad:
         command = entry.command
         wanted, happened = None, Happened(Outcome.UNCONFIRMED, 409, "the device is no longer configured")
         for attempt in range(RESOLVE_TRIES):
-            await self._clock.sleep(RESOLVE_PAUSE_S if attempt else 0)
+            if attempt:
+                await self._pause()
             try:
                 planned = device_of(self._around.registry, command.device)
                 source = to_write(planned, command.name)
@@ -268,9 +280,16 @@ class CommandRoad:
             happened = replace(happened, error=f"the gateway stopped while writing; {happened.error}")
         return await self._conclude(entry, happened, wanted)
 
+    async def _pause(self) -> None:
+        """Between two tries to read back. A stop ends it all: the next start tries again."""
+        with suppress(TimeoutError):
+            async with self._clock.timeout(RESOLVE_PAUSE_S):
+                await self._closing.wait()
+                raise asyncio.CancelledError
+
     # -------------------------------------------------------------------------------------------------------- checks
 
-    def _check(self, command: Command) -> Wanted:
+    def _check(self, command: Command) -> tuple[PlannedDevice, Wanted]:
         """Everything that can be refused before the wire, in the order of the contract. Raises CommandRejected."""
         planned = device_of(self._around.registry, command.device)
         wanted = arguments(planned, to_write(planned, command.name), command.args, self._around.compat)
@@ -278,10 +297,17 @@ class CommandRoad:
         if command.if_version is not None and command.if_version != version:
             raise CommandRejected(409, f"the twin is at version {version}, not {command.if_version}")
         self._check_time(command)
-        lane = lane_of(command.device, self._around.lanes.lanes())
+        lane = self._around.lanes.lane(command.device)
         if lane is not None and lane.state in ("waiting", "connecting"):
             raise CommandRejected(503, f"{lane.connection} is not connected: {lane.reason or lane.state}")
-        return wanted
+        return planned, wanted
+
+    def _check_again(self, command: Command, planned: PlannedDevice) -> None:
+        """Its turn has come: what was checked when it got in line may hold no longer. A device that was planned anew
+        with other sources may have another address or other registers. Raises CommandRejected."""
+        if device_of(self._around.registry, command.device).sources is not planned.sources:
+            raise CommandRejected(503, f"{command.device} was configured anew meanwhile; try again")
+        self._check_time(command)
 
     def _check_time(self, command: Command) -> None:
         if command.expires_at is None:
@@ -300,20 +326,22 @@ class CommandRoad:
             *(result.id, result.name, result.device, entry.command.actor, dict(entry.old), dict(result.wanted)),
             *(result.outcome, result.code, result.error),
         )
+        self._alarm(result)
         await self._around.tell(message)
         self._ledger.told(entry)
 
     def _alarm(self, result: CommandResult) -> None:
         """Nobody knows what an output does whose write was not confirmed, until one is."""
-        about = Subject(result.device, result.name)
-        if result.outcome is Outcome.UNCONFIRMED:
-            self._around.alarms.tell(UNCONFIRMED, "raised", result.error, about=about)
-        elif result.outcome is Outcome.CONFIRMED and self._around.alarms.is_raised(UNCONFIRMED, about):
-            self._around.alarms.tell(UNCONFIRMED, "cleared", "a write was confirmed", about=about)
+        alarms = self._around.alarms
+        for about in (Subject(result.device, resource) for resource in result.wanted):
+            if result.outcome is Outcome.UNCONFIRMED:
+                alarms.tell(UNCONFIRMED, "raised", result.error, about=about)
+            elif result.outcome is Outcome.CONFIRMED and alarms.is_raised(UNCONFIRMED, about):
+                alarms.tell(UNCONFIRMED, "cleared", "a write was confirmed", about=about)
 
     def _reported(self, wanted: Wanted) -> dict[str, Any]:
-        rows = {row.resource: row.last_good for row in self._around.twins.last(wanted.source.device)}
-        return {name: rows.get(name) for name in wanted.source.names}
+        rows = {name: self._around.twins.value(wanted.source.device, name) for name in wanted.source.names}
+        return {name: row.last_good if row else None for name, row in rows.items()}
 
     def _back(self, wanted: Wanted) -> Any:
         readable = wanted.readable()

@@ -26,9 +26,13 @@ class Target:
     """How often each property was handed to the command road."""
     busy: set[str] = field(default_factory=set)
     """Handed to the command road, result not yet noted."""
+    made: int = 0
+    """ns UTC; tells it from an earlier one of the same epoch and version, which the command ledger may still know."""
+    spent: list[str] = field(default_factory=list)
+    """Command ids whose results are noted, here and not yet on disk."""
 
     @classmethod
-    def of(cls, desired: Desired) -> "Target":
+    def of(cls, desired: Desired, made: int) -> "Target":
         """A new target: everything is pending."""
         target = cls(
             desired.device,
@@ -37,6 +41,7 @@ class Target:
             desired.ts,
             {name: value for name, value in desired.properties.items() if value is not None},
             desired.expires_at,
+            made=made,
         )
         for name in target.properties:
             target.note(name, PENDING, 202, None, desired.ts)
@@ -53,7 +58,9 @@ class Target:
     def stored(self) -> dict[str, Any]:
         """JSON-able."""
         return {
-            **{name: getattr(self, name) for name in ("device", "epoch", "version", "ts", "expires_at", "told")},
+            **{
+                name: getattr(self, name) for name in ("device", "epoch", "version", "ts", "expires_at", "told", "made")
+            },
             "properties": self.properties,
             "results": {name: dict(result) for name, result in self.results.items()},
             "attempts": dict(self.attempts),
@@ -94,8 +101,10 @@ class Target:
         self.busy.add(name)
 
     def end(self, name: str) -> None:
+        """The result is noted."""
+        self.spent.append(self.command_id(name))
         self.busy.discard(name)
 
     def command_id(self, name: str) -> str:
-        """Unique per epoch, version, property and try."""
-        return f"desired-{self.epoch}-{self.version}-{name}-{self.tries(name)}"
+        """Unique per target, property and try."""
+        return f"desired-{self.epoch}-{self.version}-{self.made}-{name}-{self.tries(name)}"

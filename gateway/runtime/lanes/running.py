@@ -172,6 +172,10 @@ class RunningLanes:
             self._publish([event])
         return event
 
+    def lane(self, device: str) -> LaneReport | None:
+        running = self._devices.get(device)
+        return running.lane.report() if running is not None else None
+
     def lanes(self) -> Sequence[LaneReport]:
         return [running.lane.report() for running in self._lanes.values()]
 

@@ -57,6 +57,19 @@ class _Twin:
     def cells(self) -> dict[str, Cell]:
         return {n: c for n, c in newest(self._views(), self.spare).items() if n in self.reported.known}
 
+    def cell(self, name: str) -> Cell | None:
+        """The newest of one resource."""
+        if name not in self.reported.known:
+            return None
+        found = self.spare.get(name)
+        for slot in self.slots.values():
+            view = slot.reported if name in self.reported.names else slot.all
+            if view is not None and name in view.names:
+                cell = view.cells()[view.names.index(name)]
+                if cell.heard != NEVER and (found is None or cell.heard >= found.heard):
+                    found = cell
+        return found
+
     def reported_cells(self) -> dict[str, Cell]:
         """Of what is in the twin: the rest stays folded."""
         names = self.reported.names
@@ -146,6 +159,14 @@ class TwinStore:
             return []
         monotonic, now = self._clock.monotonic(), self._clock.now()
         return [row(n, c, twin.periods.get(n), monotonic, now) for n, c in twin.cells().items()]
+
+    def value(self, device: str, name: str) -> Row | None:
+        """Newest value of one resource; None when it was never read. Costs one look, however many there are."""
+        twin = self._find(device)
+        cell = twin.cell(name) if twin is not None else None
+        if twin is None or cell is None:
+            return None
+        return row(name, cell, twin.periods.get(name), self._clock.monotonic(), self._clock.now())
 
     def version(self, device: str) -> int:
         """Reported version; only grows, also over restarts and kill -9. 0 for a device nobody knows."""

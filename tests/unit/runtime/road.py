@@ -56,6 +56,8 @@ class FakeLanes:
         self.state = "connected"
         self.fail_write: Exception | None = None
         self.fail_read: Exception | None = None
+        self.fail_in_line: Exception | None = None
+        """Fails writes before they reach the wire."""
         self.deaf = False
         """Accepts writes and does not follow."""
         self.gate: asyncio.Event | None = None
@@ -70,6 +72,8 @@ class FakeLanes:
         self.log.append("write")
         if self.gate is not None:
             await self.gate.wait()
+        if self.fail_in_line is not None:
+            raise self.fail_in_line
         check()
         if self.answer_s:
             await self.clock.sleep(self.answer_s)
@@ -88,6 +92,9 @@ class FakeLanes:
         event = Event(source, self.clock.now(), [known.get(name, 0) for name in source.names])
         self.hear([event])
         return event
+
+    def lane(self, device: str) -> LaneReport | None:
+        return next((report for report in self.lanes() if device in report.devices), None)
 
     def lanes(self) -> list[LaneReport]:
         return [LaneReport("device-fake", "wire", self.state, "refused", 0, 1.0, ("d1",), {}, 0, {}, 0, 0.0, 0)]
@@ -131,7 +138,7 @@ class Road:
             self.state,
             self.store,  # type: ignore[arg-type]
             self.publish,
-            Alarms(self.publish, clock),
+            Alarms(self.publish, clock, self.state),
             clock,
             session="S1",
         )

@@ -113,6 +113,57 @@ async def test_resolving_waits_for_the_device(clock: MovingClock) -> None:
     assert again.messages("result")[0].body["status"] == "confirmed"
 
 
+async def killed_on_the_wire(clock: MovingClock) -> Road:
+    """After the restart; the device is silent."""
+    it = await Road(clock).start()
+    it.lanes.gate = asyncio.Event()
+    await it.road.accept(it.command())
+    await settle()
+    for running in list(it.road._running.values()):
+        running.task.cancel()
+    it.lanes.fail_read = NotConnected("silent")
+    return await Road(clock, it.state, it.lanes).start()
+
+
+async def test_what_is_being_resolved_keeps_nobody_waiting_who_sends_it_again(clock: MovingClock) -> None:
+    again = await killed_on_the_wire(clock)
+    await asyncio.wait_for(again.road.accept(again.command(reply_to="replies/again")), 5)
+    again.lanes.fail_read = None
+    again.lanes.values["d1"] = {"Setpoint": 21.5}
+    await clock.advance(2)
+    assert [(m.body["status"], m.reply_to) for m in again.messages("result")] == [
+        ("confirmed", ""),
+        ("confirmed", "replies/again"),
+    ]
+
+
+async def test_a_stop_does_not_wait_for_what_is_being_resolved(clock: MovingClock) -> None:
+    again = await killed_on_the_wire(clock)
+    await settle()
+    closing = asyncio.create_task(again.road.close())
+    await settle()
+    assert closing.done()
+    assert again.messages("result") == []
+    third = await Road(clock, again.state, again.lanes).start()
+    again.lanes.fail_read = None
+    await clock.advance(2)
+    assert [m.body["status"] for m in third.messages("result")] == ["unconfirmed"]
+    await third.road.close()
+
+
+async def test_an_id_that_nobody_can_repeat_is_forgotten_once_told(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    results = [await it.road.run(it.command(id="")) for _ in range(100)]
+    assert len({result.id for result in results}) == 100
+    assert {result.outcome for result in results} == {Outcome.CONFIRMED}
+    assert len(it.state.tables["commands"]) < 20
+    left = len(it.state.tables["commands"])
+    again = await Road(clock, it.state, it.lanes).start()
+    assert len(again.messages("result")) == left, "told again after kill -9, which does no harm"
+    await again.road.close()
+    assert it.state.tables["commands"] == {}
+
+
 async def test_accept_returns_once_on_disk_and_tells_later(clock: MovingClock) -> None:
     it = await Road(clock).start()
     it.lanes.answer_s = 1

@@ -199,3 +199,12 @@ async def test_what_has_become_too_late_in_the_line_is_not_written(clock: Moving
             await writing
     assert line.unit(1).writes == []
     assert len(line.connects) == 1
+
+
+async def test_the_lane_of_one_device(clock: MovingClock) -> None:
+    scene = Scene(clock)
+    await scene.apply(device_of("A", line="L1"), device_of("B", line="L2"))
+    found = scene.lanes.lane("B")
+    assert found is not None
+    assert found.connection == "L2"
+    assert scene.lanes.lane("C") is None
