@@ -236,7 +236,7 @@ class MqttClient:
 
     # ---------------------------------------------------------------------------------------------------- messages
 
-    async def deliver(self, messages: Iterable[Outgoing]) -> None:
+    async def deliver(self, messages: Iterable[Outgoing | None]) -> None:
         """See `Window.deliver`."""
         await self.window.deliver(messages)
 

@@ -10,6 +10,8 @@ from gateway.model.errors import NotConnected
 
 REFUSED = 0x80
 """Reason codes from here on are refusals."""
+STRETCH_S = 0.005
+"""Polls and answers wait about so long, at most, for somebody who makes and sends many messages."""
 
 
 class Outgoing:
@@ -82,20 +84,21 @@ class Window:
         """Of the messages under way."""
         return max(self._under_way.values(), key=lambda message: len(message.payload), default=None)
 
-    async def deliver(self, messages: Iterable[Outgoing]) -> None:
+    async def deliver(self, messages: Iterable[Outgoing | None]) -> None:
         """Returns when the broker has acknowledged all of them (`Outgoing.code` says how). Raises NotConnected: then
-        those with a `delivery` and no `code` are under way and are sent again by the library."""
+        those with a `delivery` and no `code` are under way and are sent again by the library. `messages` may be made
+        one by one as they leave; everything else that is due goes in between. None is nothing to send, only a place
+        for that."""
         delivery = Delivery()
         self._deliveries.add(delivery)
+        since = self._clock.monotonic()
         try:
             for message in messages:
-                if message.delivery is None:
-                    while self.open and len(self._under_way) >= self.size:
-                        await self._wait_for_room()
-                    self._send(message)
-                if message.code < 0:
-                    message.delivery = delivery
-                    delivery.left += 1
+                if message is not None:
+                    await self._hand_over(message, delivery)
+                if self._clock.monotonic() - since >= STRETCH_S:
+                    await asyncio.sleep(0)
+                    since = self._clock.monotonic()
             delivery.left -= 1
             if delivery.left and self.open:
                 await delivery.done
@@ -103,6 +106,15 @@ class Window:
                 raise NotConnected(self.reason)
         finally:
             self._deliveries.discard(delivery)
+
+    async def _hand_over(self, message: Outgoing, delivery: Delivery) -> None:
+        if message.delivery is None:
+            while self.open and len(self._under_way) >= self.size:
+                await self._wait_for_room()
+            self._send(message)
+        if message.code < 0:
+            message.delivery = delivery
+            delivery.left += 1
 
     def _send(self, message: Outgoing) -> None:
         if not self.open:

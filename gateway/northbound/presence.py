@@ -67,8 +67,9 @@ class Presence:
             else:
                 yield from self._document(device)
 
-    def tick(self, rebirth: bool) -> Iterator[Outgoing]:
-        """What is due now. `rebirth`: somebody asked for births."""
+    def tick(self, rebirth: bool) -> Iterator[Outgoing | None]:
+        """What is due now. `rebirth`: somebody asked for births. None between the devices: looking at all of them in
+        one stretch would keep everybody else waiting, also when none has anything to say."""
         now = self._link.clock.monotonic()
         if rebirth and self.may_rebirth():
             yield from self.births()
@@ -82,6 +83,7 @@ class Presence:
                 yield self._state(device, state)
         for device in self._devices:
             yield from self._reported(device, now)
+            yield None
 
     def farewell(self) -> Outgoing:
         """What the will says, said by ourselves."""

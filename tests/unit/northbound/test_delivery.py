@@ -1,11 +1,12 @@
 """The window: bounded, woken cheaply, and nothing under way is ever published twice."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from gateway.model.errors import NotConnected
-from gateway.northbound.delivery import Outgoing, Window
+from gateway.northbound.delivery import STRETCH_S, Outgoing, Window
 from tests.support.clock import MovingClock, settle
 
 
@@ -146,3 +147,31 @@ async def test_silence_counts_only_while_an_answer_is_owed(window: Window, clock
     window.acknowledged(1, 0)
     await task
     assert window.silence == 0
+
+
+async def test_others_get_turns_while_many_are_made_and_sent(
+    window: Window, library: Library, clock: MovingClock
+) -> None:
+    """Also while there is nothing to send for long, as when a thousand devices are looked at."""
+    log: list[str] = []
+
+    def looking() -> Iterator[Outgoing | None]:
+        for number in range(10):
+            clock._move_to(clock.monotonic() + STRETCH_S / 2)
+            log.append("look")
+            yield Outgoing("a", b"") if number == 9 else None
+
+    async def another() -> None:
+        while True:
+            log.append("another")
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(window.deliver(looking())), asyncio.create_task(another())]
+    await settle()
+    assert library.published == ["a"]
+    last = len(log) - log[::-1].index("look")
+    assert log[:last].count("another") == 4
+    window.acknowledged(1, 0)
+    await tasks[0]
+    tasks[1].cancel()
+    await asyncio.wait(tasks)

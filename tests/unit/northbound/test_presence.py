@@ -29,7 +29,7 @@ class Stage:
 
     async def tick(self, rebirth: bool = False) -> list[Outgoing]:
         await self.clock.advance(1)
-        return list(self.presence.tick(rebirth))
+        return [message for message in self.presence.tick(rebirth) if message is not None]
 
     async def said(self, rebirth: bool = False) -> list[tuple[str, Any]]:
         found = await self.tick(rebirth)
@@ -104,6 +104,11 @@ async def test_of_many_devices_the_changed_ones_are_looked_at_first(clock: Movin
     stage.twins.states["m999"] = DeviceState(Flow.OFFLINE, "silent", 9)
     stage.presence.state_changed("m999")
     assert [topic for topic, _ in await stage.said() if topic.endswith("/state")] == ["/d/m999/state"]
+
+
+async def test_between_devices_there_is_a_place_for_others(clock: MovingClock) -> None:
+    stage = Stage(clock, *(f"m{n}" for n in range(100)))
+    assert list(stage.presence.tick(False)) == [None] * 100
 
 
 async def test_documents_come_again_spread_over_the_interval(clock: MovingClock) -> None:
