@@ -57,7 +57,7 @@ class Switchboard:
         line = self._lines.get(name)
         if line is None:
             near = nearest(name, self._lines)
-            hint = f"; did you mean {near}?" if near else ""
+            hint = f"; did you mean {near}?" if near else "."
             choices = ", ".join([*self._lines, *self._aliases])
             raise ConfigError(f"no device service {service!r} here{hint} This gateway hosts: {choices}")
         if name not in self._loaded:

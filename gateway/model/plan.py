@@ -35,7 +35,8 @@ class Request:
     received: int
     """Bytes of the full answer, with framing."""
     line_s: float = 0.0
-    """Seconds a serial line is occupied by this exchange (characters and turnaround); 0 on TCP."""
+    """Seconds of the connection that this exchange takes beside the device's own time to answer: characters and
+    silences of a serial line, and the rest a device wants before each request."""
 
 
 class Plan(Protocol):

@@ -26,12 +26,15 @@ class Modbus:
         return any(not OF_MODBUS.isdisjoint(resource.attributes) for resource in profile.device_resources)
 
     def check(self, profile: DeviceProfile, device: Device | None = None) -> list[Problem]:
-        """Everything wrong with the attributes of a profile and the protocol properties of a device."""
-        found = [] if device is None else examine(device)[1]
+        """Everything wrong with the attributes of a profile and the protocol properties of a device, and what of the
+        profile the device cannot carry: an error only when it is asked for."""
+        reached, found = (None, []) if device is None else examine(device)
         for index, resource in enumerate(profile.device_resources):
-            for problem in locate(resource, profile.compat)[1]:
-                where = f"deviceResources[{index}].{problem.where}"
-                found.append(Problem(where, problem.what, severity=problem.severity))
+            point, problems = locate(resource, profile.compat)
+            where = f"deviceResources[{index}]"
+            found += [Problem(f"{where}.{p.where}", p.what, severity=p.severity) for p in problems]
+            if reached and point and (what := planning.beyond(point, reached[1])):
+                found.append(Problem(f"{where}.attributes", what, severity="warning"))
         return found
 
     def connection(self, device: Device) -> Connection:

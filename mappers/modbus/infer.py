@@ -115,16 +115,22 @@ def _text(data: bytes, order: str) -> Decoding | None:
 _SHOWN = re.compile(r"\s*([-+−]?)\s*([0-9][0-9'_ ]*|[0-9]*)(?:[.,]([0-9]+))?(?:[eE]([-+]?[0-9]+))?\s*(?:[^\s0-9.,].*)?")
 
 
+_FURTHEST = 1e30
+
+
 def shown_number(text: str) -> tuple[float, float]:
     """The number on a display and how far the true one may be from it: half a step of its last digit. `230.1`, `-5`,
-    `12,34 kWh`. Raises ValueError."""
+    `12,34 kWh`. Raises ValueError, also for what lies beyond 30 digits: no register means that."""
     found = _SHOWN.fullmatch(text)
     if found is None or not (found[2] or found[3]):
         raise ValueError(f"{text!r} is not a number as a display shows it; write it like 230.1")
     sign, whole, decimals, exponent = found.groups()
-    power = 10.0 ** int(exponent or 0)
+    power = float(f"1e{exponent or 0}")
     number = float(f"{re.sub(r'[^0-9]', '', whole) or 0}.{decimals or 0}") * power
-    return (-number if sign in ("-", "−") else number), 0.5 * 10.0 ** -len(decimals or "") * power
+    step = 10.0 ** -len(decimals or "") * power
+    if not 1 / _FURTHEST <= step <= _FURTHEST or not number <= _FURTHEST:
+        raise ValueError(f"{text[:60]!r} is too large or too small for a number as a display shows it")
+    return (-number if sign in ("-", "−") else number), 0.5 * step
 
 
 def infer(registers: Sequence[int], shown: str) -> list[Guess]:

@@ -67,13 +67,13 @@ def plan(device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
     """For reading all `sources` together or for writing one. Raises ConfigError with every problem."""
     connection, unit = reach(device)
     points = _points(sources)
+    _check_limits(points, unit)
     readable = _readable(sources, points)
     cost = _Cost(connection, unit, facts)
     cells: dict[Point, int] = {}
     blocks = []
     for table in Table:
         mine = sorted((p for p in readable if p.table is table), key=_place)
-        _check_limits(mine, unit)
         for held in _held(mine, join(_spans(mine), cost.limit(table), cost.gap(table), _barriers(mine))):
             cells.update({point: len(cells) + i for i, point in enumerate(held)})
             blocks.append(cost.block(table, held))
@@ -108,16 +108,20 @@ def _readable(sources: Sequence[Source], points: Sequence[Sequence[Point]]) -> l
     return list(dict.fromkeys(point for resource, point in pairs if resource.properties.read_write.readable))
 
 
-def _check_limits(points: Iterable[Point], unit: Unit) -> None:
-    """Raises ConfigError for a value that no request of the device can carry: one value is never split."""
-    problems = []
-    for point in points:
-        limit, key = (unit.max_bits, "MaxBits") if point.table.bits else (unit.max_registers, "MaxRegisters")
-        if point.size > limit:
-            what = f"takes {point.size} addresses; {key} of the device allows {limit} in one request"
-            problems.append(Problem(f"{point.name}.attributes", what))
+def _check_limits(points: Sequence[Sequence[Point]], unit: Unit) -> None:
+    """Raises ConfigError for values that no request of the device can carry, be it to read or to write them."""
+    found = {point.name: beyond(point, unit) for mine in points for point in mine}
+    problems = [Problem(f"{name}.attributes", what) for name, what in found.items() if what]
     if problems:
         raise ConfigError(problems)
+
+
+def beyond(point: Point, unit: Unit) -> str:
+    """Why no request of the device can carry the value, which is never split; empty when one can."""
+    limit, key = (unit.max_bits, "MaxBits") if point.table.bits else (unit.max_registers, "MaxRegisters")
+    if point.size <= limit:
+        return ""
+    return f"takes {point.size} addresses; {key} of the device allows {limit} in one request"
 
 
 def _pick(cells: list[int]) -> slice | tuple[int, ...]:
@@ -217,10 +221,10 @@ class _Cost:
         return 16 * registers if table.bits else registers
 
     def _line_s(self, sent: int, received: int) -> float:
-        """Characters and the silence that ends each frame."""
+        """The rest before a request, and on a serial line the characters and the silence that ends each frame."""
         if self._line is None:
-            return 0.0
-        return (sent + received) * self._line.char_s + 2 * self._line.silence_s
+            return self._unit.request_delay
+        return self._unit.request_delay + (sent + received) * self._line.char_s + 2 * self._line.silence_s
 
     def block(self, table: Table, held: tuple[Point, ...]) -> Block:
         start = held[0].address

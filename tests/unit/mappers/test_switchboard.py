@@ -39,7 +39,7 @@ def test_service_name_or_alias_or_key() -> None:
     ("given", "says"),
     [
         (device("device-modbuss"), "did you mean device-modbus"),
-        (device("device-virtual"), "This gateway hosts: device-modbus"),
+        (device("device-virtual"), "no device service 'device-virtual' here. This gateway hosts: device-modbus"),
         (device("", "BLE"), "no mapper for its protocols \\(BLE\\); known keys are modbus-tcp, modbus-rtu"),
         (device(""), "protocols \\(none\\)"),
     ],
