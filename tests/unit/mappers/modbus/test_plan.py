@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
-from gateway.model.profile import DeviceProfile
-from gateway.model.profile import DeviceProfile
 from mappers import Switchboard
 from mappers.modbus.plan import Span, join, plan
 from tests.unit.mappers.modbus.build import device, resource, serial_device, source
@@ -125,28 +123,6 @@ def test_a_value_that_is_only_written_keeps_the_limits_too() -> None:
     assert modbus.check(profile, device()) == []
 
 
-def test_a_value_that_is_only_written_keeps_the_limits_too() -> None:
-    long = resource("long", "Uint16Array", 0, read_write="W", arrayLength=60)
-    with pytest.raises(ConfigError, match=r"takes 60 addresses; MaxRegisters of the device allows 20"):
-        plan(device(MaxRegisters=20), [source(long)], {})
-    profile = DeviceProfile(name="p", device_resources=[resource("a", "Uint16", 0), long])
-    modbus = Switchboard().by_service("device-modbus")
-    (problem,) = modbus.check(profile, device(MaxRegisters=20))
-    assert (problem.severity, problem.where) == ("warning", "deviceResources[1].attributes")
-    assert modbus.check(profile, device()) == []
-
-
-def test_a_value_that_is_only_written_keeps_the_limits_too() -> None:
-    long = resource("long", "Uint16Array", 0, read_write="W", arrayLength=60)
-    with pytest.raises(ConfigError, match=r"takes 60 addresses; MaxRegisters of the device allows 20"):
-        plan(device(MaxRegisters=20), [source(long)], {})
-    profile = DeviceProfile(name="p", device_resources=[resource("a", "Uint16", 0), long])
-    modbus = Switchboard().by_service("device-modbus")
-    (problem,) = modbus.check(profile, device(MaxRegisters=20))
-    assert (problem.severity, problem.where) == ("warning", "deviceResources[1].attributes")
-    assert modbus.check(profile, device()) == []
-
-
 def test_all_sources_of_a_poll_are_read_together() -> None:
     sources = [source(resource(f"r{i}", "Uint16", i), name=f"r{i}") for i in (2, 0, 1)]
     made = plan(device(), sources, {})
@@ -182,12 +158,6 @@ def test_bytes_on_the_wire_and_time_on_the_line() -> None:
     assert request.line_s == pytest.approx((8 + 11 + 2 * 3.5) * 10 / 9600)
     (request,) = plan(serial_device(BaudRate=115200, Parity="E"), three, {}).requests
     assert request.line_s == pytest.approx(19 * 11 / 115200 + 2 * 0.00175)
-    for rests, line_s in ((device(RequestDelay="50ms"), 0.05), (serial_device(RequestDelay="50ms"), 0.05 + 260 / 9600)):
-        (request,) = plan(rests, three, {}).requests
-        assert request.line_s == pytest.approx(line_s)
-    for rests, line_s in ((device(RequestDelay="50ms"), 0.05), (serial_device(RequestDelay="50ms"), 0.05 + 260 / 9600)):
-        (request,) = plan(rests, three, {}).requests
-        assert request.line_s == pytest.approx(line_s)
     for rests, line_s in ((device(RequestDelay="50ms"), 0.05), (serial_device(RequestDelay="50ms"), 0.05 + 260 / 9600)):
         (request,) = plan(rests, three, {}).requests
         assert request.line_s == pytest.approx(line_s)
