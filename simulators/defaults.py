@@ -1,5 +1,6 @@
 """The behaviour of a resource nobody configured, so that any profile can be served as it is."""
 
+import json
 import zlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -57,7 +58,7 @@ def _number(point: Point, own: int) -> Behaviour:
     low, high = _possible(point)
     unit, name = properties.units.lower(), point.resource.name.lower()
     if properties.default_value:
-        return constant(resolve(properties.default_value))
+        return constant(_given(point))
     if unit in _COUNTED:
         return counter(min(1000.0 + own % 4000, high / 2), _COUNTED[unit])
     if not unit and name.endswith(_COUNTER_NAMES):
@@ -74,10 +75,12 @@ def _number(point: Point, own: int) -> Behaviour:
 
 def _possible(point: Point) -> tuple[float, float]:
     """Lowest and highest value as people see it: the profile's limits within what the wire can carry."""
+    properties = point.resource.properties
     ends = [0.0, 1.0]
     if _linear(point):
         ends = sorted(float(point.to_people(end)) for end in limits(point.kind, point.count))
-    properties = point.resource.properties
+    elif properties.base:
+        ends = sorted(float(point.to_people(exponent)) for exponent in (0, 10))  # a power is never nought
     low = ends[0] if properties.minimum is None else max(ends[0], properties.minimum)
     high = ends[1] if properties.maximum is None else min(ends[1], properties.maximum)
     return low, max(low, high)
@@ -92,8 +95,7 @@ def _first(point: Point) -> object:
     """The default value of the profile, else the nearest allowed value to nought."""
     properties = point.resource.properties
     if properties.default_value:
-        text = properties.default_value
-        return text if point.kind == "String" else resolve(text)
+        return _given(point)
     if point.kind == "String":
         return ""
     if point.kind == "Bool":
@@ -101,6 +103,19 @@ def _first(point: Point) -> object:
     low, high = _possible(point)
     nearest = min(max(0.0, low), high)
     return nearest if point.length is None else [0] * point.length
+
+
+def _given(point: Point) -> object:
+    """The default value of the profile. Raises ValueError."""
+    text = point.resource.properties.default_value
+    if point.kind == "String":
+        return text
+    if point.length is None:
+        return resolve(text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(f"the default value {text!r} is not a list such as [1, 2]") from None
 
 
 def _element(point: Point, index: int) -> object:

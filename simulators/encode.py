@@ -69,11 +69,6 @@ WORDS: Mapping[str, int] = MappingProxyType(
 """Registers of one value, by the types that say their own length."""
 
 
-def words_of(kind: str) -> int:
-    """Registers of one value of a type that says its own length."""
-    return WORDS[kind]
-
-
 def encode_bytes(values: Sequence[Any], kind: str, order: str = "ABCD") -> bytes:
     """An array of 8-bit values, two to a register, the first in the upper byte (BADC: the lower). Raises ValueError."""
     data = b"".join(_byte(int(_number(value)), kind)[1:] for value in values)

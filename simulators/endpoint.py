@@ -56,32 +56,30 @@ class Endpoint:
         if unit is None:
             return self._stranger(number, pdu), self.faults
         unit.requests += 1
-        faults = self._faults(unit)
+        port, own = _hit(self.faults, self.requests), _hit(unit.faults, unit.requests)
+        holes = (*port.holes, *own.holes)
+        faults = own if port is NONE else port
         if faults is NONE:
             return unit.answer(pdu), NONE
         if faults.silence:
             return None, faults
         if faults.exception and not faults.drop:
             return bytes((pdu[0] | 0x80, faults.exception)), faults
-        return unit.answer(pdu), faults
-
-    def _faults(self, unit: Unit) -> Faults:
-        if self.faults is not NONE and _struck(self.faults, self.requests):
-            return self.faults
-        if unit.faults is NONE or _struck(unit.faults, unit.requests):
-            return unit.faults
-        return Faults(delay=unit.faults.delay)
+        return unit.answer(pdu, holes), faults
 
     def _stranger(self, number: int, pdu: bytes) -> bytes | None:
         if number == 0:
             for unit in self.units.values():
-                unit.answer(pdu)
+                unit.answer(pdu, unit.faults.holes)
             return None
         return bytes((pdu[0] | 0x80, NO_ANSWER_FROM_TARGET)) if self.unknown == "exception" else None
 
 
-def _struck(faults: Faults, requests: int) -> bool:
-    return requests % faults.every == 0
+def _hit(faults: Faults, requests: int) -> Faults:
+    """What of the faults this request meets."""
+    if faults is NONE or requests % faults.every == 0:
+        return faults
+    return Faults(delay=faults.delay) if faults.delay else NONE
 
 
 class Channel:

@@ -16,7 +16,6 @@ from simulators.encode import (
     encode_bytes,
     limits,
     swapped,
-    words_of,
 )
 
 
@@ -54,6 +53,8 @@ class Point:
         """Bytes of the registers, or one byte per bit. Raises ValueError if the value does not fit."""
         if self.length is not None and (not isinstance(value, list) or len(value) != self.length):
             raise ValueError(f"{self.resource.name} takes a list of {self.length} values")
+        if self.length is None and isinstance(value, list):
+            raise ValueError(f"{self.resource.name} takes one value")
         items = value if isinstance(value, list) else [value]
         if self.table.bits:
             return bytes(map(bool, items))
@@ -139,7 +140,7 @@ def point_of(resource: DeviceResource, compat: Compat = Compat.NONE) -> Point:
     count = _count(given, kind, scalar)
     if not 0 <= address <= 0x10000 - count:
         raise ValueError(f"{resource.name}: startingAddress lies outside 0 to 65535 (addressBase {given.address_base})")
-    order, bit = _order(given, kind, count, compat), given.starting_address.bit
+    order, bit = _order(given, kind, scalar, compat), given.starting_address.bit
     return Point(
         resource=resource,
         table=given.primary_table,
@@ -169,14 +170,14 @@ def _count(given: Attributes, kind: str, scalar: str) -> int:
         return given.string_register_size or 1
     if kind in ("Int8", "Uint8"):
         return (length + 1) // 2
-    return length * words_of(scalar if kind == "BCD" else kind)
+    return length * WORDS[scalar if kind == "BCD" else kind]
 
 
-def _order(given: Attributes, kind: str, count: int, compat: Compat) -> str:
-    """EdgeX's two swaps leave single registers alone (in its own compatibility 64-bit values, too)."""
+def _order(given: Attributes, kind: str, scalar: str, compat: Compat) -> str:
+    """EdgeX's two swaps leave text, bits and single registers alone (in its own compatibility 64-bit values, too)."""
     if given.byte_order or kind in ("Int8", "Uint8"):
         return given.order
-    words = words_of(kind) if kind in WORDS else count
+    words = WORDS.get(scalar if kind == "BCD" else kind, 1)
     return "ABCD" if words == 1 or (words == 4 and compat is Compat.EDGEX) else given.order
 
 

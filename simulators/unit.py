@@ -6,7 +6,7 @@ nobody asks costs nothing.
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pymodbus.pdu.utils import pack_bitstring, unpack_bitstring
@@ -17,7 +17,7 @@ from gateway.model.profile import DeviceProfile
 from mappers.modbus.address import Table
 from simulators.behaviour import Behaviour, Echo
 from simulators.defaults import behaviour_of
-from simulators.faults import NONE, Faults
+from simulators.faults import NONE, Faults, Hole
 from simulators.image import Image, Refused
 from simulators.points import Point, point_of
 
@@ -46,6 +46,7 @@ class Unit:
         self.max_registers = 125
         self.max_bits = 2000
         self.requests = 0
+        self._holes: Sequence[Hole] = ()
         self._clock = clock
         self._start = clock.monotonic()
         self._period = period
@@ -96,9 +97,12 @@ class Unit:
         taken: set[tuple[Table, int, int | None]] = set()
         for name, point in sorted(self.points.items(), key=lambda item: item[0] not in behaviours):
             own = {(point.table, address, bit) for address in range(point.address, point.end) for bit in _bits(point)}
-            behaviour = behaviours.get(name) or behaviour_of(self.profile, point.resource, point, seed)
-            if not own & taken:
-                self.behave(name, behaviour)
+            try:
+                behaviour = behaviours.get(name) or behaviour_of(self.profile, point.resource, point, seed)
+                if not own & taken:
+                    self.behave(name, behaviour)
+            except (ValueError, TypeError, ArithmeticError) as error:
+                raise ConfigError(f"{name}: no value of its behaviour or default fits: {error}") from None
             taken |= own
         self._live = {point: behaviour for point, behaviour in self._live.items() if not isinstance(behaviour, Echo)}
 
@@ -121,8 +125,9 @@ class Unit:
 
     # ------------------------------------------------------------------------------------------------------ requests
 
-    def answer(self, pdu: bytes) -> bytes:
-        """The response PDU, an exception response included."""
+    def answer(self, pdu: bytes, holes: Sequence[Hole] = ()) -> bytes:
+        """The response PDU, an exception response included; `holes` are those that this request meets."""
+        self._holes = holes
         handler = self._handlers.get(pdu[0])
         try:
             if handler is None:
@@ -136,7 +141,7 @@ class Unit:
     def _image(self, table: Table, first: int, count: int) -> Image:
         image = self.images[table]
         image.check(first, count)
-        if any(hole.touches(table, first, count) for hole in self.faults.holes):
+        if any(hole.touches(table, first, count) for hole in self._holes):
             raise Refused(ILLEGAL_ADDRESS)
         return image
 

@@ -12,12 +12,17 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from gateway.model.contracts import Clock
+from gateway.model.document import key_path
 from gateway.model.duration import parse_duration
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_model
 from gateway.model.profile import DeviceProfile
+from gateway.model.said import said
 from gateway.runtime.clock import SystemClock
+from mappers.modbus.address import whole
 from simulators.behaviour import Behaviour, parse
 from simulators.devicelist import device_list
 from simulators.endpoint import Endpoint
@@ -77,7 +82,7 @@ class World:
                 if rtu
                 else {"unit": unit, "tcp": port and port + index * count}
             )
-            entries.append(DeviceEntry(profile=name, name=name, count=count, **place))
+            entries.append(_entry({"profile": name, "name": name, "count": count, **place}))
         return cls._of(WorldFile(devices=entries, **settings), known=known)
 
     @classmethod
@@ -99,7 +104,16 @@ def _one_of(entry: DeviceEntry, number: int) -> DeviceEntry:
     name = entry.name or Path(entry.profile).stem
     place = {"unit": entry.unit + number} if entry.rtu else {"tcp": entry.tcp and entry.tcp + number}
     changed = {"name": name if entry.count == 1 else f"{name}-{number + 1}", "count": 1, **place}
-    return DeviceEntry.model_validate({**entry.model_dump(), **changed})
+    return _entry({**entry.model_dump(), **changed})
+
+
+def _entry(fields: Mapping[str, Any]) -> DeviceEntry:
+    """Raises ConfigError: the devices that are counted up leave the ports or the unit ids there are."""
+    try:
+        return DeviceEntry.model_validate(fields)
+    except ValidationError as error:
+        where, what = said(error.errors(include_url=False)[0])
+        raise ConfigError(f"device {fields['name']}: {key_path(where)}: {what}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,19 +207,28 @@ def _build(world: World, device: Simulated, endpoints: dict[str, Endpoint], cloc
     where = f"device {device.name}"
     behaviours = {name: parse(spec, f"{where}, {name}") for name, spec in entry.behaviours.items()}
     seed = world.file.seed + len(endpoints) + entry.unit
-    unit = Unit(
-        device.profile, clock, behaviours, seed=seed, strict=entry.strict, period=parse_duration(world.file.refresh)
-    )
+    period = parse_duration(world.file.refresh)
+    try:
+        unit = Unit(device.profile, clock, behaviours, seed=seed, strict=entry.strict, period=period)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     for text in entry.faults:
         unit.faults = fault(text, unit.faults)
-    unit.max_registers = int(entry.properties.get("MaxRegisters", unit.max_registers))
-    unit.max_bits = int(entry.properties.get("MaxBits", unit.max_bits))
+    unit.max_registers = _limit(device, "MaxRegisters", unit.max_registers)
+    unit.max_bits = _limit(device, "MaxBits", unit.max_bits)
     line = (world.file.lines.get(entry.rtu) or LineEntry()) if entry.rtu else None
     key = f"rtu {entry.rtu}" if entry.rtu else f"tcp {entry.tcp or device.name}"
     if key not in endpoints:
         endpoints[key] = _endpoint(world.file, entry, line, clock)
     endpoints[key].add(entry.unit, unit)
     return Served(device.name, device.profile, entry, unit, endpoints[key], line)
+
+
+def _limit(device: Simulated, key: str, default: int) -> int:
+    try:
+        return whole(device.entry.properties.get(key, default))
+    except ValueError as error:
+        raise ConfigError(f"device {device.name}: properties.{key}: {error}") from None
 
 
 def _endpoint(file: WorldFile, entry: DeviceEntry, line: LineEntry | None, clock: Clock) -> Endpoint:

@@ -2,10 +2,13 @@
 
 import pytest
 
+from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
 from simulators.defaults import behaviour_of
 from simulators.library import find_profile, shipped
 from simulators.points import point_of
+from simulators.unit import Unit
+from tests.support.clock import MovingClock
 from tests.unit.simulators.profiles import HOLDING, INPUT, profile, resource
 
 TIMES = [7.3 * n for n in range(200)]
@@ -71,10 +74,30 @@ def test_an_enumeration_shows_its_values() -> None:
         ("valueType: Int16, readWrite: RW, minimum: 5, maximum: 9", 5),
         ('valueType: Int16, readWrite: RW, defaultValue: "7"', 7),
         ("valueType: Bool, readWrite: RW", False),
+        ("valueType: Uint16, readWrite: RW, base: 2", 1.0),
+        ("valueType: Uint16, readWrite: RW, base: 2, offset: 5", 6.0),
     ],
 )
 def test_what_can_be_written_stays_as_it_is(properties: str, first: object) -> None:
     assert set(values(profile(resource("X", HOLDING + "0", properties)))) == {first}
+
+
+async def test_a_profile_with_powers_or_default_lists_is_served(clock: MovingClock) -> None:
+    made = profile(
+        resource("Power", HOLDING + "0", "valueType: Uint16, readWrite: RW, base: 2"),
+        resource("State", HOLDING + "1", "valueType: Uint16, readWrite: R, base: 2"),
+        resource("List", HOLDING + "2, arrayLength: 2", 'valueType: Int16Array, readWrite: RW, defaultValue: "[1, 2]"'),
+    )
+    unit = Unit(made, clock)
+    assert unit.get("Power") == unit.get("State") == 1.0
+    assert unit.get("List") == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["1, 2", "[1]", "7", '["a", 2]'])
+def test_a_default_that_fits_no_array_is_named(clock: MovingClock, text: str) -> None:
+    kind = f"valueType: Int16Array, readWrite: RW, defaultValue: '{text}'"
+    with pytest.raises(ConfigError, match="X: no value of its behaviour or default fits"):
+        Unit(profile(resource("X", HOLDING + "0, arrayLength: 2", kind)), clock)
 
 
 @pytest.mark.parametrize("name", [entry.name.removesuffix(".yaml") for entry in shipped()])

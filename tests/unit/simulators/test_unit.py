@@ -1,9 +1,13 @@
 """A simulated device's answers, PDU for PDU."""
 
+import struct
+
 import pytest
 
 from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
+from mappers.modbus.codec import decoder
+from mappers.modbus.point import locate
 from simulators.behaviour import ramp
 from simulators.faults import fault
 from simulators.unit import Unit
@@ -150,10 +154,11 @@ def test_behaviours_are_held_within_what_the_wire_can_carry(clock: MovingClock) 
 
 
 def test_a_hole_refuses_with_exception_2_and_spares_its_neighbours(unit: Unit) -> None:
-    unit.faults = fault("hole=input:12-13")
-    assert unit.answer(pdu("04 000a 0004")) == pdu("84 02")
-    assert unit.answer(pdu("04 000a 0001")) == pdu("04 02 1234")
-    assert unit.answer(pdu("03 000c 0001")) == pdu("83 02"), "not there for another reason"
+    holes = fault("hole=input:12-13").holes
+    assert unit.answer(pdu("04 000a 0004"), holes) == pdu("84 02")
+    assert unit.answer(pdu("04 000a 0001"), holes) == pdu("04 02 1234")
+    assert unit.answer(pdu("03 000c 0001"), holes) == pdu("83 02"), "not there for another reason"
+    assert unit.answer(pdu("04 000a 0004"))[0] == 4, "only the requests that meet them"
 
 
 def test_unknown_resources_are_named(unit: Unit) -> None:
@@ -228,3 +233,26 @@ def test_an_array_of_coils(clock: MovingClock) -> None:
     unit.answer(pdu("0f 0008 000a 02 8102"))
     assert unit.get("X") == [True, False, False, False, False, False, False, True, False, True]
     assert unit.answer(pdu("01 0008 000a")) == pdu("01 02 8102")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "properties", "value"),
+    [
+        ("rawType: BCD, arrayLength: 2", "valueType: Uint16Array", [1234, 5678]),
+        ("rawType: BCD, arrayLength: 2", "valueType: Uint32Array", [12345678, 87654321]),
+        ("rawType: BCD", "valueType: Uint32", 12345678),
+        ("arrayLength: 32", "valueType: BoolArray", [True] + 31 * [False]),
+        ("stringRegisterSize: 2", "valueType: String", "ABC"),
+    ],
+)
+@pytest.mark.parametrize("swap", ["isByteSwap: true", "isWordSwap: true", "isByteSwap: true, isWordSwap: true"])
+def test_edgex_swaps_mean_what_they_mean_to_the_gateway(
+    attributes: str, properties: str, value: object, swap: str, clock: MovingClock
+) -> None:
+    made = profile(resource("X", f"{HOLDING}0, {attributes}, {swap}", f"{properties}, readWrite: RW"))
+    unit, (found,) = Unit(made, clock), made.device_resources
+    unit.set("X", value)
+    point, problems = locate(found, made.compat)
+    assert point is not None, problems
+    read = unit.answer(struct.pack(">BHH", 3, 0, point.size))
+    assert decoder(0, (point,))(read[2:])[0] == [value]

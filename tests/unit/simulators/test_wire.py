@@ -116,6 +116,19 @@ async def test_silence_is_silent_and_every_counts() -> None:
         assert [got[at + 1] for at in (0, 11, 22)] == [1, 3, 5]
 
 
+async def test_holes_are_met_by_every_nth_request_and_by_those_of_a_port() -> None:
+    async with small() as (running, port):
+        running.fault("Test", holes=["input:0"], every=2)
+        refused = [(await ask(port, READ, 9))[7] == 0x84 for _ in range(4)]
+        assert refused == [False, True, False, True]
+        running.fault("Test")
+        running.fault_port("Test", holes=["input:0"])
+        assert await ask(port, READ, 9) == pdu("0001 0000 0003 01 84 02")
+        running.fault("Test", holes=["input:0"])
+        running.fault_port("Test", delay=0.001)
+        assert await ask(port, READ, 9) == pdu("0001 0000 0003 01 84 02"), "a delay of the port leaves the unit's own"
+
+
 async def test_a_dropped_connection_can_be_made_again() -> None:
     async with small() as (running, port):
         running.fault_port("Test", drop=True)

@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,11 +82,29 @@ async def test_wrong_names_in_behaviours_and_faults_are_told(tmp_path: Path) -> 
         ("behaviours: {Temperatur: 1}", "no resource 'Temperatur'"),
         ("behaviours: {Temperature: {sine: 1}}", "device xy-md02, Temperature: sine"),
         ("faults: [sleepy]", "there are silence, drop"),
+        ("behaviours: {Temperature: abc}", "device xy-md02: Temperature: .*'abc' is not a number"),
+        ("behaviours: {Temperature: [1, 2]}", "device xy-md02: Temperature: .*takes one value"),
+        ("behaviours: {Temperature: null}", "device xy-md02: Temperature: "),
+        ("properties: {MaxRegisters: many}", "device xy-md02: properties.MaxRegisters: expected a whole number"),
     ):
         path.write_text(f"devices: [{{profile: xy-md02, {text}}}]")
         with pytest.raises(ConfigError, match=what):
             async with serve(World.from_file(path)):
                 pass
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"rtu": True, "count": 300}, "device xy-md02-248: unit: expected a number of at most 247, got 248"),
+        ({"unit": 0}, "device xy-md02: unit: expected a number of 1 or more, got 0"),
+        ({"port": 65535, "count": 3}, "device xy-md02-2: tcp: expected a number of at most 65535, got 65536"),
+        ({"count": 0}, "device xy-md02: count: expected a number of 1 or more, got 0"),
+    ],
+)
+def test_more_devices_than_there_are_places_are_told(options: dict[str, Any], what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        World.from_profiles(["xy-md02"], **options)
 
 
 def test_faults_as_the_command_line_says_them() -> None:
