@@ -80,7 +80,7 @@ class AutoEvent(EdgeXModel):
 
 
 class Device(EdgeXModel):
-    """One device of a device list. Which mapper owns it: `service_name`, else the key under `protocols`."""
+    """One device of a device list. Which mapper owns it: `serviceName`, else the key under `protocols`."""
 
     always = frozenset({"name", "adminState", "operatingState", "serviceName", "protocols", "properties"})
     unread = frozenset({"$schema", "apiVersion", "created", "modified", "dbTimestamp", "lastConnected", "lastReported"})
