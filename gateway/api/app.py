@@ -76,10 +76,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     answer = as_edgex(error)
     service = served_by(request)
     body = base(answer.status, message=explain(answer, chained=service not in CORE_SERVICES))
-    if service == GATEWAY and isinstance(error, ConfigError):
+    problems = error.problems if service == GATEWAY and isinstance(error, ConfigError) else answer.problems
+    if problems:
         body["problems"] = [
-            {"where": p.where, "what": p.what, "file": p.file, "line": p.line, "severity": p.severity}
-            for p in error.problems
+            {"where": p.where, "what": p.what, "file": p.file, "line": p.line, "severity": p.severity} for p in problems
         ]
     kind = GoResponse if service in (*CORE_SERVICES, GATEWAY, "") else DeviceServiceResponse
     return kind(body, status_code=answer.status)

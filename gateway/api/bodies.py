@@ -1,5 +1,9 @@
-"""Bodies people send: strict JSON, and one uploaded file."""
+"""Bodies people send: strict JSON, and one uploaded file.
 
+Definitions may be tens of megabytes, so they are read beside the loop: values and commands do not wait for them.
+"""
+
+import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +23,11 @@ MAX_DEPTH = 64
 async def read_json(request: Request) -> Any:
     """The body as JSON. Raises EdgexError 400 (not exact JSON, or too deep), 408, 413."""
     return parse_json(await request.body())
+
+
+async def read_definitions(request: Request) -> Any:
+    """The body as JSON, numbers with their literal text. Raises EdgexError as `read_json`."""
+    return await asyncio.to_thread(parse_json, await request.body(), literal_float)
 
 
 def parse_json(body: bytes, number: Callable[[str], float] = float) -> Any:
@@ -42,7 +51,7 @@ class Item:
 async def read_batch(request: Request, key: str) -> list[Item]:
     """EdgeX's array of `{apiVersion, requestId, <key>}`, numbers with their literal text: register 10.10 is not 10.1.
     One bad envelope refuses all of it: EdgexError(400)."""
-    body = parse_json(await request.body(), literal_float)
+    body = await read_definitions(request)
     if not isinstance(body, list):
         raise EdgexError(400, f"the body must be a JSON array of {{apiVersion, requestId, {key}}}")
     return list(_items(body, key))
@@ -78,14 +87,15 @@ def _request_id(entry: dict[str, Any], position: int) -> str:
 
 
 async def read_upload(request: Request) -> tuple[bytes, str]:
-    """Content and name of the multipart file `file`. The name is for messages only, never a path. Raises
-    EdgexError 400, 408, 413."""
+    """Content and name of the multipart file `file`. The name is for messages only, never a path, and tells JSON from
+    YAML. Raises EdgexError 400, 408, 413."""
     await request.body()
     try:
         async with request.form(max_files=1, max_fields=10) as form:
             upload = form.get("file")
             if upload is None or isinstance(upload, str):
                 raise EdgexError(400, "missing yaml file")
-            return await upload.read(), (upload.filename or "").replace("\\", "/").rpartition("/")[2]
+            name = (upload.filename or "").replace("\\", "/").rpartition("/")[2]
+            return await upload.read(), "".join(c if c.isprintable() else "?" for c in name[-100:]) or "upload.yaml"
     except HTTPException as error:
         raise EdgexError(400, f"the body is not a multipart form with a file: {error.detail}") from None

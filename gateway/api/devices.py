@@ -1,5 +1,6 @@
 """core-metadata: devices."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -125,7 +126,8 @@ async def add_devices(
     `force=true` replaces a device of that name. Every device is planned before it is let in, whatever bypassValidation
     says.
     """
-    added = [(item.request_id, device_from_json(item.content)) for item in await read_batch(request, "device")]
+    items = await read_batch(request, "device")
+    added = await asyncio.to_thread(lambda: [(item.request_id, device_from_json(item.content)) for item in items])
     edits = [Edit(rid, _adding(parts, d, force == "true"), 201, {"id": device_id(d)}) for rid, d in added]
     return await apply_batch(parts.registry, edits)
 

@@ -1,13 +1,13 @@
 """EdgeX's JSON on the wire: envelopes, errors, and Go's way of writing JSON."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
-from gateway.model.errors import CommandRejected, ConfigError, GatewayError, StoreFailed
+from gateway.model.errors import CommandRejected, ConfigError, GatewayError, Problem, StoreFailed
 
 API_VERSION = "v3"
 MAX_RESULTS = 1024
@@ -29,6 +29,8 @@ class EdgexError(GatewayError):
     def __init__(self, status: int, *chain: str) -> None:
         self.status = status
         self.chain = chain
+        self.problems: Sequence[Problem] = ()
+        """What is wrong in a file, place by place, where the message is not allowed to say it."""
         super().__init__(" -> ".join(chain))
 
 

@@ -1,5 +1,6 @@
 """`/gateway/api/v1`: what EdgeX lacks. Health, plans, twins, lanes, the journal, commands with their full result."""
 
+import asyncio
 import dataclasses
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from gateway.api.actuate import CommandId, actor, command_id
-from gateway.api.bodies import read_json
+from gateway.api.bodies import read_definitions, read_json
 from gateway.api.devices import find_device
 from gateway.api.edits import Step
 from gateway.api.envelope import EdgexError, GoResponse
@@ -197,7 +198,7 @@ async def apply(request: Request, parts: House, dry_run: DryRun = False) -> GoRe
     """Adds, changes and removes in one step, all of it or nothing:
     `{profiles: [], devices: [], remove_profiles: [], remove_devices: []}`. A device may leave out what it may leave out
     in a file."""
-    step = _applying(await read_json(request))
+    step = await asyncio.to_thread(_applying, await read_definitions(request))
     return _difference_json(parts.registry, await parts.registry.change(step, dry_run), dry_run)
 
 

@@ -158,7 +158,8 @@ class FileRegistry:
                 problems += [_of_device(contents, device.name, problem, profile) for problem in error.problems]
             await turns.give()
         problems += shared_connections(planned)
-        problems += self._unused(wanted, contents, shipped)
+        # a profile may have 100,000 resources, and is checked in one piece
+        problems += await asyncio.to_thread(self._unused, wanted, contents, shipped)
         if any(problem.severity == "error" for problem in problems):
             raise ConfigError(_once(problems))
         return _Set(wanted, planned, tuple(_once(problems)), shipped)
