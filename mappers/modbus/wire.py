@@ -59,10 +59,25 @@ class _MaskEcho(ModbusPDU):
     rtu_frame_size = 10
 
 
+class _Identity(ModbusPDU):
+    """Size of a device identification: unit, six bytes of header, how many objects, then each with its length."""
+
+    @classmethod
+    def calculateRtuFrameSize(cls, data: bytes) -> int:  # noqa: N802  pymodbus's name
+        """0: more bytes must come before it can be told."""
+        size = 8
+        for _ in range(data[7] if len(data) > 7 else 256):
+            if len(data) < size + 2:
+                return 0
+            size += 2 + data[size + 1]
+        return size + 2
+
+
 _SIZES: dict[int, type[ModbusPDU]] = {
     **dict.fromkeys((1, 2, 3, 4), _Counted),
     **dict.fromkeys((5, 6, 15, 16), _Echo),
     22: _MaskEcho,
+    43: _Identity,
 }
 
 
