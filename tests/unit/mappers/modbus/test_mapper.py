@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Callable
 
 import pytest
@@ -44,10 +43,8 @@ async def test_a_right_answer() -> None:
 )
 async def test_no_answer_of_this_unit_and_then_one(wrong: Answer) -> None:
     async with talking(wrong) as (peer, mapper, plan):
-        began = time.monotonic()
         with pytest.raises(NoAnswer, match="unit 1"):
             await mapper.read(plan)
-        assert time.monotonic() - began < 2
         assert len(peer.requests) == 1
         peer.answer = registers
         assert (await mapper.read(plan))[0].values == GOOD
@@ -76,10 +73,9 @@ async def test_bytes_that_are_no_frame_end_the_connection(wrong: Answer) -> None
 async def test_a_reset_in_the_middle_of_a_frame_is_noticed_at_once(sent: int) -> None:
     async with talking(lambda request: registers(request)[:sent], Timeout="30s") as (peer, mapper, plan):
         peer.reset = True
-        began = time.monotonic()
         with pytest.raises(NotConnected):
-            await mapper.read(plan)
-        assert time.monotonic() - began < 5
+            async with asyncio.timeout(20):  # before the time-out of the request is over
+                await mapper.read(plan)
         with pytest.raises(NotConnected, match="the connection is gone"):
             await mapper.read(plan)
 
@@ -177,10 +173,8 @@ async def test_random_bytes_never_become_a_value_or_another_error() -> None:
 
 async def test_a_flood_is_bounded() -> None:
     async with talking(lambda request: b"\xff" * 5_000_000) as (_, mapper, plan):
-        began = time.monotonic()
         with pytest.raises((NoAnswer, NotConnected)):
             await mapper.read(plan)
-        assert time.monotonic() - began < 5
 
 
 async def test_closed_while_an_answer_is_awaited() -> None:

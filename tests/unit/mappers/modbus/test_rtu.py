@@ -3,7 +3,6 @@
 import asyncio
 import os
 import struct
-import time
 import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -146,13 +145,11 @@ async def test_an_answer_after_the_time_out_is_never_the_next_ones() -> None:
 
 
 async def test_a_line_that_never_falls_quiet_does_not_hang() -> None:
-    babble: list[bytes | float] = [part for _ in range(400) for part in (b"\x55", 0.01)]
-    async with talking(lambda unit, pdu: babble) as (_, mapper, plan_of):
-        began = time.monotonic()
+    minutes: list[bytes | float] = [part for _ in range(20_000) for part in (b"\x55", 0.01)]
+    async with talking(lambda unit, pdu: minutes) as (_, mapper, plan_of), asyncio.timeout(30):
         for _ in range(2):
             with pytest.raises(NoAnswer):
                 await mapper.read(plan_of(1))
-        assert time.monotonic() - began < 3
 
 
 async def test_unplugged_is_not_connected() -> None:
