@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-SETTLE_TURNS = 25
+SETTLE_TURNS = 60
 """Loop turns after every step, so that woken tasks get as far as they can without real time passing."""
 
 

@@ -4,10 +4,11 @@ A repeated id finds the first result, also after kill -9; what was started and h
 back, never by doing it again. An id that nobody can repeat, because the gateway itself made it, is kept only until its
 result is told."""
 
+import asyncio
 import base64
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -71,9 +72,9 @@ class Ledger:
         key, expires = _key(entry.command.device, entry.command.id), self._expires(entry.command)
         self._told.pop(key, None)
         self._spent.discard(key)
-        await self._state.put(TABLE, {key: _stored(entry)}, expires)
+        # What was told before goes along in the same transaction.
+        await asyncio.gather(*self._left(), self._state.put(TABLE, {key: _stored(entry)}, expires))
         self._memory.pop(key, None)
-        await self._flush()
 
     def told(self, entry: Entry) -> None:
         """The result is safely in the journal; written with the next record, since telling twice does no harm."""
@@ -98,7 +99,8 @@ class Ledger:
 
     async def close(self) -> None:
         """Writes what is still to be written."""
-        await self._flush(least=1)
+        with suppress(StoreFailed):
+            await asyncio.gather(*self._left())
 
     def unfinished(self) -> Iterator[Entry]:
         """After a start: without a result, or with one that nobody may have been told. Oldest first."""
@@ -106,19 +108,17 @@ class Ledger:
         left = [e for e in entries if e is not None and not (e.result and e.told)]
         return iter(sorted(left, key=lambda e: e.command.received))
 
-    async def _flush(self, least: int = 16) -> None:
-        if len(self._told) + len(self._spent) < least:
-            return
+    def _left(self) -> list[Coroutine[Any, Any, None]]:
+        """What is still to be written of entries that have been told."""
         told, self._told = self._told, {}
         spent, self._spent = self._spent, set()
         by_expiry: dict[int | None, dict[str, Any]] = {}
         for key, (stored, expires) in told.items():
             by_expiry.setdefault(expires, {})[key] = stored
-        with suppress(StoreFailed):
-            if spent:
-                await self._state.remove(TABLE, spent)
-            for expires, entries in by_expiry.items():
-                await self._state.put(TABLE, entries, expires)
+        changes = [self._state.put(TABLE, entries, expires) for expires, entries in by_expiry.items()]
+        if spent:
+            changes.append(self._state.remove(TABLE, spent))
+        return changes
 
     def _expires(self, command: Command) -> int | None:
         # While the wall clock is wrong, "24 hours from now" may be long over as soon as it is set.

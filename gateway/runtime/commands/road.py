@@ -231,6 +231,7 @@ class CommandRoad:
         )
         await self._ledger.record(entry)
         self.outcomes[happened.outcome] += 1
+        _audit(entry, entry.result)
         await self._tell(entry, entry.result, happened)
         return entry.result
 
@@ -321,11 +322,6 @@ class CommandRoad:
 
     async def _tell(self, entry: Entry, result: CommandResult, happened: Happened | None = None) -> None:
         message = result_message(entry, result, happened.outputs if happened else None)
-        audit.info(
-            "%s: %s of %s by %s: %s -> %s: %s %d %s",
-            *(result.id, result.name, result.device, entry.command.actor, dict(entry.old), dict(result.wanted)),
-            *(result.outcome, result.code, result.error),
-        )
         self._alarm(result)
         await self._around.tell(message)
         self._ledger.told(entry)
@@ -350,3 +346,12 @@ class CommandRoad:
 
 def _who(command: Command) -> tuple[str, str, str]:
     return command.id, command.name, command.device
+
+
+def _audit(entry: Entry, result: CommandResult) -> None:
+    """Once, when it has happened: what is told again after a restart is not done again."""
+    audit.info(
+        "%s: %s of %s by %s: %s -> %s: %s %d %s",
+        *(result.id, result.name, result.device, entry.command.actor, dict(entry.old), dict(result.wanted)),
+        *(result.outcome, result.code, result.error),
+    )

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from gateway.model.errors import CommandRejected
 from gateway.model.extensions import extensions
 from gateway.model.profile import DeviceResource, ValueType
+from gateway.runtime.transform.affine import chain_of
 from gateway.runtime.transform.single import single
+from gateway.runtime.transform.steps import step_of
+from gateway.runtime.transform.towire import to_wire
 
 
 def same(one: Any, other: Any, within: float = 0.0) -> bool:
@@ -16,12 +20,26 @@ def same(one: Any, other: Any, within: float = 0.0) -> bool:
 
 
 def same_of(resource: DeviceResource, wanted: Any, read: Any) -> bool:
-    """Equal as this resource carries it: Float32 as single precision, others exactly, both within its tolerance."""
+    """Equal as this resource carries it (Float32 as single precision, a scaled integer to its nearest step), or within
+    its tolerance."""
     if same(wanted, read, extensions(resource.properties.optional).tolerance):
         return True
-    if resource.properties.value_type is ValueType.FLOAT32 and _numbers(wanted, read):
+    kind = resource.properties.value_type
+    if not _numbers(wanted, read):
+        return False
+    if kind is ValueType.FLOAT32:
         return single(wanted) == single(read)
-    return False
+    return kind.is_integer and _nearest(resource, wanted) == read
+
+
+def _nearest(resource: DeviceResource, wanted: Any) -> Any:
+    """What reads back of a device that holds the raw value which is written for it; None: nothing is."""
+    step = step_of(chain_of(resource.properties))
+    try:
+        raw = to_wire(resource, wanted)
+        return raw if step is None else step(raw)
+    except (CommandRejected, ArithmeticError, ValueError):
+        return None
 
 
 def _numbers(*values: Any) -> bool:

@@ -1,6 +1,6 @@
 """Whether values flow from a device: its state and the reason, from what was heard and from its connection."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.model.device import AdminState, Flow, OperatingState
@@ -87,8 +87,3 @@ def _why(count: _Count, device: str, lane: LaneReport | None) -> str:
     if quality is None:
         return f"no values of {count.name} in time"
     return f"no good values of {count.name}: {quality.reason}{' ' + quality.code if quality.code else ''}"
-
-
-def lane_of(device: str, lanes: Iterable[LaneReport]) -> LaneReport | None:
-    """The connection a device is on."""
-    return next((lane for lane in lanes if device in lane.devices), None)

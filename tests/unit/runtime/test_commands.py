@@ -211,6 +211,10 @@ async def test_tolerance_wire_steps_and_write_only(clock: MovingClock) -> None:
     assert (await it.road.run(it.command(id="c2", args={"Setpoint": 21.3}))).outcome is Outcome.UNCONFIRMED
     steps = it.command("Limit", {"Limit": 21.5}, id="c3")
     assert (await it.road.run(steps)).outcome is Outcome.CONFIRMED
+    for wanted, held, outcome in ((5.55, 5.6, "confirmed"), (5.55, 5.5, "unconfirmed"), (5.55, 5.7, "unconfirmed")):
+        it.lanes.values["d1"]["Limit"] = held
+        between = it.command("Limit", {"Limit": wanted}, id=f"between {held}")
+        assert (await it.road.run(between)).outcome == outcome, "the nearest step that the device can hold confirms"
     reads = len(it.lanes.reads)
     assert (await it.road.run(it.command("Shot", {"Pulse": 1}, id="c4"))).outcome is Outcome.CONFIRMED
     assert len(it.lanes.reads) == reads, "nothing of it can be read"
