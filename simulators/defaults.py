@@ -60,9 +60,9 @@ def _number(point: Point, own: int) -> Behaviour:
     if properties.default_value:
         return constant(_given(point))
     if unit in _COUNTED:
-        return counter(min(1000.0 + own % 4000, high / 2), _COUNTED[unit])
+        return _over(counter(min(1000.0 + own % 4000, high / 2), _COUNTED[unit]), high)
     if not unit and name.endswith(_COUNTER_NAMES):
-        return counter(min(own % 1000, high / 2), 1.0, 1.0)
+        return _over(counter(min(own % 1000, high / 2), 1.0, 1.0), high)
     if not unit and any(part in name for part in _STILL_NAMES):
         return constant(min(max(0.0, low), high))
     usual = (0.85, 0.99) if "powerfactor" in name else _RANGES.get(unit, (0.0, 100.0))
@@ -71,6 +71,11 @@ def _number(point: Point, own: int) -> Behaviour:
     elif high - low > 1e6:
         low, high = max(low, 0.0), min(high, 100.0)
     return walk(low, high, 20.0 + own % 20, own)
+
+
+def _over(count: Behaviour, high: float) -> Behaviour:
+    """Begins again at nought when its register is full, as counters do."""
+    return lambda t: count(t) % high if high > 0 else high
 
 
 def _possible(point: Point) -> tuple[float, float]:

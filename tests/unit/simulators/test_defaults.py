@@ -50,6 +50,14 @@ def test_energy_and_counts_grow(name: str, units: str) -> None:
     assert found[-1] > found[0]  # type: ignore[operator]
 
 
+def test_a_counter_whose_register_is_full_begins_again() -> None:
+    made = profile(resource("Counter", INPUT + "0", "valueType: Uint16, readWrite: R"))
+    behaviour = behaviour_of(made, made.device_resources[0], point_of(made.device_resources[0]), 0)
+    counts = [behaviour(t) for t in range(0, 200_000, 1000)]
+    assert 0 <= min(counts) < max(counts) <= 65535
+    assert counts != sorted(counts)
+
+
 def test_what_names_a_device_stays() -> None:
     assert set(
         values(profile(resource("SerialNumber", INPUT + "0", "valueType: Uint32, readWrite: R")), "SerialNumber")
