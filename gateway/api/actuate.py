@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request
-from ulid import ULID
 
 from gateway.api.bodies import read_json
 from gateway.api.envelope import EdgexError, as_edgex, rejected_status
@@ -92,7 +91,7 @@ def _refusal(event: Event) -> str:
 async def wish(request: Request, parts: Parts, device: str, name: str, identity: str) -> Command:
     """What a PUT asks for; its body has the values by resource name. Raises EdgexError(400)."""
     args = await _args(request)
-    return Command(command_id(parts, identity), device, name, args, actor(request), parts.clock.now())
+    return Command(command_id(identity), device, name, args, actor(request), parts.clock.now())
 
 
 async def _args(request: Request) -> dict[str, Any]:
@@ -107,10 +106,8 @@ async def _args(request: Request) -> dict[str, Any]:
     return body
 
 
-def command_id(parts: Parts, given: str) -> str:
-    """The caller's, else a new one. Raises EdgexError(400)."""
-    if not given:
-        return str(ULID.from_timestamp(parts.clock.now() / 1e9))
+def command_id(given: str) -> str:
+    """The caller's; empty: nobody can repeat it, and the road makes one. Raises EdgexError(400)."""
     if len(given) > 128 or not given.isascii() or not given.isprintable():
         raise EdgexError(400, "Idempotency-Key must be at most 128 printable ASCII characters")
     return given

@@ -148,7 +148,7 @@ def _command(parts: Parts, request: Request, body: Any, identity: str) -> Comman
     if not isinstance(args, dict):
         raise EdgexError(400, "args must be an object of resource name and value")
     return Command(
-        id=command_id(parts, _text(body, "id") or identity),
+        id=command_id(_text(body, "id") or identity),
         device=_text(body, "device", required=True),
         name=_text(body, "name", required=True),
         args=args,

@@ -115,7 +115,7 @@ def _journal(parts: Parts) -> Iterator["Metric"]:
     yield _gauge("journal_bytes", "Bytes on disk", (), [((), report.bytes)])
     yield _gauge("journal_max_bytes", "Bytes it may take", (), [((), report.max_bytes)])
     yield _gauge("journal_uncommitted", "Records not yet on disk", (), [((), report.head - report.committed)])
-    yield _counter("journal_appended", "Offset of the newest record", (), [((), report.head)])
+    yield _gauge("journal_head", "Offset of the newest record; jumps after a cut", (), [((), float(report.head))])
     dropped = [((cause,), float(count)) for cause, count in report.dropped.items()]
     yield _counter("journal_dropped", "Records dropped by cause", ("cause",), dropped)
 

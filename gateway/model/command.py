@@ -28,7 +28,8 @@ class Command:
     """A wish to write one deviceCommand or deviceResource of one device."""
 
     id: str
-    """Given by the caller, remembered per device until expiry + 24 h; a repeated id returns the first result."""
+    """Given by the caller, remembered per device until expiry + 24 h; a repeated id returns the first result. Empty:
+    the gateway makes one, and forgets it once the result is told."""
     device: str
     name: str
     args: Mapping[str, Any]
