@@ -59,10 +59,10 @@ def fault(text: str, faults: Faults = NONE) -> Faults:
     try:
         if name in ("silence", "drop", "garbage", "wrong-unit") and value in ("", "true"):
             return change(faults, **{name.replace("-", "_"): True})
-        if name in ("exception", "every") and int(value) > 0:
-            return change(faults, **{name: int(value)})
+        if name in ("exception", "every"):
+            return change(faults, **{name: _whole(value, 255 if name == "exception" else 10**9)})
         if name == "delay":
-            return replace(faults, delay=parse_duration(value))
+            return replace(faults, delay=_later(value))
         if name == "hole":
             return replace(faults, holes=(*faults.holes, hole(value)))
     except ValueError as error:
@@ -71,6 +71,20 @@ def fault(text: str, faults: Faults = NONE) -> Faults:
         f"the fault {text!r} is not understood; there are silence, drop, garbage, wrong-unit, exception=CODE, "
         "delay=20ms, hole=holding:10-20 and every=N"
     )
+
+
+def _whole(text: str, most: int) -> int:
+    number = int(text)
+    if not 0 < number <= most:
+        raise ValueError(f"a number from 1 to {most} was expected")
+    return number
+
+
+def _later(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds < 0:
+        raise ValueError("nobody answers before being asked")
+    return seconds
 
 
 def hole(text: str) -> Hole:

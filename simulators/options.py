@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.model.contracts import Clock
@@ -33,22 +33,16 @@ class SimulateOptions:
     seed: int = 0
     devices: Path | None = None
     """Writes a device list that points at what is served."""
-    say: Callable[[str], None] = field(default=print)
-    """Takes each line of output."""
 
 
 async def run(
     options: SimulateOptions, clock: Clock | None = None, ready: Callable[[Running], None] | None = None
 ) -> None:
-    """Serves until cancelled, says what, and calls `ready` once everything answers. Raises ConfigError."""
+    """Serves until cancelled, and calls `ready` once everything answers. Raises ConfigError."""
     async with serve(_world(options), clock) as running:
         _afflict(running, options)
         if options.devices:
             await asyncio.to_thread(_write, options.devices, running.device_list())
-        for line in table(running):
-            options.say(line)
-        if options.devices:
-            options.say(f"device list: {options.devices}")
         if ready:
             ready(running)
         await asyncio.Event().wait()
@@ -56,7 +50,8 @@ async def run(
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_absolute():  # `devices/simulated.yaml` in a new folder; elsewhere it is rather a slip
+            path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
@@ -86,11 +81,3 @@ def _afflict(running: Running, options: SimulateOptions) -> None:
         for text in options.faults:
             faults = fault(text, faults)
         served.unit.faults = change(faults, delay=options.delay) if options.delay else faults
-
-
-def table(running: Running) -> list[str]:
-    """What is served, a line each: device, endpoint, unit, profile."""
-    rows = [("device", "endpoint", "unit", "profile")]
-    rows += [(s.name, s.address, str(s.entry.unit), s.profile.name) for s in running.devices.values()]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

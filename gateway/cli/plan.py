@@ -1,10 +1,10 @@
 """`southgate plan`: what will happen on the wire, before it does."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.numbers import milliseconds
 from gateway.cli.offline import kind_of, plan_devices, plan_profile, plan_settings, settings_of
 from gateway.cli.output import Output
 from gateway.model.duration import parse_duration
@@ -24,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     what = "profile (or a shipped one's name), device list, gateway.yaml or its folder"
     parser.add_argument("path", type=Path, metavar="FILE|FOLDER", help=what)
     parser.add_argument(
-        "--answer-ms", type=_milliseconds, help="the device's own time per request; default: learned, else 10"
+        "--answer-ms", type=milliseconds, help="the device's own time per request; default: learned, else 10"
     )
     parser.add_argument(
         "--interval", type=_interval, default="1s", help="for a profile alone: how often all of it is read"
@@ -32,13 +32,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rtu", action="store_true", help="for a profile alone: on a serial line")
     parser.add_argument("--baud", type=int, default=9600, help="of that line")
     parser.add_argument("--strict", action="store_true", help="unknown keys are errors")
-
-
-def _milliseconds(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: a number of milliseconds was expected, 0 or more")
-    return number
 
 
 def _interval(text: str) -> str:

@@ -2,19 +2,25 @@
 
 import argparse
 import asyncio
+import sys
 from pathlib import Path
 
+from gateway.cli.numbers import milliseconds, seconds
 from gateway.cli.output import Output
 from gateway.cli.stop import until_stopped
 from simulators.options import SimulateOptions
 from simulators.options import run as serve
+from simulators.world import Running
 
 EXAMPLES = """  southgate simulate eastron-sdm630                       a shipped profile on a free port
   southgate simulate my-device.yaml --port 5020 --count 3  ports 5020, 5021, 5022
   southgate simulate xy-md02 waveshare-modbus-rtu-relay --rtu --devices devices/simulated.yaml
   southgate simulate eastron-sdm630 --delay 20 --fault hole=52-53
   southgate simulate --world plant.yaml"""
-FAULTS = "silence, drop, garbage, wrong-unit, exception=4, delay=20ms or hole=10-20; may be repeated"
+FAULTS = (
+    "silence, drop, garbage, wrong-unit, exception=4, delay=20ms, hole=10-20 or hole=input:10-20 (holding, input, "
+    "coil, discrete), every=3 (only every third request suffers); may be repeated"
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -25,22 +31,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rtu", action="store_true", help="all on one serial line, over a pty that is opened for it")
     parser.add_argument("--count", type=int, default=1, help="so many devices of every profile")
     parser.add_argument(
-        "--delay", type=float, default=0.0, metavar="MS", help="every answer takes so many milliseconds"
+        "--delay", type=milliseconds, default=0.0, metavar="MS", help="every answer takes so many milliseconds"
     )
     parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help=FAULTS)
     parser.add_argument("--seed", type=int, default=0, help="another seed, other values")
-    parser.add_argument("--for", dest="seconds", type=float, help="end after so many seconds")
+    parser.add_argument("--for", dest="seconds", type=seconds, help="end after so many seconds")
     parser.add_argument(
         "--devices", type=Path, metavar="FILE", help="write a device list that points at what is served"
     )
 
 
-def run(options: argparse.Namespace, output: Output) -> int:  # noqa: ARG001  every command has it
+def run(options: argparse.Namespace, output: Output) -> int:
     """0 when it was ended by the user or the time."""
-    return asyncio.run(until_stopped(_serve(options), options.seconds))
+    return asyncio.run(until_stopped(_serve(options, output), options.seconds))
 
 
-async def _serve(options: argparse.Namespace) -> int:
+async def _serve(options: argparse.Namespace, output: Output) -> int:
     await serve(
         SimulateOptions(
             profiles=tuple(options.profiles),
@@ -53,7 +59,19 @@ async def _serve(options: argparse.Namespace) -> int:
             faults=tuple(options.fault),
             seed=options.seed,
             devices=options.devices,
-            say=lambda line: print(line, flush=True),
-        )
+        ),
+        ready=lambda running: _show(running, options.devices, output),
     )
     return 0
+
+
+def _show(running: Running, written: Path | None, output: Output) -> None:
+    served = list(running.devices.values())
+    output.result(
+        [{"device": s.name, "endpoint": s.address, "unit": s.entry.unit, "profile": s.profile.name} for s in served]
+    )
+    rows = [[s.name, s.address, s.entry.unit, s.profile.name] for s in served]
+    output.table(["DEVICE", "ENDPOINT", "UNIT", "PROFILE"], rows)
+    if written:
+        output.line(f"device list: {written}")
+    sys.stdout.flush()
