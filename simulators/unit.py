@@ -7,6 +7,7 @@ nobody asks costs nothing.
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pymodbus.pdu.utils import pack_bitstring, unpack_bitstring
@@ -18,6 +19,7 @@ from mappers.modbus.address import Table
 from simulators.behaviour import Behaviour, Echo
 from simulators.defaults import behaviour_of
 from simulators.faults import NONE, Faults, Hole
+from simulators.identity import identity
 from simulators.image import Image, Refused
 from simulators.points import Point, point_of
 
@@ -60,7 +62,7 @@ class Unit:
         self._handlers: dict[int, Callable[[bytes], bytes]] = {
             1: self._read_bits, 2: self._read_bits, 3: self._read_registers, 4: self._read_registers,
             5: self._write_coil, 6: self._write_register, 15: self._write_coils, 16: self._write_registers,
-            22: self._mask_write, 23: self._read_write,
+            22: self._mask_write, 23: self._read_write, 43: partial(identity, profile),
         }  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------- values

@@ -80,7 +80,8 @@ def test_it_answers(unit: Unit, request_: str, answer: str) -> None:
         ("06 0000 ff9b", 3),  # -10.1 is below -10
         ("10 0000 0001 04 00fa", 3),  # byte count lies
         ("05 0000 1234", 3),  # neither on nor off
-        ("2b 0e 01 00", 1),  # no such function
+        ("14 06", 1),  # no such function
+        ("2b 0d 01 00", 1),  # of function 43, only identification
     ],
 )
 def test_it_refuses(unit: Unit, request_: str, code: int) -> None:
