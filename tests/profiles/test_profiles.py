@@ -59,6 +59,7 @@ def test_there_are_enough_and_of_every_kind() -> None:
     assert len(NAMES) >= 8
     assert labels.count("energy-meter") >= 2
     assert {"inverter", "vfd", "temperature", "relay", "io"} <= set(labels)
+    assert {"heat-pump", "ventilation", "generator", "plc"} <= set(labels)
     assert len({profile_of(name).name for name in NAMES}) == len(NAMES)
 
 
@@ -159,7 +160,7 @@ def extremes(point: Point) -> tuple[Any, Any, Any]:
     if point.kind == "Bool":
         return False, True, True
     if point.kind == "String":
-        return "", "x" * (2 * point.count), "Größe"
+        return "", "x" * (2 * point.count), "Größe" if point.count > 3 else "ß"
     low, high = limits(point.kind, point.count)
     return low, high, 12345 if not point.kind.startswith("Float") else -0.015625
 
