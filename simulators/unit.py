@@ -165,9 +165,11 @@ class Unit:
     def _write(self, table: Table, first: int, data: bytes, function: int) -> None:
         count = len(data) // (1 if table.bits else 2)
         image = self._image(table, first, count)
-        points = image.touched(first, count)
-        if not points or not all(point.writable for point in points):
-            raise Refused(ILLEGAL_ADDRESS)
+        touched = image.touched(first, count)
+        points = [point for point in touched if point.writable]
+        writable = {address for point in points for address in range(point.address, point.end)}
+        if not points or any(not writable.issuperset(range(point.address, point.end)) for point in touched):
+            raise Refused(ILLEGAL_ADDRESS)  # an address may be a state to read and a command to write
         if any(point.function not in (0, function) for point in points):
             raise Refused(ILLEGAL_FUNCTION)
         before = bytes(image.data)

@@ -194,4 +194,5 @@ WRITTEN = [
         "yaskawa-a1000", "FrequencyReference", 60, "10 0002 0001 02 1770", "Yaskawa: no function 06, 1770 is 60.00 Hz"
     ),
     Written("danfoss-vlt-fc102", "ControlWord", 0x047C, "06 C34F 047C", "Danfoss: register 50000 is sent as 49999"),
+    Written("eletechsup-r421a08", "Command3", 0x0100, "06 0003 0100", "Erriez: function 6, command 01 closes relay 3"),
 ]

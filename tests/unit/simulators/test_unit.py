@@ -30,6 +30,8 @@ def machine() -> DeviceProfile:
         resource("Only16", HOLDING + "4, writeFunction: 16", "valueType: Uint16, readWrite: RW"),
         resource("Word", HOLDING + "5", "valueType: Uint16, readWrite: RW"),
         resource("Bit3", HOLDING + '"5.3"', "valueType: Bool, readWrite: RW"),
+        resource("Relay", HOLDING + "6", "valueType: Bool, readWrite: R"),
+        resource("RelayCommand", HOLDING + "6", "valueType: Uint16, readWrite: W"),
         resource("Pump", COIL + "0", "valueType: Bool, readWrite: RW"),
         resource("Fan", COIL + "2", "valueType: Bool, readWrite: RW"),
     )
@@ -54,6 +56,7 @@ def unit(clock: MovingClock) -> Unit:
         ("06 0000 00fa", "06 0000 00fa"),
         ("10 0000 0001 02 00fa", "10 0000 0001"),
         ("05 0002 ff00", "05 0002 ff00"),
+        ("06 0006 0100", "06 0006 0100"),  # a state to read, a command to write
         ("0f 0000 0003 01 05", "0f 0000 0003"),
         ("16 0005 0000 00f0", "16 0005 0000 00f0"),
         ("17 0003 0001 0005 0001 02 beef", "17 02 0007"),
