@@ -1,5 +1,6 @@
 """gateway.yaml → settings. Unknown keys are refused; paths are relative to the file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -7,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
-from gateway.model.errors import ConfigError
+from gateway.model.errors import ConfigError, Problem
 from gateway.model.load import load_model
 from gateway.model.names import check_name
 from gateway.model.profile import Compat
@@ -57,6 +58,13 @@ class Settings(_Strict):
     exporters: dict[str, Any] = Field(default={}, max_length=0, description="None in this version")
     rules: list[Any] = Field(default=[], max_length=0, description="None in this version")
 
+    @field_validator("exporters", "rules", mode="before")
+    @classmethod
+    def _none_yet(cls, given: Any) -> Any:
+        if given:
+            raise ValueError("there are none in this version of the gateway; leave it out")
+        return given
+
 
 def load_settings(path: Path) -> Settings:
     """gateway.yaml with every relative path made relative to the file's folder. Raises ConfigError naming file, line
@@ -68,12 +76,54 @@ def load_settings(path: Path) -> Settings:
     return _anchored(load_model(Settings, text, str(path)).value, path.absolute().parent)
 
 
+def missing_folders(gateway: GatewaySettings) -> list[Problem]:
+    """A folder that gateway.yaml names and that is not there is rather a slip than an empty one: a warning. The folders
+    nobody named need not be there."""
+    named = {"gateway.profiles": gateway.profiles, "gateway.devices": [gateway.devices]}
+    return [
+        Problem(key, f"there is no folder {folder}", severity="warning")
+        for key, folders in named.items()
+        if key.partition(".")[2] in gateway.model_fields_set
+        for folder in folders
+        if not folder.is_dir()
+    ]
+
+
+def unreadable_secrets(settings: Settings) -> list[Problem]:
+    """Every token, password and certificate file that cannot be read; the gateway would not start, or never reach its
+    cloud."""
+    problems = []
+    for key, path in _files(settings):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            problems.append(Problem(key, f"{path} cannot be read: {error.strerror}"))
+    if settings.api.token_file is not None and not problems:
+        from gateway.api.border import Token
+
+        try:
+            Token(settings.api.token_file)
+        except ConfigError as error:
+            problems += error.problems
+    return problems
+
+
+def _files(model: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _files(value, f"{where}{name}.")
+        elif isinstance(value, Path) and name.endswith("_file"):
+            yield f"{where}{name}", value
+
+
 M = TypeVar("M", bound=BaseModel)
 
 
 def _anchored(model: M, folder: Path) -> M:
-    """A copy in which every path is absolute."""
-    return model.model_copy(update={name: _anchor(getattr(model, name), folder) for name in type(model).model_fields})
+    """A copy in which every path is absolute; what nobody wrote is still told from what somebody did."""
+    values = {name: _anchor(getattr(model, name), folder) for name in type(model).model_fields}
+    return type(model).model_construct(_fields_set=model.model_fields_set, **values)
 
 
 def _anchor(value: Any, folder: Path) -> Any:

@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from gateway.cli.offline import plan_settings, settings_of
+from gateway.cli.offline import Planned, plan_settings, settings_of
 from gateway.cli.output import Output
-from gateway.model.errors import ConfigError
+from gateway.config import GatewaySettings, unreadable_secrets
+from gateway.model.errors import ConfigError, Problem
 from gateway.runtime.configuration.budget import budgets
 
 EXAMPLES = """  southgate check                      gateway.yaml in this folder
@@ -21,8 +22,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when all of it can run; 2 with every problem when not."""
     try:
-        planned, problems = plan_settings(settings_of(options.path), options.strict)
-        problems = problems + [p for budget in budgets(planned) for p in budget.problems()]
+        settings = settings_of(options.path)
+        secrets = unreadable_secrets(settings)
+        planned, problems = _planned(settings.gateway, options.strict, secrets)
+        problems = secrets + problems + [p for budget in budgets(planned) for p in budget.problems()]
     except ConfigError as error:
         output.problems(error.problems)
         output.result({"ok": False, "problems": [str(problem) for problem in error.problems]})
@@ -35,6 +38,14 @@ def run(options: argparse.Namespace, output: Output) -> int:
     sums = ", ".join((_counted(len(planned), "device"), _counted(polls, "poll"), _counted(requests, "request")))
     output.line(f"{sums}: {'can run' if ok else 'cannot run'}")
     return 0 if ok else 2
+
+
+def _planned(settings: GatewaySettings, strict: bool, secrets: list[Problem]) -> Planned:
+    """All that is wrong is said at once. Raises ConfigError."""
+    try:
+        return plan_settings(settings, strict)
+    except ConfigError as error:
+        raise ConfigError(secrets + error.problems) from None
 
 
 def _counted(number: int, what: str) -> str:

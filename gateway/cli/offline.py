@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from gateway.config import GatewaySettings, load_settings
+from gateway.config import GatewaySettings, Settings, load_settings, missing_folders
 from gateway.model.device import AutoEvent, Device
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.load import load_devices, load_profile
@@ -52,7 +52,8 @@ class Nowhere:
 
 def plan_settings(settings: GatewaySettings, strict: bool = False) -> Planned:
     """Everything gateway.yaml names, planned, and warnings. Raises ConfigError with every problem."""
-    return asyncio.run(_planned(Folders(settings.profiles, settings.devices, strict), settings))
+    planned, problems = asyncio.run(_planned(Folders(settings.profiles, settings.devices, strict), settings))
+    return planned, missing_folders(settings) + problems
 
 
 def plan_devices(path: Path, strict: bool = False) -> Planned:
@@ -124,7 +125,10 @@ async def _planned(folders: "Folders | _Read", settings: GatewaySettings) -> Pla
 
 
 def kind_of(path: Path) -> str:
-    """`settings`, `devices` or `profile`, by what the file says. Raises ConfigError."""
+    """`settings`, `devices` or `profile`, by what the file says; a folder has settings, and what is no file is the name
+    of a shipped profile. Raises ConfigError."""
+    if not path.is_file():
+        return "settings" if path.is_dir() else "profile"
     try:
         value = read(path.read_bytes(), str(path)).value
     except OSError as error:
@@ -136,17 +140,21 @@ def kind_of(path: Path) -> str:
     return "settings"
 
 
-def settings_of(path: Path) -> GatewaySettings:
-    """The `gateway` part of a gateway.yaml, or of a folder that has one, or of a folder of profiles and devices."""
+def settings_of(path: Path) -> Settings:
+    """A gateway.yaml, or that of a folder; of a folder without one, what makes a gateway of its files."""
     if path.is_file():
-        return load_settings(path).gateway
+        return load_settings(path)
     if (path / "gateway.yaml").is_file():
-        return load_settings(path / "gateway.yaml").gateway
+        return load_settings(path / "gateway.yaml")
     if not path.is_dir():
         raise ConfigError(f"{path} is neither a file nor a folder")
-    devices = path / "devices"
-    return GatewaySettings(
-        profiles=[path / "profiles"], devices=devices if devices.is_dir() else path, data=path / "data"
+    profiles, devices = path / "profiles", path / "devices"
+    return Settings(
+        gateway=GatewaySettings(
+            profiles=[profiles] if profiles.is_dir() else [],
+            devices=devices if devices.is_dir() else path,
+            data=path / "data",
+        )
     )
 
 

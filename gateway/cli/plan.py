@@ -46,29 +46,28 @@ def _interval(text: str) -> str:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when it fits, 2 when it cannot fit or is wrong."""
-    planned, problems = _planned(options)
+    kind = kind_of(options.path)
+    planned, problems = _planned(kind, options)
     lines = budgets(planned, options.answer_ms)
     problems = problems + [problem for line in lines for problem in line.problems()]
     output.result({"connections": [_line_json(line) for line in lines], "problems": [str(p) for p in problems]})
+    remark = " (example connection)" if kind == "profile" else ""
     for line in lines:
-        _print(line, output)
+        _print(line, remark, output)
     output.problems(problems)
     return 2 if any(problem.severity == "error" for problem in problems) else 0
 
 
-def _planned(options: argparse.Namespace) -> tuple[list[PlannedDevice], list[Problem]]:
-    path: Path = options.path
-    if path.is_dir():
-        return plan_settings(settings_of(path), options.strict)
-    kind = kind_of(path) if path.is_file() else "profile"
-    if kind == "settings":
-        return plan_settings(settings_of(path), options.strict)
+def _planned(kind: str, options: argparse.Namespace) -> tuple[list[PlannedDevice], list[Problem]]:
+    if kind == "profile":
+        return plan_profile(options.path, _protocols(options), options.interval, options.strict)
     if kind == "devices":
-        return plan_devices(path, options.strict)
-    return plan_profile(path, _protocols(options), options.interval, options.strict)
+        return plan_devices(options.path, options.strict)
+    return plan_settings(settings_of(options.path).gateway, options.strict)
 
 
 def _protocols(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """For a profile alone: nobody said where the device is, and no request depends on it."""
     common = {"UnitID": 1}
     if not options.rtu:
         return {"modbus-tcp": {"Address": "127.0.0.1", "Port": 502, **common}}
@@ -76,8 +75,8 @@ def _protocols(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {"modbus-rtu": {"Address": "/dev/ttyUSB0", **serial, **common}}
 
 
-def _print(line: LineBudget, output: Output) -> None:
-    output.line(f"{line.connection.key}: {line.busy:.1%} busy")
+def _print(line: LineBudget, remark: str, output: Output) -> None:
+    output.line(f"{line.connection.key}{remark}: {line.busy:.1%} busy")
     for cost in line.polls:
         poll = cost.poll
         output.line(f"  {poll.device}, every {poll.interval:g} s: {', '.join(s.name for s in poll.sources)}")

@@ -21,6 +21,8 @@ EXAMPLES = """  southgate run                            gateway.yaml in this fo
 SWITCH_S = 0.001
 """The journal's thread gives the interpreter back to the loop after so long (Python's default: 5 ms)."""
 
+log = logging.getLogger(__name__)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=Path("gateway.yaml"), help="settings file")
@@ -29,13 +31,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when it was asked to stop."""
-    from gateway.config import load_settings
+    from gateway.config import load_settings, missing_folders
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it means "read the files again": they are read anyway
     logging.basicConfig(
         stream=sys.stderr, level=options.log.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
     settings = load_settings(options.config)
+    for problem in missing_folders(settings.gateway):
+        log.warning("%s", problem)
     sys.setswitchinterval(SWITCH_S)
     _loop(_run(settings, output))
     return 0

@@ -105,6 +105,54 @@ def test_a_line_that_is_too_slow(southgate: Run, plant: Path) -> None:
     assert "(answer 10 ms, learned)" in southgate("plan", plant).out
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("api: {token_file: nowhere/token}", "api.token_file"),
+        ("api: {token_file: short}", "must hold at least 16 characters"),
+        ("cloud: {mqtt: {url: 'mqtts://b.example', ca_file: nowhere/ca.pem}}", "cloud.mqtt.ca_file: "),
+        ("cloud: {mqtt: {url: 'mqtts://b.example', user: u, password_file: none}}", "cloud.mqtt.password_file: "),
+    ],
+)
+def test_a_secret_that_is_not_there(settings: str, said: str, southgate: Run, plant: Path) -> None:
+    Path("short").write_text("abc")
+    Path("gateway.yaml").write_text(settings)
+    Path("devices/more.yaml").write_text("deviceList: [{name: x, profileName: nosuch}]")
+    ran = southgate("check")
+    assert ran.code == 2
+    assert said in ran.err
+    assert "there is no device profile 'nosuch'" in ran.err, "everything at once"
+    Path("devices/more.yaml").unlink()
+    ran = southgate("check")
+    assert (ran.code, "cannot run" in ran.out) == (2, True)
+    assert said in ran.err
+
+
+def test_a_folder_that_gateway_yaml_names_and_that_is_not_there(southgate: Run, plant: Path) -> None:
+    Path("gateway.yaml").write_text("gateway: {name: plant-7, profiles: [profiles, nowhere/], devices: nodev}\n")
+    ran = southgate("check")
+    assert ran.code == 0
+    assert f"warning: gateway.profiles: there is no folder {plant}/nowhere" in ran.err
+    assert f"warning: gateway.devices: there is no folder {plant}/nodev" in ran.err
+    assert f"there is no folder {plant}/profiles" not in ran.err
+
+
+def test_folders_that_nobody_named_need_not_be_there(southgate: Run, tmp_path: Path) -> None:
+    Path("gateway.yaml").write_text("gateway: {name: plant-7}\n")
+    assert southgate("check") == (0, "0 devices, 0 polls, 0 requests: can run\n", "")
+    (tmp_path / "empty").mkdir()
+    assert southgate("check", tmp_path / "empty") == (0, "0 devices, 0 polls, 0 requests: can run\n", "")
+
+
+@pytest.mark.parametrize("part", ["exporters: {influx: {url: x}}", "rules: [{when: x}]"])
+def test_what_is_not_in_this_version_is_said_so(part: str, southgate: Run, plant: Path) -> None:
+    Path("gateway.yaml").write_text(part)
+    ran = southgate("check")
+    assert ran.code == 2
+    assert f"{part.partition(':')[0]}: there are none in this version" in ran.err
+    assert "at most 0" not in ran.err
+
+
 async def learn(data: Path, facts: dict[str, dict[str, float]]) -> None:
     """What a gateway that ran here wrote down."""
     state = SqliteState(data / "state.db", SystemClock())
