@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -114,6 +115,7 @@ def _server(app: "FastAPI") -> "Server":
 
     from gateway.api.listening import Protocol, Server
 
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it tells of every port that it started
     return Server(
         Config(
             app,

@@ -91,7 +91,19 @@ class Refused(GatewayError):
         except ValueError:
             parsed = None
         self.body = parsed if isinstance(parsed, dict) else {}
-        super().__init__(str(self.body.get("message") or self.body.get("error") or body.decode(errors="replace")[:500]))
+        said = str(self.body.get("message") or self.body.get("error") or body.decode(errors="replace")[:500])
+        if status == 401:
+            said += ": this gateway asks for a token; give --token-file (or --config: its gateway.yaml)"
+        super().__init__(_unwrapped(said))
+
+
+def _unwrapped(said: str) -> str:
+    """core-command answers with the whole body of the device service inside its message; people want what that says."""
+    relayed = said.partition(", err: ")[2] if said.startswith("request failed, status code: ") else ""
+    try:
+        return str(json.loads(relayed)["message"])
+    except (ValueError, KeyError, TypeError):
+        return said
 
 
 def segment(name: str) -> str:

@@ -43,6 +43,13 @@ async def test_it_answers_on_the_port_it_was_given(house: House) -> None:
         await asyncio.open_connection("127.0.0.1", port)
 
 
+async def test_ports_open_without_a_line_in_the_log_each(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with running(house, ApiSettings(listen="127.0.0.1:0")) as (only,), httpx.AsyncClient() as api:
+        assert (await api.get(f"http://{only.address}/gateway/api/v1/live")).status_code == 200
+    assert not [r for r in caplog.records if r.name.startswith("uvicorn")]
+
+
 async def test_every_edgex_service_on_its_own_port(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     ports = {service: free_port() for service in ("core-data", "core-metadata", "core-command", "device-modbus")}
     monkeypatch.setattr(server, "EDGEX_PORTS", ports)

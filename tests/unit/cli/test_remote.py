@@ -1,5 +1,6 @@
 """Commands that ask a running gateway: `devices`, `read`, `write`, `apply`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,24 @@ def test_write(southgate: Run, gateway: Gateway) -> None:
     assert ran.code == 0
     assert ran.out == "confirmed (200)\n  Relay1 reads True\n"
     assert gateway.asked[0].body == {"device": "relay", "name": "Relay1", "args": {"Relay1": "a=b"}, "id": "7"}
+
+
+def test_a_read_that_fails_says_what_the_device_service_said(southgate: Run, gateway: Gateway) -> None:
+    inner = {"apiVersion": "v3", "message": "error reading Power -> no answer", "statusCode": 500}
+    said = f"request failed, status code: 500, err: {json.dumps(inner)}"
+    path = "/core-command/api/v3/device/name/meter/Power"
+    gateway.says(path, {"apiVersion": "v3", "message": said, "statusCode": 500}, 500)
+    ran = southgate("read", "meter", "Power", "--url", gateway.url)
+    assert (ran.code, ran.err) == (1, "error: error reading Power -> no answer\n")
+    gateway.says(path, {"message": "request failed, status code: 500, err: not JSON"}, 500)
+    assert southgate("read", "meter", "Power", "--url", gateway.url).err.endswith("err: not JSON\n")
+
+
+def test_a_token_that_is_missing_is_asked_for(southgate: Run, gateway: Gateway) -> None:
+    gateway.says("/gateway/api/v1/twin", {"message": "Unauthorized"}, 401)
+    ran = southgate("devices", "--url", gateway.url)
+    assert ran.code == 1
+    assert ran.err.startswith("error: Unauthorized: this gateway asks for a token; give --token-file")
 
 
 def test_a_resource_given_twice_writes_nothing(southgate: Run, gateway: Gateway) -> None:
