@@ -23,11 +23,15 @@ COMMANDS: dict[str, str] = {
     "devices": "list the devices of a running gateway: values, quality, age, rate",
     "read": "read a device now, through a running gateway",
     "write": "write to a device, through a running gateway, and read back",
+    "import": "carry over what other programs have: profiles, devices, and a report of what was left out",
     "decode": "show every type and byte order of register values, or find the one that fits the display",
+    "discover": "find devices on a network or a serial line, and write profiles for what speaks SunSpec",
     "simulate": "serve simulated devices from their profiles",
     "demo": "simulated devices, a broker and the gateway, to look at",
 }
 """Name → one line of help; the code is in the module of that name."""
+MODULES = {"import": "importing"}
+"""Where the command is a word that Python keeps for itself."""
 
 
 class Command(Protocol):
@@ -107,7 +111,7 @@ def parser_of(name: str) -> tuple[argparse.ArgumentParser, Command]:
 
 
 def _load(parser: argparse.ArgumentParser, name: str) -> Command:
-    module: Any = importlib.import_module(f"gateway.cli.{name}")
+    module: Any = importlib.import_module(f"gateway.cli.{MODULES.get(name, name)}")
     command: Command = module
     own = _own(parser, name)
     own.epilog = "examples:\n" + command.EXAMPLES
