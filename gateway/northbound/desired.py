@@ -17,6 +17,7 @@ from gateway.model.command import Desired
 from gateway.model.contracts import Commands, State
 from gateway.model.errors import CommandRejected, StoreFailed
 from gateway.northbound.answers import Answers
+from gateway.northbound.complaints import Complaints
 from gateway.northbound.link import Link
 from gateway.northbound.payload import MAX_DOCUMENT, DesiredBody, parse, salvage
 from gateway.northbound.presence import Presence
@@ -37,6 +38,7 @@ class DesiredInbox:
     def __init__(self, link: Link, answers: Answers, presence: Presence, commands: Commands, state: State) -> None:
         self._link, self._answers, self._presence = link, answers, presence
         self._commands, self._state, self._counts = commands, state, link.counts
+        self._complaints = Complaints(link.clock)
         self._seen: dict[str, tuple[str, int]] = {}
         self._handed: dict[str, tuple[str, int]] = {}
         self._collected: dict[str, tuple[Desired, bool]] | None = None
@@ -114,6 +116,7 @@ class DesiredInbox:
 
     def _refuse(self, device: str, payload: bytes, error: CommandRejected) -> None:
         self._counts[f"desired_refused_{error.code}"] += 1
+        self._complaints.of(self._link.topics.device(device, "twin/desired"), error)
         version = salvage(payload, "version", int)
         if version is None and error.code != 413:
             return

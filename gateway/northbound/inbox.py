@@ -1,6 +1,7 @@
 """What arrives: told apart, checked, handed on, and only then acknowledged to the broker, one after another.
 
-No payload raises. What cannot be answered (no id, not a topic of ours, a retained command) is counted by cause.
+No payload raises. What is refused is counted by cause and answered, without an id where none was found; what nobody
+could understand or is not obeyed is told to the log, too.
 
 A command without any expiry is worth as much as it is fresh. While a resumed session's queue is being delivered nobody
 can tell how old it is, so it is handed on as already expired: the ledger still finds a repeated id, everything else is
@@ -19,6 +20,7 @@ from gateway.model.command import Command
 from gateway.model.contracts import Commands
 from gateway.model.errors import CommandRejected, NotConnected, StoreFailed
 from gateway.northbound.answers import Answers
+from gateway.northbound.complaints import Complaints
 from gateway.northbound.delivery import Outgoing
 from gateway.northbound.desired import DesiredInbox
 from gateway.northbound.link import Link
@@ -52,6 +54,7 @@ class Inbox:
         self._answers, self._presence, self._desired, self._commands = answers, presence, desired, commands
         self._counts = link.counts
         self._reads = Reads(commands, answers, link.clock)
+        self._complaints = Complaints(link.clock)
         self._queue: deque[tuple[int, MQTTMessage]] = deque()
         self._any = asyncio.Event()
         self._busy = False
@@ -163,6 +166,7 @@ class Inbox:
                 await self._desired.take(incoming.device, payload, message.retain)
             case _ if message.retain:
                 self._counts[f"retained_{incoming.kind}"] += 1
+                self._complaints.of(message.topic, "it is retained, so nobody can tell how old it is")
             case "cmd":
                 await self._command(incoming, payload, message)
             case "read":
@@ -187,7 +191,7 @@ class Inbox:
         try:
             body = parse(payload, CommandBody, MAX_COMMAND)
         except CommandRejected as error:
-            self._reject(request, payload, "cmd", error)
+            self._reject(request, message, "cmd", error)
             return
         now = self._clock.now()
         command = Command(
@@ -214,7 +218,7 @@ class Inbox:
         try:
             body = parse(payload, ReadBody, MAX_COMMAND)
         except CommandRejected as error:
-            self._reject(request, payload, "read", error)
+            self._reject(request, message, "read", error)
             return
         expires_at = self._expiry(body.expires_at, message, request.received)
         if expires_at is not None and expires_at <= request.received and self._clock.trusted():
@@ -230,7 +234,7 @@ class Inbox:
         try:
             request.id = parse(payload, GetBody, MAX_COMMAND).id if payload else ""
         except CommandRejected as error:
-            self._reject(request, payload, "get", error)
+            self._reject(request, message, "get", error)
             return
         self._counts["gets"] += 1
         document = self._presence.document(device)
@@ -240,15 +244,16 @@ class Inbox:
             document = {"id": request.id, **document}
         self._answers.put(request.topic, document, request.correlation)
 
-    def _reject(self, request: Request, payload: bytes, kind: str, error: CommandRejected) -> None:
-        """Answers what was not understood, where there is somebody to answer."""
-        self._refuse(request, salvage(payload, "id", str) or "", kind, error)
+    def _reject(self, request: Request, message: MQTTMessage, kind: str, error: CommandRejected) -> None:
+        """Answers what was not understood. There may be nobody who looks for an answer without an id."""
+        self._complaints.of(message.topic, error)
+        self._refuse(request, salvage(bytes(message.payload), "id", str) or "", kind, error)
 
     def _refuse(self, request: Request, request_id: str, kind: str, error: CommandRejected) -> None:
         self._counts[f"{kind}_refused_{error.code}"] += 1
         request.id = request_id
-        if request.id or request.reply_to:
-            self._answers.put(request.topic, request.refused(error, self._clock.now()), request.correlation)
+        body = {**request.refused(error, self._clock.now()), "id": request_id}
+        self._answers.put(request.topic, body, request.correlation)
 
     # ---------------------------------------------------------------------------------------------------- its frame
 

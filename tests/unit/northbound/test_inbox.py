@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.model.command import Command
 from gateway.model.errors import DeviceError, NoAnswer, NotConnected, StoreFailed
 from gateway.model.reading import TIMEOUT
+from gateway.northbound.complaints import MANY, Complaints
 from gateway.northbound.inbox import HIGH
 from tests.support.clock import MovingClock, settle
 from tests.unit.northbound.fakes import event, incoming, source
@@ -88,21 +89,62 @@ async def test_a_response_topic_elsewhere_is_not_used(stage: Stage) -> None:
     assert stage.counts["response_topic_refused"] == 1
 
 
-async def test_what_is_not_understood_is_answered_where_there_is_an_id(stage: Stage) -> None:
+async def test_what_is_not_understood_is_answered(stage: Stage) -> None:
     await stage.get(CMD, b'{"id":"c9","args":{"x":NaN}}', CorrelationData=b"k")
     await stage.get(CMD, b"no json")
     await stage.get(CMD, b'{"id":"big","args":{"x":"' + b"y" * 100_000 + b'"}}')
     await stage.get(CMD, {"args": {}}, ResponseTopic="replies/z")
-    first, big = stage.client.said("Relay/result")
+    first, nameless, big = stage.client.said("Relay/result")
+    assert (nameless["id"], nameless["status"], nameless["code"]) == ("", "rejected", 400)
     assert (first["id"], first["status"], first["code"]) == ("c9", "rejected", 400)
     assert "NaN" in first["error"]
     assert (big["id"], big["code"]) == ("big", 413)
-    assert stage.client.said("replies/z")[0]["id"] is None
+    assert stage.client.said("replies/z")[0]["id"] == ""
     assert stage.commands.accepted == []
     assert (stage.counts["cmd_refused_400"], stage.counts["cmd_refused_413"]) == (3, 1)
     answer = next(m for m in stage.client.sent if m.topic.endswith("Relay/result"))
     assert answer.properties is not None
     assert answer.properties.CorrelationData == b"k"
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "answer"),
+    [
+        (CMD, b'{"id": "x5",', "cmd/Relay/result"),
+        (CMD, b"[1]", "cmd/Relay/result"),
+        (CMD, b'{"args":{"Relay":true}}', "cmd/Relay/result"),
+        (f"{P}/d/m1/read", b"\x00garbage", "read/result"),
+        (f"{P}/d/m1/twin/get", b"{", "twin/get/result"),
+        (DESIRED, b'{"epoch":', ""),
+    ],
+)
+async def test_nothing_that_is_refused_vanishes(
+    topic: str, payload: bytes, answer: str, stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is an answer where there is a topic for it, and a warning: one per topic and minute."""
+    for _ in range(3):
+        await stage.get(topic, payload)
+    if answer:
+        found = stage.client.said(answer)
+        assert [(a["id"], a["status"], a["code"]) for a in found] == [("", "rejected", 400)] * 3
+    (warned,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert warned.startswith(f"A message on {topic} is refused: ")
+    await stage.clock.advance(61)
+    await stage.get(topic, payload)
+    await stage.get(topic.replace("m1", "m2"), payload)
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 3
+
+
+async def test_a_flood_of_topics_is_not_complained_of_one_by_one(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    complaints = Complaints(stage.clock)
+    for number in range(MANY + 10):
+        complaints.of(f"t/{number}", "why")
+    assert len(caplog.records) == MANY
+    await stage.clock.advance(61)
+    complaints.of("t/0", "why")
+    assert len(caplog.records) == MANY + 1
 
 
 async def test_a_disk_that_refuses_is_said(stage: Stage) -> None:
