@@ -119,6 +119,14 @@ READ = [
         "WAGO, PFC200 manual, register 0x2015",
     ),
     Vector(
+        "kipp-zonen-smp",
+        4,
+        2,
+        "0001 0008 0000 0000 0000 0000 00E7 00F4",
+        {"StatusFlags": 8, "ScaleFactor": 0, "Irradiance": 0, "BodyTemperature": 23.1, "SupplyVoltage": 24.4},
+        "an answer of an SMP, noted in a published program: 231 is 23.1 degrees",
+    ),
+    Vector(
         "deepsea-dse7320",
         3,
         1025,
