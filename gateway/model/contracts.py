@@ -48,7 +48,13 @@ class Clock(Protocol):
 
 class Mapper(Protocol[P_contra]):
     """Speaks one protocol over one connection. Never retries, sleeps, logs failures, starts tasks of its own or keeps
-    values; the library's own reconnecting is switched off. Calls do not overlap."""
+    values, unless the device's file names such a quirk; the library's own reconnecting is switched off. Calls do not
+    overlap."""
+
+    @property
+    def rest_after(self) -> float | None:
+        """Seconds without work after which the Lane calls `rest`; None: never."""
+        ...
 
     async def connect(self) -> None:
         """Once up it stays up until read or write raises NotConnected. May be called again. Raises NotConnected."""
@@ -62,6 +68,10 @@ class Mapper(Protocol[P_contra]):
     async def write(self, plan: P_contra, values: Mapping[str, Any]) -> Event | None:
         """Raw values by resource name. Returns when the device accepted; outputs of a method come back as an Event.
         Raises NotConnected, NoAnswer, DeviceError."""
+        ...
+
+    async def rest(self) -> None:
+        """Closes the connection until the next read or write, which opens it again by itself. Never raises."""
         ...
 
     async def close(self) -> None:

@@ -21,6 +21,10 @@ class Modbus:
     service = "device-modbus"
     keys: Sequence[str] = KEYS
 
+    def __init__(self) -> None:
+        self._framings: dict[str, str] = {}
+        """By connection, what `Framing: auto` has found since the start."""
+
     def recognises(self, profile: DeviceProfile) -> bool:
         """Whether any resource has an attribute that only Modbus has."""
         return any(not OF_MODBUS.isdisjoint(resource.attributes) for resource in profile.device_resources)
@@ -49,7 +53,7 @@ class Modbus:
         """Connects nothing."""
         from mappers.modbus.mapper import ModbusMapper
 
-        return ModbusMapper(connection, clock)
+        return ModbusMapper(connection, clock, self._framings)
 
 
 PROTOCOL: DeviceProtocol[ModbusPlan] = Modbus()

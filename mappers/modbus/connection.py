@@ -4,7 +4,7 @@ What must be equal for all devices of one port is in the settings; what each uni
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -17,7 +17,6 @@ from gateway.model.scalar import literal_text
 from mappers.modbus.address import MAX_BITS, MAX_REGISTERS, Whole, from_pydantic, unknown_keys
 
 KEYS = ("modbus-tcp", "modbus-rtu", "modbus-ascii")
-LATER = "is not supported yet; remove it"
 
 
 def seconds(value: Any) -> float:
@@ -41,16 +40,22 @@ def _timeout(value: Any) -> float:
 
 def _framing(value: Any) -> str:
     text = literal_text(value).strip().lower()
-    if text in ("rtu", "auto"):
-        raise ValueError(f"{text} (RTU frames over a TCP connection) {LATER}")
-    if text != "tcp":
-        raise ValueError(f"expected tcp, got {literal_text(value)!r}")
+    if text not in ("tcp", "rtu", "auto"):
+        raise ValueError(f"expected tcp, rtu or auto, got {literal_text(value)!r}")
     return text
 
 
-def _not_yet(value: Any) -> None:
-    if literal_text(value).strip().lower() not in ("false", "0"):
-        raise ValueError(LATER)
+def _idle(value: Any) -> float | None:
+    """Nought and less: never, as EdgeX writes it."""
+    text = literal_text(value).strip()
+    return None if text.startswith("-") else seconds(text) or None
+
+
+def _flag(value: Any) -> bool:
+    text = literal_text(value).strip().lower()
+    if text not in ("true", "false", "1", "0"):
+        raise ValueError(f"expected true or false, got {literal_text(value)!r}")
+    return text in ("true", "1")
 
 
 def _parity(value: Any) -> str:
@@ -80,7 +85,7 @@ class Properties(BaseModel):
 
     model_config = ConfigDict(alias_generator=_pascal, frozen=True, extra="ignore")
 
-    unread: ClassVar[tuple[str, ...]] = ("IdleTimeout", "ProtocolRecoveryTimeout", "LinkRecoveryTimeout")
+    unread: ClassVar[tuple[str, ...]] = ("ProtocolRecoveryTimeout", "LinkRecoveryTimeout")
     """EdgeX's keys that change nothing here: a note says why."""
 
     address: Address
@@ -91,8 +96,9 @@ class Properties(BaseModel):
     max_gap: Annotated[Whole, Field(ge=0, le=MAX_BITS)] | None = None
     connect_delay: Delay = 0.0
     request_delay: Delay = 0.0
-    close_after_cycle: Annotated[None, BeforeValidator(_not_yet)] = None
-    busy_retries: Annotated[None, BeforeValidator(_not_yet)] = None
+    close_after_cycle: Annotated[bool, BeforeValidator(_flag)] = False
+    idle_timeout: Annotated[float | None, BeforeValidator(_idle)] = None
+    busy_retries: Annotated[Whole, Field(ge=0, le=20)] = 0
 
 
 class TcpProperties(Properties):
@@ -103,7 +109,7 @@ class TcpProperties(Properties):
 
 
 class SerialProperties(Properties):
-    """Of `modbus-rtu`."""
+    """Of `modbus-rtu` and `modbus-ascii`."""
 
     baud_rate: Annotated[Whole, Field(ge=50, le=4_000_000)]
     data_bits: Annotated[Whole, Field(ge=7, le=8)] = 8
@@ -119,6 +125,13 @@ class Tcp:
     port: int
     connect_delay: float = 0.0
     """Seconds of rest after connecting."""
+    framing: str = "tcp"
+    """Or `rtu`; `auto`: found on first contact."""
+    close_after_cycle: bool = False
+    """It is closed whenever there is no work."""
+    idle_timeout: float | None = field(default=None, compare=False)
+    """Seconds without work after which it is closed until there is some; None: it stays open. Devices that share a
+    connection may say different things (files for EdgeX do): the first counts, until it is opened anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +144,10 @@ class Serial:
     stop_bits: int
     parity: str
     connect_delay: float = 0.0
+    framing: str = "rtu"
+    """Or `ascii`."""
+    close_after_cycle: bool = False
+    idle_timeout: float | None = field(default=None, compare=False)
 
     @property
     def char_s(self) -> float:
@@ -139,7 +156,10 @@ class Serial:
 
     @property
     def silence_s(self) -> float:
-        """The pause between frames: 3.5 characters, 1.75 ms above 19200 baud (Modbus over Serial Line V1.02, 2.5.1)."""
+        """The pause between frames: 3.5 characters, 1.75 ms above 19200 baud (Modbus over Serial Line V1.02, 2.5.1).
+        ASCII frames say themselves where they end."""
+        if self.framing == "ascii":
+            return 0.0
         return 0.00175 if self.baud_rate > 19200 else 3.5 * self.char_s
 
 
@@ -156,6 +176,8 @@ class Unit:
     """Registers or bits that may be bridged; None: by what a request costs."""
     request_delay: float
     """Seconds of rest before each request."""
+    busy_retries: int = 0
+    """How often a request is asked again when the device says that it is busy."""
 
 
 def reach(device: Device) -> tuple[Connection, Unit]:
@@ -173,8 +195,6 @@ def examine(device: Device) -> tuple[tuple[Connection, Unit] | None, list[Proble
         what = f"exactly one of {', '.join(KEYS)} is expected, found {', '.join(used) or 'none'}"
         return None, [Problem("protocols", what)]
     key = used[0]
-    if key == "modbus-ascii":
-        return None, [Problem(f"protocols.{key}", "Modbus ASCII is not supported yet; use modbus-rtu or modbus-tcp")]
     model = TcpProperties if key == "modbus-tcp" else SerialProperties
     given = device.protocols[key]
     problems = _doubtful(given, model)
@@ -182,10 +202,11 @@ def examine(device: Device) -> tuple[tuple[Connection, Unit] | None, list[Proble
         properties = model.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
         return None, _inside(key, problems + from_pydantic(error, _REQUIRED))
-    if key == "modbus-rtu" and properties.unit_id == 0:
+    if key != "modbus-tcp" and properties.unit_id == 0:
         what = "0 is the broadcast address of a serial line and never answers; give the device's own, 1 to 247"
         return None, _inside(key, [*problems, Problem("UnitID", what)])
-    return (_connection(properties), _unit(properties)), _inside(key, problems)
+    framing = key.removeprefix("modbus-")
+    return (_connection(properties, framing), _unit(properties)), _inside(key, problems)
 
 
 _REQUIRED = {
@@ -210,16 +231,37 @@ def _inside(key: str, problems: list[Problem]) -> list[Problem]:
     return [Problem(f"protocols.{key}.{p.where}", p.what, severity=p.severity) for p in problems]
 
 
-def _connection(given: Properties) -> Connection:
+def _connection(given: Properties, framing: str) -> Connection:
     if isinstance(given, TcpProperties):
         host = given.address.lower().strip("[]")
         shown = f"[{host}]" if ":" in host else host
-        return Connection("device-modbus", f"{shown}:{given.port}", Tcp(host, given.port, given.connect_delay))
+        settings = Tcp(
+            host, given.port, given.connect_delay, given.framing, given.close_after_cycle, given.idle_timeout
+        )
+        return Connection("device-modbus", f"{shown}:{given.port}", settings)
     assert isinstance(given, SerialProperties)
     path = given.address.split(",")[0].strip()
-    settings = Serial(path, given.baud_rate, given.data_bits, given.stop_bits, given.parity, given.connect_delay)
-    return Connection("device-modbus", path, settings)
+    line = Serial(
+        path=path,
+        baud_rate=given.baud_rate,
+        data_bits=given.data_bits,
+        stop_bits=given.stop_bits,
+        parity=given.parity,
+        connect_delay=given.connect_delay,
+        framing=framing,
+        close_after_cycle=given.close_after_cycle,
+        idle_timeout=given.idle_timeout,
+    )
+    return Connection("device-modbus", path, line)
 
 
 def _unit(given: Properties) -> Unit:
-    return Unit(given.unit_id, given.timeout, given.max_registers, given.max_bits, given.max_gap, given.request_delay)
+    return Unit(
+        id=given.unit_id,
+        timeout=given.timeout,
+        max_registers=given.max_registers,
+        max_bits=given.max_bits,
+        max_gap=given.max_gap,
+        request_delay=given.request_delay,
+        busy_retries=given.busy_retries,
+    )

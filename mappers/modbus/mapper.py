@@ -25,6 +25,9 @@ EXCEPTIONS = {
     11: "GATEWAY TARGET DEVICE FAILED TO RESPOND",
 }
 """Names of the exception codes (Modbus Application Protocol V1.1b3, 7)."""
+BUSY = b"\x06"
+BUSY_PAUSE_S = 0.1
+"""A device that says it is busy is left in peace so long before it is asked again (`BusyRetries`)."""
 NOT_THERE = (10, 11)
 """Codes by which a gateway says that the unit behind it is silent."""
 MALFORMED = Quality("bad", "device", "answer of wrong length")
@@ -37,13 +40,23 @@ MOST_SILENT = 2
 class ModbusMapper:
     """Fulfils `gateway.model.contracts.Mapper` for `ModbusPlan`."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
-        self._wire = Wire(connection, clock)
+    def __init__(self, connection: Connection, clock: Clock, framings: dict[str, str] | None = None) -> None:
+        """`framings`: see `Wire`."""
+        self._wire = Wire(connection, clock, framings)
         self._clock = clock
 
     async def connect(self) -> None:
         """Raises NotConnected."""
         await self._wire.connect()
+
+    @property
+    def rest_after(self) -> float | None:
+        """`CloseAfterCycle`: at once; else `IdleTimeout`."""
+        return self._wire.rest_after
+
+    async def rest(self) -> None:
+        """Never raises."""
+        self._wire.close()
 
     async def close(self) -> None:
         """Idempotent; never raises."""
@@ -75,9 +88,7 @@ class ModbusMapper:
 
     async def _block(self, to: Unit, block: Block) -> tuple[list[Any], list[int]] | Quality:
         """The values of one request, or what is wrong with all of them."""
-        if to.request_delay:
-            await self._clock.sleep(to.request_delay)
-        answer = await self._wire.ask(to.id, block.request.pdu, to.timeout)
+        answer = await self._ask(to, block.request.pdu)
         if len(answer) == block.payload + 2 and answer[1] == block.payload:
             return block.decode(answer[2:])
         if answer[0] & 0x80 and len(answer) == 2:
@@ -119,9 +130,7 @@ class ModbusMapper:
             raise DeviceError("", "the device confirmed another write than the one sent", _text(pdu))
 
     async def _confirmed(self, to: Unit, pdu: bytes) -> bytes:
-        if to.request_delay:
-            await self._clock.sleep(to.request_delay)
-        answer = await self._wire.ask(to.id, pdu, to.timeout)
+        answer = await self._ask(to, pdu)
         if not answer[0] & 0x80:
             return answer
         code = answer[1] if len(answer) > 1 else 0
@@ -129,6 +138,18 @@ class ModbusMapper:
             raise NoAnswer(_not_there(to, code))
         name = EXCEPTIONS.get(code, "unknown exception")
         raise DeviceError(str(code), f"the device refused: exception {code} {name}", _text(pdu))
+
+    async def _ask(self, to: Unit, pdu: bytes) -> bytes:
+        """One request, as the device wants to be asked. Raises NotConnected, NoAnswer."""
+        for left in range(to.busy_retries, -1, -1):
+            if to.request_delay:
+                await self._clock.sleep(to.request_delay)
+            answer = await self._wire.ask(to.id, pdu, to.timeout)
+            if answer[0] & 0x80 and answer[1:] == BUSY and left:
+                await self._clock.sleep(BUSY_PAUSE_S)
+                continue
+            break
+        return answer
 
 
 def _picked(cells: list[Any], pick: slice | tuple[int, ...]) -> list[Any]:

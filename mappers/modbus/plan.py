@@ -205,7 +205,8 @@ class _Cost:
         self._line = connection.settings if isinstance(connection.settings, Serial) else None
         learned: Any = facts.get("answer_ms")
         self._answer_s = (float(learned) if isinstance(learned, int | float) else ANSWER_MS) / 1000
-        self._framing = 7 if self._line is None else 3
+        settings: Any = connection.settings
+        self._framing = settings.framing
 
     def limit(self, table: Table) -> int:
         return self._unit.max_bits if table.bits else self._unit.max_registers
@@ -216,9 +217,16 @@ class _Cost:
             return self._unit.max_gap
         registers = TCP_REQUEST_REGISTERS
         if self._line is not None:
-            empty = self._line_s(5 + self._framing, 2 + self._framing) + self._answer_s
+            empty = self._line_s(self._framed(5), self._framed(2)) + self._answer_s
             registers = int(empty / (2 * self._line.char_s))
         return 16 * registers if table.bits else registers
+
+    def _framed(self, pdu: int) -> int:
+        """Bytes on the wire for a PDU of so many: with the header of Modbus TCP, or unit and check sum; ASCII spells
+        each byte as two characters between `:` and the end of the line."""
+        if self._framing == "ascii":
+            return 2 * (pdu + 2) + 3
+        return pdu + (3 if self._framing == "rtu" else 7)
 
     def _line_s(self, sent: int, received: int) -> float:
         """The rest before a request, and on a serial line the characters and the silence that ends each frame."""
@@ -230,7 +238,7 @@ class _Cost:
         start = held[0].address
         count = max(point.end for point in held) - start
         payload = -(-count // 8) if table.bits else 2 * count
-        sent, received = 5 + self._framing, 2 + payload + self._framing
+        sent, received = self._framed(5), self._framed(2 + payload)
         last = f"-{start + count - 1}" if count > 1 else ""
         request = Request(
             text=f"FC{table.function} {table.text} {start}{last}",

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import os
-from typing import Any
+from typing import Any, cast
 
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.framer import FramerType
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
 from gateway.model.contracts import Clock
@@ -20,6 +21,9 @@ QUIET_S = 0.05
 """How long a serial line must have been quiet, after an answer failed to come, before the next request."""
 MOST_QUIET_S = 1.0
 """Longest wait for that; a line that never falls quiet has two masters or noise."""
+_FRAMERS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU, "ascii": FramerType.ASCII}
+_SPOKEN = {"tcp": "Modbus TCP", "rtu": "RTU frames over TCP"}
+log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # who owns the connection says what happened to it
 
 
@@ -95,9 +99,15 @@ class _Decoder(DecodePDU):
 class Wire:
     """A connection that one caller at a time uses."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, framings: dict[str, str] | None = None) -> None:
+        """`framings`: by connection, what `auto` has found; kept by whoever opens one wire after another."""
         self._key = connection.key
-        self._settings: Any = connection.settings
+        self._settings = settings = cast(Tcp | Serial, connection.settings)
+        self._framings = {} if framings is None else framings
+        self.rest_after = 0.0 if settings.close_after_cycle else settings.idle_timeout
+        """Seconds; see `Mapper.rest_after`. A device that hangs up meanwhile does nothing wrong."""
+        found = self._framings.get(self._key, "tcp")
+        self._framing = found if settings.framing == "auto" else settings.framing
         self._clock = clock
         self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
         self._refusal = ""
@@ -147,7 +157,13 @@ class Wire:
         client: AsyncModbusTcpClient | AsyncModbusSerialClient
         if isinstance(settings, Tcp):
             client = AsyncModbusTcpClient(
-                settings.host, port=settings.port, reconnect_delay=0, retries=0, trace_connect=self._changed
+                settings.host,
+                port=settings.port,
+                framer=_FRAMERS[self._framing],
+                reconnect_delay=0,
+                retries=0,
+                trace_packet=self._heard,
+                trace_connect=self._changed,
             )
         else:
             client = self._serial_client(settings)
@@ -158,6 +174,7 @@ class Wire:
     def _serial_client(self, line: Serial) -> AsyncModbusSerialClient:
         return AsyncModbusSerialClient(
             line.path,
+            framer=_FRAMERS[self._framing],
             baudrate=line.baud_rate,
             bytesize=line.data_bits,
             stopbits=line.stop_bits,
@@ -181,13 +198,40 @@ class Wire:
 
     async def ask(self, unit: int, pdu: bytes, timeout: float) -> bytes:
         """The PDU that answers. Raises NotConnected, NoAnswer."""
+        if self._settings.framing == "auto" and self._key not in self._framings:
+            return await self._first_contact(unit, pdu, timeout)
+        return await self._ask(unit, pdu, timeout)
+
+    async def _first_contact(self, unit: int, pdu: bytes, timeout: float) -> bytes:
+        """Asks in Modbus TCP frames, then in RTU frames: who answers in one of them speaks it."""
+        refusal: NoAnswer | NotConnected | None = None
+        for framing in ("tcp", "rtu"):
+            if framing != self._framing or not self.up:
+                self._framing = framing
+                await self.connect()
+            try:
+                answer = await self._ask(unit, pdu, timeout)
+            except (NoAnswer, NotConnected) as error:
+                refusal = refusal or error
+                continue
+            self._framings[self._key] = framing
+            log.info(
+                "%s speaks %s; Framing: %s in its device file spares the trial", self._key, _SPOKEN[framing], framing
+            )
+            return answer
+        assert refusal is not None
+        raise refusal
+
+    async def _ask(self, unit: int, pdu: bytes, timeout: float) -> bytes:
+        if not self.up and self.rest_after is not None:
+            await self.connect()
         client = self._client
         if client is None or not client.connected:
             raise NotConnected(f"{self._key}: the connection is gone")
         if self._doubtful:
             await self._quiet()
         call = _Call(pdu, unit)
-        self._doubtful = isinstance(self._settings, Serial)
+        self._doubtful = self._framing != "tcp"
         self._asking = True
         try:
             async with self._clock.timeout(timeout):
@@ -214,13 +258,13 @@ class Wire:
     def _silence(self, client: Any, unit: int, timeout: float) -> NoAnswer | NotConnected:
         if not client.connected:
             return NotConnected(f"{self._key}: the connection was lost")
-        if client.ctx.recv_buffer and isinstance(self._settings, Tcp):
+        if client.ctx.recv_buffer and self._framing == "tcp":
             self.close()  # the rest of a frame may still come: where the next one begins is not known
             return NotConnected(f"{self._key}: sent bytes that are not a whole Modbus TCP frame")
         return NoAnswer(f"unit {unit} on {self._key} did not answer within {timeout:g} s")
 
     async def _quiet(self) -> None:
-        """Until a late answer can no longer be taken for the next one's: frames on a serial line carry no number."""
+        """Until a late answer can no longer be taken for the next one's: RTU and ASCII frames carry no number."""
         until = self._clock.monotonic() + MOST_QUIET_S
         while (now := self._clock.monotonic()) < min(self._quiet_at, until):
             await self._clock.sleep(min(self._quiet_at, until) - now)

@@ -57,6 +57,8 @@ class Line:
     closes: int = 0
     open: int = 0
     """Connections open now; never above 1."""
+    rest_after: float | None = None
+    """See `Mapper.rest_after`."""
     busy: int = 0
     """Calls in flight now; never above 1."""
     log: list[str] = field(default_factory=list)
@@ -172,6 +174,13 @@ class ScriptedMapper:
         unit.values.update(values)
         return None
 
+    @property
+    def rest_after(self) -> float | None:
+        return self._line.rest_after
+
+    async def rest(self) -> None:
+        await self.close()
+
     async def close(self) -> None:
         if self._connected:
             self._connected = False
@@ -183,6 +192,8 @@ class ScriptedMapper:
         assert line.busy == 0, "calls on one mapper overlap"
         line.busy += 1
         try:
+            if not self._connected and line.rest_after is not None:
+                await self.connect()
             self._check_up()
             if unit.bug is not None:
                 raise type(unit.bug)(*unit.bug.args)

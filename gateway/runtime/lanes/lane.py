@@ -162,7 +162,7 @@ class Lane:
         while True:
             work = self._next()
             if work is None:
-                await self._idle()
+                await self._rest(mapper)
             elif isinstance(work, Polling):
                 await self._poll(mapper, work)
             elif isinstance(work, _Job):
@@ -187,6 +187,19 @@ class Lane:
             await self._sleep
         finally:
             self._sleep = None
+
+    async def _rest(self, mapper: Mapper[Any]) -> None:
+        """Until there is work; a connection that is to rest meanwhile is closed when it is time."""
+        if mapper.rest_after is None:
+            await self._idle()
+            return
+        try:
+            async with self._clock.timeout(mapper.rest_after):
+                await self._idle()
+        except TimeoutError:
+            await mapper.rest()
+            if not (self._commands or self._polls or self._units.probe_due()):
+                await self._idle()
 
     def _poke(self) -> None:
         if self._sleep is not None and not self._sleep.done():

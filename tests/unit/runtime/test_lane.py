@@ -351,3 +351,36 @@ async def test_a_profile_is_read_as_planned(clock: MovingClock) -> None:
     async with scene.running():
         assert scene.world.line("L").unit(1).read_names == [tuple(names)]
         assert len(scene.events()) == 20
+
+
+async def test_a_connection_that_rests_is_closed_when_it_is_time_and_opened_by_the_next_poll(
+    clock: MovingClock,
+) -> None:
+    scene = Scene(clock)
+    line = scene.world.line("L")
+    line.rest_after = 2.0
+    await scene.apply(device_of("D", events={"A": "10s"}))
+    async with scene.running():
+        await clock.advance(1.5)
+        assert line.open == 1
+        await clock.advance(1)
+        assert line.open == 0
+        assert report(scene).state == "connected", "nothing is lost"
+        await clock.advance(20)
+        assert len(line.unit(1).reads) == len(line.connects) >= 3
+        assert [event.quality for event in scene.events()] == [None] * len(line.connects)
+        line.up = False
+        await clock.advance(10)
+        assert report(scene).state == "waiting"
+
+
+async def test_a_connection_that_is_closed_after_each_cycle(clock: MovingClock) -> None:
+    scene = Scene(clock)
+    line = scene.world.line("L")
+    line.rest_after = 0.0
+    await scene.apply(device_of("D", unit=1, events=EACH_SECOND), device_of("E", unit=2, events=EACH_SECOND))
+    async with scene.running():
+        await clock.advance(10)
+        assert line.open == 0
+        assert line.closes == len(line.connects)
+        assert all(len(line.unit(number).reads) in (10, 11) for number in (1, 2))

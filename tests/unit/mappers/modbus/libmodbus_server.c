@@ -1,5 +1,5 @@
-/* A Modbus TCP device by libmodbus: registers hold their address, inputs 1000 more, coils every third are on;
- * a float at 500, high word first, and at 502, low word first. */
+/* A Modbus device by libmodbus, on a TCP port or, given a path, as unit 17 of a serial line: registers hold their
+ * address, inputs 1000 more, coils every third are on; a float at 500, high word first, and at 502, low word first. */
 #include <modbus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,13 +7,15 @@
 #include <unistd.h>
 
 int main(int argc, char **argv) {
-    modbus_t *ctx = modbus_new_tcp("127.0.0.1", atoi(argv[1]));
+    int serial = argc > 1 && argv[1][0] == '/';
+    modbus_t *ctx = serial ? modbus_new_rtu(argv[1], 19200, 'N', 8, 1) : modbus_new_tcp("127.0.0.1", atoi(argv[1]));
     modbus_mapping_t *map = modbus_mapping_new(2000, 2000, 2000, 2000);
     float number = 123.456f;
     uint32_t bits;
     uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
-    int listener = modbus_tcp_listen(ctx, 1), length, i;
-    if (argc < 2 || listener < 0) return 1;
+    int listener = 0, length, i;
+    if (argc < 2) return 1;
+    if (serial ? modbus_set_slave(ctx, 17) || modbus_connect(ctx) : (listener = modbus_tcp_listen(ctx, 1)) < 0) return 1;
     for (i = 0; i < 2000; i++) {
         map->tab_registers[i] = i;
         map->tab_input_registers[i] = 1000 + i;
@@ -28,9 +30,9 @@ int main(int argc, char **argv) {
     printf("ready\n");
     fflush(stdout);
     for (;;) {
-        if (modbus_tcp_accept(ctx, &listener) < 0) return 1;
+        if (!serial && modbus_tcp_accept(ctx, &listener) < 0) return 1;
         while ((length = modbus_receive(ctx, query)) >= 0)
             if (length > 0) modbus_reply(ctx, query, length, map);
-        modbus_close(ctx);
+        if (!serial) modbus_close(ctx);
     }
 }

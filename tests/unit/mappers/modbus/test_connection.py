@@ -56,11 +56,10 @@ def test_durations(written: Any, found: float) -> None:
         ({"Timeout": "-1s"}, "Timeout", "must not be negative"),
         ({"MaxRegisters": 126}, "MaxRegisters", "got 126"),
         ({"MaxBits": 0}, "MaxBits", "got 0"),
-        ({"Framing": "rtu"}, "Framing", "not supported yet"),
-        ({"Framing": "auto"}, "Framing", "not supported yet"),
-        ({"Framing": "x"}, "Framing", "expected tcp"),
-        ({"CloseAfterCycle": True}, "CloseAfterCycle", "not supported yet"),
-        ({"BusyRetries": 3}, "BusyRetries", "not supported yet"),
+        ({"Framing": "x"}, "Framing", "expected tcp, rtu or auto"),
+        ({"CloseAfterCycle": "often"}, "CloseAfterCycle", "expected true or false"),
+        ({"BusyRetries": 300}, "BusyRetries", "got 300"),
+        ({"IdleTimeout": "soon"}, "IdleTimeout", "expected a duration"),
     ],
 )
 def test_errors_say_what_to_do(properties: dict[str, Any], where: str, says: str) -> None:
@@ -79,17 +78,30 @@ def test_serial_lines_have_their_own_errors() -> None:
     assert reach(device(unit=0))[1].id == 0
 
 
-def test_ascii_and_two_protocols_at_once_are_refused() -> None:
-    ascii_only = Device.model_validate({"name": "d", "protocols": {"modbus-ascii": {}}})
-    with pytest.raises(ConfigError, match="ASCII is not supported yet"):
-        reach(ascii_only)
+def test_ascii_is_a_serial_line_with_other_frames() -> None:
+    given = {"Address": "/dev/ttyS9", "UnitID": 1, "BaudRate": 9600, "Parity": "E", "DataBits": 7}
+    connection, _ = reach(Device.model_validate({"name": "d", "protocols": {"modbus-ascii": given}}))
+    assert connection.settings == Serial("/dev/ttyS9", 9600, 7, 1, "E", framing="ascii")
+    assert connection.settings.silence_s == 0.0
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("5", 5.0), ("1m30s", 90.0), (0, None), ("-1", None), (None, None)])
+def test_an_idle_time_out_of_nought_or_less_is_never(given: Any, seconds: float | None) -> None:
+    settings = reach(device(IdleTimeout=given))[0].settings
+    assert isinstance(settings, Tcp)
+    assert settings.idle_timeout == seconds
+    assert settings == reach(device(IdleTimeout="9s"))[0].settings, "files for EdgeX differ here on one connection"
+
+
+def test_two_protocols_at_once_are_refused() -> None:
     both = Device.model_validate({"name": "d", "protocols": {"modbus-rtu": {}, "modbus-tcp": {}}})
     with pytest.raises(ConfigError, match="exactly one of"):
         reach(both)
 
 
 def test_notes_and_warnings_do_not_refuse() -> None:
-    found, problems = examine(device(IdleTimeout=5, Portt=1, CloseAfterCycle=False, BusyRetries=0))
+    found, problems = examine(device(LinkRecoveryTimeout=5, Portt=1, CloseAfterCycle=False, BusyRetries=0))
     assert found is not None
-    assert [(p.where.split(".")[-1], p.severity) for p in problems] == [("Portt", "warning"), ("IdleTimeout", "note")]
+    told = [(p.where.split(".")[-1], p.severity) for p in problems]
+    assert told == [("Portt", "warning"), ("LinkRecoveryTimeout", "note")]
     assert "did you mean Port" in problems[0].what

@@ -17,7 +17,7 @@ from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import plan
 from tests.support.peers import need
 from tests.support.ports import free_port
-from tests.unit.mappers.modbus.build import device, resource, source
+from tests.unit.mappers.modbus.build import device, resource, serial_device, source
 
 CODE = Path(__file__).with_name("libmodbus_server.c")
 
@@ -97,3 +97,32 @@ async def test_addresses_that_are_not_there(port: int) -> None:
     assert event.quality == {1: refused("2")}
     with pytest.raises(DeviceError, match="exception 2 ILLEGAL DATA ADDRESS"):
         await exchange(port, [resource("not", "Uint16", 2000)], {"not": 1})
+
+
+@pytest.mark.parametrize("over_tcp", [False, True], ids=["serial line", "RTU frames over TCP"])
+async def test_on_a_serial_line_and_behind_a_converter(program: Path, tmp_path: Path, over_tcp: bool) -> None:
+    """The converter is socat: it hands bytes on and knows no frames."""
+    number, ends = free_port(), (tmp_path / "a", tmp_path / "b")
+    here = f"tcp-listen:{number},bind=127.0.0.1,reuseaddr" if over_tcp else f"pty,raw,echo=0,link={ends[1]}"
+    cable = await asyncio.create_subprocess_exec(need("socat"), f"pty,raw,echo=0,link={ends[0]}", here)
+    try:
+        async with asyncio.timeout(10):
+            while not all(end.exists() for end in ends[: 1 if over_tcp else 2]):  # noqa: ASYNC110  socat tells nobody
+                await asyncio.sleep(0.01)
+        server = await asyncio.create_subprocess_exec(program, str(ends[0]), stdout=asyncio.subprocess.PIPE)
+        assert server.stdout is not None
+        assert await server.stdout.readline() == b"ready\n"
+        there = device(number, 17, Framing="rtu") if over_tcp else serial_device(str(ends[1]), 17, BaudRate=19200)
+        mapper = ModbusMapper(reach(there)[0], SystemClock())
+        await mapper.connect()
+        made = plan(there, [source(*(resource(f"r{i}", "Uint16", i) for i in range(200)))], {})
+        assert (await mapper.read(made))[0].values == list(range(200))
+        await mapper.write(made, {"r3": 0xFFFF})
+        assert (await mapper.read(made))[0].values[3] == 0xFFFF
+        await mapper.close()
+        server.kill()
+        await server.wait()
+    finally:
+        if cable.returncode is None:
+            cable.terminate()
+        await cable.wait()
