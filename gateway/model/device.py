@@ -76,7 +76,8 @@ class AutoEvent(EdgeXModel):
     source_name: Name
     """A deviceCommand, a deviceResource, or a POSIX regular expression over whole resource names."""
     retention: Retention | None = None
-    """How long EdgeX's core-data keeps the events."""
+    """How long EdgeX's core-data keeps the events. Kept and shown, and not followed in this version: the journal's
+    `max_age` and `max_bytes` decide for all."""
 
 
 class Device(EdgeXModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.model.configuration import Configuration
 from gateway.model.contracts import Protocols, Store
-from gateway.model.device import AdminState, Device, OperatingState
+from gateway.model.device import AdminState, Device, OperatingState, Retention
 from gateway.model.errors import CommandRejected, ConfigError, Problem
 from gateway.model.near import nearest
 from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
@@ -92,12 +92,16 @@ def polled(device: Device) -> bool:
 
 def auto_event_problems(device: Device, profile: DeviceProfile) -> list[Problem]:
     """autoEvents whose source is no deviceCommand, no deviceResource and no regular expression that matches one, or a
-    deviceCommand that only writes: whoever asks for it is refused, too."""
+    deviceCommand that only writes: whoever asks for it is refused, too. A note where `retention` asks for what there is
+    not."""
     commands = {c.name: c for c in profile.device_commands}
     names = commands.keys() | {r.name for r in profile.device_resources}
     problems = []
     for index, event in enumerate(device.auto_events):
         name = event.source_name
+        if event.retention is not None and event.retention != Retention():
+            what = "is not followed in this version: the journal's max_age and max_bytes decide for all events"
+            problems.append(Problem(f"autoEvents[{index}].retention", what, severity="note"))
         if name in commands and not commands[name].read_write.readable:
             what = f"auto event source '{name}' is a device command that only writes; make its readWrite RW"
             problems.append(Problem(f"autoEvents[{index}].sourceName", what))

@@ -153,6 +153,17 @@ def test_what_is_not_in_this_version_is_said_so(part: str, southgate: Run, plant
     assert "at most 0" not in ran.err
 
 
+def test_a_retention_is_not_silently_ignored(southgate: Run, plant: Path) -> None:
+    wanted = DEVICES.replace("interval: 500ms", "interval: 500ms, retention: {duration: 48h}")
+    assert wanted != DEVICES
+    Path("devices/pumps.yaml").write_text(wanted)
+    ran = southgate("check")
+    assert ran.code == 0
+    assert "pumps.yaml:5: note: device pump-1: autoEvents[0].retention: is not followed in this version" in ran.err
+    Path("devices/pumps.yaml").write_text(wanted.replace("48h", '""'))
+    assert ".retention:" not in southgate("check").err, "as EdgeX writes it where nobody asked for one"
+
+
 async def learn(data: Path, facts: dict[str, dict[str, float]]) -> None:
     """What a gateway that ran here wrote down."""
     state = SqliteState(data / "state.db", SystemClock())
