@@ -38,7 +38,7 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra all --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -c requirements.lock -o requirements-runtime.lock
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist southgate-demo
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -14,6 +14,7 @@ from gateway.api.edits import Step
 from gateway.api.envelope import EdgexError, GoResponse
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
+from gateway.api.profiles import find_profile
 from gateway.api.values import event_json
 from gateway.model.command import Command, CommandResult
 from gateway.model.configuration import Configuration, Difference
@@ -197,7 +198,7 @@ async def reload(parts: House, dry_run: DryRun = False) -> GoResponse:
 async def apply(request: Request, parts: House, dry_run: DryRun = False) -> GoResponse:
     """Adds, changes and removes in one step, all of it or nothing:
     `{profiles: [], devices: [], remove_profiles: [], remove_devices: []}`. A device may leave out what it may leave out
-    in a file."""
+    in a file; what is to be removed must be there."""
     step = await asyncio.to_thread(_applying, await read_definitions(request))
     return _difference_json(parts.registry, await parts.registry.change(step, dry_run), dry_run)
 
@@ -215,8 +216,10 @@ def _applying(body: Any) -> Step:
 
     def step(current: Configuration) -> Configuration:
         for name in lists["remove_devices"]:
+            find_device(current, name)
             current = current.without_device(name)
         for name in lists["remove_profiles"]:
+            find_profile(current, name)
             current = current.without_profile(name)
         return current.with_profiles(profiles).with_devices(devices)
 

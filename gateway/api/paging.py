@@ -1,5 +1,6 @@
 """`offset`, `limit` and `labels` as EdgeX counts them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Protocol, TypeVar
@@ -9,6 +10,8 @@ from fastapi import Depends, Query
 from gateway.api.envelope import MAX_RESULTS, EdgexError
 
 MAX_OFFSET = 2**31 - 1
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+"""As Go reads it: no blanks, no `1_0`, no digits of other scripts."""
 
 
 class Labelled(Protocol):
@@ -47,10 +50,9 @@ def page_of(offset: str, limit: str) -> Page:
 
 
 def _number(key: str, text: str, low: int, high: int) -> int:
-    try:
-        value = int(text) if len(text) <= 20 else high + 1
-    except ValueError:
-        raise EdgexError(400, f"failed to parse querystring {key}'s value {text} into integer") from None
+    if not _INTEGER.fullmatch(text):
+        raise EdgexError(400, f"failed to parse querystring {key}'s value {text} into integer")
+    value = int(text) if len(text) <= 20 else high + 1
     if not low <= value <= high:
         raise EdgexError(400, f"querystring {key}'s value {text} is out of min {low} ~ max {high} range.")
     return value

@@ -44,7 +44,7 @@ def _adding(profile: DeviceProfile) -> Step:
 
 def _updating(profile: DeviceProfile) -> Step:
     def step(configuration: Configuration) -> Configuration:
-        found = _existing(configuration, profile.name)
+        found = find_profile(configuration, profile.name)
         if profile.id and profile.id != profile_id(found):
             raise EdgexError(400, f"device profile id {profile.id} does not match the existing {profile_id(found)}")
         return configuration.with_profiles([profile.model_copy(update={"id": found.id})])
@@ -52,7 +52,8 @@ def _updating(profile: DeviceProfile) -> Step:
     return step
 
 
-def _existing(configuration: Configuration, name: str) -> DeviceProfile:
+def find_profile(configuration: Configuration, name: str) -> DeviceProfile:
+    """Raises EdgexError(404)."""
     found = configuration.profiles.get(name)
     if found is None:
         raise EdgexError(404, f"device profile {name} does not exist")
@@ -115,7 +116,7 @@ async def all_profiles(parts: House, page: Paged, labels: Labels = "") -> GoResp
 @router.get("/name/{name}")
 async def profile_by_name(name: Name, parts: House) -> GoResponse:
     """One profile."""
-    return reply(profile=profile_json(parts, _existing(parts.registry.current, name)))
+    return reply(profile=profile_json(parts, find_profile(parts.registry.current, name)))
 
 
 @router.get("/manufacturer/{manufacturer}")
@@ -146,7 +147,7 @@ async def delete_profile(name: Name, parts: House) -> GoResponse:
     """Refused with 409 while a device uses it."""
 
     def step(configuration: Configuration) -> Configuration:
-        _existing(configuration, name)
+        find_profile(configuration, name)
         if any(device.profile_name == name for device in configuration.devices.values()):
             raise EdgexError(409, "fail to delete the device profile when associated device exists")
         return configuration.without_profile(name)

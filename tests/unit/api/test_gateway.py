@@ -80,6 +80,13 @@ async def test_apply_is_one_change_or_none(house: House, api: httpx.AsyncClient)
     assert (await api.post(f"{OWN}/config/apply", json={"devices": [as_in_a_file]})).json()["added_devices"] == ["d5"]
 
 
+@pytest.mark.parametrize("body", [{"remove_devices": ["nobody"]}, {"remove_profiles": ["nothing"]}])
+async def test_what_is_to_be_removed_must_be_there(body: object, house: House, api: httpx.AsyncClient) -> None:
+    for query in ("", "?dry_run=true"):
+        answer = await api.post(f"{OWN}/config/apply{query}", json=body)
+        assert (answer.status_code, house.registry.changes) == (404, 0)
+
+
 @pytest.mark.parametrize(
     "body", [[], {"device": []}, {"devices": {}}, {"devices": ["x"]}, {"remove_devices": [1]}, None]
 )
