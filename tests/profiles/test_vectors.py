@@ -16,11 +16,14 @@ from gateway.model.reading import Source
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.transform.compiled import compile_transform, to_wire
 from mappers import Switchboard
+from tests.profiles import vectors, vectors_energy
 from tests.profiles.test_profiles import profile_of
-from tests.profiles.vectors import READ, WRITTEN, Vector, Written
+from tests.profiles.vectors import Vector, Written
 
 Answer = Callable[[bytes], bytes]
 """Request PDU → response PDU."""
+READ = [*vectors.READ, *vectors_energy.READ]
+WRITTEN = [*vectors.WRITTEN, *vectors_energy.WRITTEN]
 
 
 @asynccontextmanager
