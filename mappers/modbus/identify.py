@@ -46,7 +46,7 @@ class Identification:
     @property
     def text(self) -> str:
         """For people: `Eastron SDM630-Modbus 1.0`."""
-        return " ".join(dict.fromkeys(t for t in (self["vendor"], *self.names, self["revision"]) if t))
+        return " ".join(dict.fromkeys(t for t in (self["vendor"], *self.names[:1], self["revision"]) if t))
 
 
 def plain(data: bytes) -> str:

@@ -1,0 +1,192 @@
+"""What a scan found, as people and files take it: one line each, profiles, a device list."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.model.device import AutoEvent, Device
+from gateway.model.dump import dump_devices
+from gateway.model.errors import ConfigError
+from gateway.model.load import load_profile
+from gateway.model.profile import DeviceProfile
+from mappers import Switchboard
+from mappers.modbus.describe import Description, describe, profile_name
+from mappers.modbus.scan import Found
+from simulators.devicelist import sources
+from simulators.library import shipped
+
+INTERVAL = "10s"
+"""How often a shipped profile's values are read, for a start."""
+HEAD = """# Found by southgate discover modbus, {when}. Give the devices names of your own; then `southgate check`.
+"""
+
+
+def library() -> list[DeviceProfile]:
+    """The shipped profiles of Modbus devices."""
+    loaded = [load_profile(entry.read_bytes(), entry.name).value for entry in shipped()]
+    modbus = Switchboard().by_service("device-modbus")
+    return [profile for profile in loaded if modbus.recognises(profile)]
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ConfigError unless the folder can be filled without touching anything."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} exists and is not empty; nothing is overwritten: name a new folder for --out")
+
+
+def line_of(found: Found) -> str:
+    """`192.168.1.5:502 unit 1: Fronius Symo; SunSpec 1, 113; Fronius-Symo-SunSpec-113 (it says that it is …)`."""
+    parts = [found.identification.text if found.identification else f"answers with {found.answer}"]
+    if found.chain is not None:
+        who = " ".join(text for name in ("Mn", "Md", "SN") if (text := found.chain.common(name)))
+        parts.append(f"SunSpec {', '.join(str(m.id) for m in found.chain.models)} ({who})")
+    if found.suggestions:
+        best = found.suggestions[0]
+        parts.append(f"{'is' if best.sure else 'may be'} {best.profile} ({'; '.join(best.reasons)})")
+    return f"{found.place.shown} unit {found.unit}: {'; '.join(parts)}"
+
+
+class Findings:
+    """All of it, with names given: equal SunSpec devices share a profile."""
+
+    def __init__(self, found: Sequence[Found], writable: bool) -> None:
+        self.found = sorted(found, key=lambda one: (one.place.key, _in_order(one.place.shown), one.unit))
+        self.profiles: dict[str, str] = {}
+        """Name → YAML, of what was written here."""
+        self._when = datetime.now(UTC).strftime("%Y-%m-%d")
+        self._taken = {profile.name for profile in library()}
+        self._described: dict[int, Description] = {}
+        for one in self.found:
+            if one.chain is not None and one.chain.models:
+                self._described[id(one)] = self._describe(one, writable)
+
+    def _describe(self, found: Found, writable: bool) -> Description:
+        assert found.chain is not None
+        base = name = profile_name(found.chain)
+        made = describe(found.chain, name, writable)
+        known = [d for d in self._described.values() if _same(d, made)]
+        if known:
+            return known[0]
+        number = 2
+        while name in self._taken:
+            name, number = f"{base}-{number}", number + 1
+        self._taken.add(name)
+        made = describe(found.chain, name, writable)
+        self.profiles[name] = made.text(f"{found.place.shown} unit {found.unit}", self._when)
+        return made
+
+    def name(self, found: Found) -> str:
+        """Of the device: what it is and where, so that it is the same at the next discovery."""
+        kind = _slug(next(iter(found.names), "")) or "modbus"
+        return f"{kind}-{_slug(found.place.shown.split()[0].removesuffix(':502'))}-{found.unit}"
+
+    def profile(self, found: Found) -> str:
+        """Which profile it gets; empty where none is sure."""
+        described = self._described.get(id(found))
+        if described is not None:
+            return described.profile.name
+        return next((s.profile for s in found.suggestions if s.sure), "")
+
+    def remarks(self, found: Found) -> list[str]:
+        """What is worth saying beyond the one line."""
+        said = [f"may be {s.profile}: {'; '.join(s.reasons)}" for s in found.suggestions[1:]]
+        if found.chain is not None:
+            said += [f"SunSpec: {problem}" for problem in found.chain.problems]
+            unknown = [str(m.id) for m in found.chain.models if m.layout is None]
+            said += [f"SunSpec models {', '.join(unknown)} are present and not described"] if unknown else []
+        if not found.complete:
+            said.append("not everything was asked: the scan or the connection ended before")
+        return said
+
+    @property
+    def devices(self) -> str:
+        """The device list, YAML. Who has no sure profile stands in it as a comment."""
+        named = [self._device(one) for one in self.found if self.profile(one)]
+        text = HEAD.format(when=self._when) + dump_devices(named)
+        for one in self.found:
+            if not self.profile(one):
+                text += self._comment(one)
+        return text
+
+    def _device(self, found: Found) -> Device:
+        profile = self.profile(found)
+        device = found.place.device(self.name(found), found.unit, profile)
+        described = self._described.get(id(found))
+        if described is not None:
+            intervals: Mapping[str, str] = described.intervals
+        else:
+            shipped_profile = next(p for p in library() if p.name == profile)
+            intervals = dict.fromkeys(sources(shipped_profile), INTERVAL)
+        events = [AutoEvent(source_name=name, interval=every) for name, every in intervals.items()]
+        return device.model_copy(update={"auto_events": events})
+
+    def _comment(self, found: Found) -> str:
+        guesses = [f"#   may be {s.profile}: {'; '.join(s.reasons)}" for s in found.suggestions]
+        lines = [f"# {line_of(found)}", *guesses, "#   no profile is sure, so it is not in the list:"]
+        entry = dump_devices([found.place.device(self.name(found), found.unit, "WHICH-PROFILE")])
+        lines += [f"#{line}" for line in entry.splitlines()[1:]]
+        return "".join(f"{line}\n" for line in lines)
+
+    def write(self, folder: Path) -> list[str]:
+        """Files that were written. Raises ConfigError when one is there already or cannot be written."""
+        files = {Path("profiles") / f"{name}.yaml": text for name, text in self.profiles.items()}
+        files[Path("devices") / "discovered.yaml"] = self.devices
+        written = []
+        for name, text in files.items():
+            path = folder / name
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(text)
+            except OSError as error:
+                raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+            written.append(str(path))
+        return written
+
+    def json(self) -> list[dict[str, Any]]:
+        return [self._json(one) for one in self.found]
+
+    def _json(self, found: Found) -> dict[str, Any]:
+        chain = found.chain
+        return {
+            "place": found.place.shown,
+            "unit": found.unit,
+            "name": self.name(found),
+            "protocols": {found.place.key: {**found.place.properties, "UnitID": found.unit}},
+            "answer": found.answer,
+            "identification": dict(_named(found)) if found.identification else None,
+            "sunspec": None if chain is None else {
+                "base": chain.base,
+                "manufacturer": chain.common("Mn"), "model": chain.common("Md"), "serial": chain.common("SN"),
+                "models": [{"id": m.id, "address": m.address, "length": m.length, "described": m.layout is not None}
+                           for m in chain.models],
+                "problems": list(chain.problems),
+            },
+            "suggestions": [{"profile": s.profile, "sure": s.sure, "reasons": list(s.reasons)}
+                            for s in found.suggestions],
+            "profile": self.profile(found) or None,
+            "complete": found.complete,
+        }  # fmt: skip
+
+
+def _named(found: Found) -> list[tuple[str, str]]:
+    from mappers.modbus.identify import OBJECTS
+
+    assert found.identification is not None
+    return [(OBJECTS[number], text) for number, text in found.identification.objects.items()]
+
+
+def _same(one: Description, other: Description) -> bool:
+    """But for their names."""
+    return one.profile.model_copy(update={"name": other.profile.name}) == other.profile and one.notes == other.notes
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:40].lower()
+
+
+def _in_order(text: str) -> list[tuple[int, str]]:
+    """192.168.1.9 before 192.168.1.10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
