@@ -2,17 +2,17 @@
 
 import argparse
 import asyncio
-import math
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.cli.output import Output
 from gateway.model.duration import parse_duration
 from gateway.model.errors import NotConnected
 
 if TYPE_CHECKING:
+    from gateway.cli.found import Findings
     from mappers.modbus.discover import Job
     from mappers.modbus.scan import Found, Scan
 
@@ -38,6 +38,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parity", default="N,E", help="parities to try: N, E, O")
     parser.add_argument("--stopbits", default="1", help="stop bits to try: 1, 2")
     parser.add_argument("--every-setting", action="store_true", help="go on with other settings after an answer")
+    framing = "rtu for converters that pass the frames of a serial line on over TCP"
+    parser.add_argument("--framing", choices=["tcp", "rtu"], default="tcp", help=framing)
     parser.add_argument("--timeout", type=_seconds, default="500ms", help="longest wait for an answer")
     parser.add_argument("--connect-timeout", type=_seconds, default="1s", help="longest wait for a connection")
     parser.add_argument("--connects", type=_rate, default="20", help="at most so many new connections a second")
@@ -58,14 +60,17 @@ def _seconds(text: str) -> float:
 
 
 def _rate(text: str) -> float:
-    found = float(text)
-    if not 0.01 <= found < math.inf or found > 1000:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0.01 <= found <= 1000:
         raise argparse.ArgumentTypeError(f"{text}: expected 0.01 to 1000 a second")
     return found
 
 
 def _count(text: str) -> int:
-    found = int(text)
+    found = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= found <= 256:
         raise argparse.ArgumentTypeError(f"{text}: expected 1 to 256")
     return found
@@ -77,7 +82,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     from gateway.cli.found import Findings, check_folder
     from mappers.modbus.discover import Line, jobs
 
-    asked = jobs(options.targets, options.ports, options.units, Line(options.baud, options.parity, options.stopbits))
+    line = Line(options.baud, options.parity, options.stopbits)
+    asked = jobs(options.targets, options.ports, options.units, line, options.framing)
     if options.out is not None:
         check_folder(options.out)
     scan = _scan(options, output)
@@ -166,10 +172,12 @@ def _wipe() -> None:
         sys.stderr.flush()
 
 
-def _show(findings: Any, written: list[str], scan: "Scan", output: Output) -> None:
+def _show(findings: "Findings", written: list[str], scan: "Scan", output: Output) -> None:
     for found in findings.found:
         for text in findings.remarks(found):
             output.line(f"  {findings.name(found)}: {text}")
+    for text in findings.alike():
+        output.line(text)
     for place, count in scan.gateways.items():
         output.line(f"{place}: a gateway answers for {count} units that are not there")
     for path in written:
@@ -192,7 +200,7 @@ def _nothing(scan: "Scan", asked: "list[Job]", output: Output) -> int:
         output.error("serial: other --baud, --parity O, --units 1-247; A and B swapped? another program on the port?")
     elif scan.silent:
         shown = ", ".join(scan.silent[:5])
-        output.error(f"a port is open at {shown}: try --units 1-247, --timeout 3s; is it Modbus, and Modbus TCP?")
+        output.error(f"a port is open at {shown}: try --units 1-247, --timeout 3s, --framing rtu; is it Modbus?")
     else:
         output.error("try other --ports (502, 1502, 5020), --connect-timeout 3s; is Modbus TCP enabled in the device?")
     return 1

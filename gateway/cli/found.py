@@ -1,8 +1,10 @@
 """What a scan found, as people and files take it: one line each, profiles, a device list."""
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +21,18 @@ from simulators.library import shipped
 
 INTERVAL = "10s"
 """How often a shipped profile's values are read, for a start."""
+MANY = 5
+"""Units of one place that say the same of themselves, from which on it is worth a word."""
 HEAD = """# Found by southgate discover modbus, {when}. Give the devices names of your own; then `southgate check`.
 """
 
 
-def library() -> list[DeviceProfile]:
+@lru_cache(maxsize=1)
+def library() -> tuple[DeviceProfile, ...]:
     """The shipped profiles of Modbus devices."""
     loaded = [load_profile(entry.read_bytes(), entry.name).value for entry in shipped()]
     modbus = Switchboard().by_service("device-modbus")
-    return [profile for profile in loaded if modbus.recognises(profile)]
+    return tuple(profile for profile in loaded if modbus.recognises(profile))
 
 
 def check_folder(folder: Path) -> None:
@@ -58,7 +63,12 @@ class Findings:
         self._when = datetime.now(UTC).strftime("%Y-%m-%d")
         self._taken = {profile.name for profile in library()}
         self._described: dict[int, Description] = {}
+        self._names: dict[int, str] = {}
+        seen: Counter[str] = Counter()
         for one in self.found:
+            name = _name(one)
+            seen[name] += 1
+            self._names[id(one)] = name if seen[name] == 1 else f"{name}-{seen[name]}"
             if one.chain is not None and one.chain.models:
                 self._described[id(one)] = self._describe(one, writable)
 
@@ -79,8 +89,7 @@ class Findings:
 
     def name(self, found: Found) -> str:
         """Of the device: what it is and where, so that it is the same at the next discovery."""
-        kind = _slug(next(iter(found.names), "")) or "modbus"
-        return f"{kind}-{_slug(found.place.shown.split()[0].removesuffix(':502'))}-{found.unit}"
+        return self._names[id(found)]
 
     def profile(self, found: Found) -> str:
         """Which profile it gets; empty where none is sure."""
@@ -99,6 +108,21 @@ class Findings:
         if not found.complete:
             said.append("not everything was asked: the scan or the connection ended before")
         return said
+
+    def alike(self) -> list[str]:
+        """Places where many units say the same: one device may answer to all of them."""
+        by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for one in self.found:
+            serial = one.chain.common("SN") if one.chain is not None else ""
+            if one.place.key == "modbus-tcp" and (one.identification is not None or serial):
+                text = one.identification.text if one.identification is not None else ""
+                by_place[one.place.shown, f"{text} {serial}".strip()].append(one.unit)
+        return [
+            f"{place}: {len(units)} units say that they are {text}: like devices behind a gateway, or one device that "
+            f"answers to every unit id; then keep unit {units[0]} only"
+            for (place, text), units in by_place.items()
+            if len(units) >= MANY
+        ]
 
     @property
     def devices(self) -> str:
@@ -120,7 +144,8 @@ class Findings:
             shipped_profile = next(p for p in library() if p.name == profile)
             intervals = dict.fromkeys(sources(shipped_profile), INTERVAL)
         events = [AutoEvent(source_name=name, interval=every) for name, every in intervals.items()]
-        return device.model_copy(update={"auto_events": events})
+        protocols = {key: {**given, "Timeout": 1} for key, given in device.protocols.items()}
+        return device.model_copy(update={"auto_events": events, "protocols": protocols})
 
     def _comment(self, found: Found) -> str:
         guesses = [f"#   may be {s.profile}: {'; '.join(s.reasons)}" for s in found.suggestions]
@@ -181,6 +206,11 @@ def _named(found: Found) -> list[tuple[str, str]]:
 def _same(one: Description, other: Description) -> bool:
     """But for their names."""
     return one.profile.model_copy(update={"name": other.profile.name}) == other.profile and one.notes == other.notes
+
+
+def _name(found: Found) -> str:
+    kind = _slug(next(iter(found.names), "")) or "modbus"
+    return f"{kind}-{_slug(found.place.shown.split()[0].removesuffix(':502'))}-{found.unit}"
 
 
 def _slug(text: str) -> str:

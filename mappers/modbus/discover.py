@@ -71,8 +71,10 @@ Job = tuple[Place, ...]
 """Places to try one after another until one answers: the settings of one serial line, or one TCP endpoint."""
 
 
-def jobs(targets: Sequence[str], ports: str, units: str, line: Line) -> list[Job]:
-    """Everything to ask. Raises ConfigError for what is not understood or too much."""
+def jobs(targets: Sequence[str], ports: str, units: str, line: Line, framing: str = "tcp") -> list[Job]:
+    """Everything to ask. `framing`: `tcp`, or `rtu` for converters that pass RTU frames on. Raises ConfigError for what
+    is not understood or too much."""
+    framed = {} if framing == "tcp" else {"Framing": framing}
     found: list[Job] = []
     tcp = numbers(ports, 1, 65535, "ports")
     if len(tcp) > MOST_PORTS:
@@ -91,7 +93,7 @@ def jobs(targets: Sequence[str], ports: str, units: str, line: Line) -> list[Job
     if distinct > MOST_ADDRESSES:
         raise ConfigError(f"{distinct} addresses in all; {_too_many()}")
     for host, number in hosts:
-        found.append((Place("modbus-tcp", {"Address": host, "Port": number}, tuple(ids), not units),))
+        found.append((Place("modbus-tcp", {"Address": host, "Port": number, **framed}, tuple(ids), not units),))
     return found
 
 

@@ -22,6 +22,7 @@ change it while it runs. A profile's `scale` is a constant, so it cannot say suc
 profile therefore reads the float model (113), which carries the same values without scale factors. Where an inverter
 only speaks the integer models, make two resources, the value and its scale factor (`A` and `A_SF`), read them with one
 deviceCommand so that they belong together, and multiply by 10 to the power of the scale factor where the value is used.
+`southgate discover` writes such a profile, with the scales that it found ([how](../how-to/find-devices.md#sunspec)).
 """
 
 

@@ -238,3 +238,22 @@ async def test_a_device_without_a_sure_profile_stands_in_the_list_as_a_comment(t
     assert "(Frequency reads " in said.out
     assert "deviceList: []" in said.out
     assert "#  profileName: WHICH-PROFILE" in said.out
+
+
+async def test_one_device_that_answers_to_every_unit_id(tmp_path: Path) -> None:
+    async with pymodbus_inverter(0) as port:
+        said = await discover(f"127.0.0.1:{port}", "--units", "1-6", cwd=tmp_path)
+    assert said.code == 0, said.err
+    assert "6 units say that they are Acme Sun 5 1.2 S-77: like devices behind a gateway, or one device" in said.out
+    assert said.out.count("--- profiles/") == 1, "equal devices share a profile"
+
+
+async def test_a_converter_that_passes_rtu_frames_on(tmp_path: Path) -> None:
+    (tmp_path / "world.yaml").write_text("devices: [{profile: xy-md02, unit: 7, framing: rtu, name: c}]", "utf-8")
+    async with serve(World.from_file(tmp_path / "world.yaml")) as running:
+        address = running.devices["c"].address
+        said = await discover(address, "--units", "6-7", "--framing", "rtu", "--json", cwd=tmp_path)
+        assert said.code == 0, said.err
+        (found,) = said.body["found"]
+        assert (found["unit"], found["profile"]) == (7, "XY-MD02")
+        assert found["protocols"]["modbus-tcp"]["Framing"] == "rtu"
