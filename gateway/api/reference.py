@@ -38,8 +38,8 @@ gateway shows this list at `/docs` and its OpenAPI document at `/openapi.json`; 
 - **Batches** (`POST`, `PUT`, `PATCH` of devices and profiles) are JSON arrays, answered 207 with one answer each,
   in order.
 - **Errors** are `{"apiVersion", "requestId"?, "message", "statusCode"}`; core services give the first level of the
-  message, device services and `/gateway` all of it, joined by ` -> `. `/gateway` adds `problems`, each with file,
-  line and key.
+  message, device services and `/gateway` all of it, joined by ` -> `. `/gateway` and refused uploads of profiles add
+  `problems`, each with file, line and key.
 
 ## Values
 
