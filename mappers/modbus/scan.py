@@ -3,7 +3,6 @@ connection to a place at a time. What is found is kept as it comes, so that whoe
 """
 
 import asyncio
-import termios
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -11,8 +10,9 @@ from typing import TypeVar
 from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.profile import DeviceProfile
+from mappers.modbus.connection import Serial
 from mappers.modbus.discover import Job, Place
-from mappers.modbus.identify import Identification, Talk, identify
+from mappers.modbus.identify import FUNCTION, Identification, Talk, identify
 from mappers.modbus.mapper import EXCEPTIONS, NOT_THERE
 from mappers.modbus.suggest import Suggestion, fit
 from mappers.modbus.sunspec import Chain, walk
@@ -197,8 +197,6 @@ class _Line:
                 await self._wire.connect()
         except TimeoutError:
             raise NotConnected(f"{self.place.shown}: no connection within {limit:g} s") from None
-        except termios.error as error:
-            raise NotConnected(f"{self.place.shown}: the port does not take these settings: {error.args[-1]}") from None
 
     async def ask(self, unit: int, pdu: bytes) -> bytes | None:
         """The answer; None: silence, or the connection was lost over it. Raises NotConnected when it is gone."""
@@ -206,7 +204,7 @@ class _Line:
             await self.connect()
         await self._scan.requests.turn()
         try:
-            answer = await self._wire.ask(unit, pdu, self._scan.manners.timeout)
+            answer = await self._wire.ask(unit, pdu, self._scan.manners.timeout + self._travel(pdu))
         except NoAnswer:
             return None
         except NotConnected:
@@ -216,6 +214,14 @@ class _Line:
             return None
         self._lost = 0
         return answer or None
+
+    def _travel(self, pdu: bytes) -> float:
+        """Seconds that request and answer spend on a serial line: at 1200 baud a long one takes two."""
+        line = self.place.connection.settings
+        if not isinstance(line, Serial):
+            return 0.0
+        answer = 256 if pdu[0] == FUNCTION else 5 + 2 * int.from_bytes(pdu[3:5])
+        return (len(pdu) + 3 + answer) * line.char_s
 
     async def talk(self, unit: int, talk: Talk[T]) -> T:
         """Carries a talk to its end."""

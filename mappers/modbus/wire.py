@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import termios
 from typing import Any, cast
 
 from pymodbus import ModbusException
@@ -135,6 +136,9 @@ class Wire:
                 number = error.errno or 0  # resolver errors have numbers of their own, below 0
                 self._refusal = os.strerror(number) if number > 0 else error.strerror or str(error)
                 raise
+            except termios.error as error:  # no OSError, and pyserial lets it through
+                self._refusal = f"the port does not take these settings: {error.args[-1]}"
+                raise OSError(*error.args) from None
 
         client.ctx.call_create = create_and_remember
         try:

@@ -159,3 +159,13 @@ async def test_cancelled_it_keeps_what_it_has_and_closes_everything() -> None:
         await asyncio.gather(task, return_exceptions=True)
     assert [found.unit for found in scan.found] == [1]
     assert scan.asked < 247
+
+
+async def test_a_line_that_does_not_take_a_setting_is_tried_with_the_next() -> None:
+    """A pty has no parity."""
+    async with serve(World.from_profiles(["eastron-sdm630"], rtu=True)) as running:
+        path = running.devices["eastron-sdm630"].address
+        scan = await scanned(jobs([path], "502", "1", Line("1200", "E,N")))
+    assert list(scan.unreachable) == [f"{path} 1200 8E1"]
+    assert "does not take these settings" in scan.unreachable[f"{path} 1200 8E1"]
+    assert [(f.place.shown, f.suggestions[0].profile) for f in scan.found] == [(f"{path} 1200 8N1", "Eastron-SDM630")]
