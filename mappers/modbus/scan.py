@@ -21,6 +21,8 @@ from mappers.modbus.wire import Wire
 T = TypeVar("T")
 PROBE = bytes((3, 0, 0, 0, 1))
 """One holding register: whatever it answers, somebody is there."""
+SUNSPEC_UNIT = 126
+"""The first unit id at which inverters of SMA speak SunSpec (SMA, STP60 SunSpec Modbus Profile, edition 1.2, 5.3)."""
 MOST_LOST = 3
 """Connections lost one after another, without an answer between, before a place is given up."""
 
@@ -141,6 +143,7 @@ class Scan:
                 count += await self._unit(line, unit)
                 asked, self.asked = asked + 1, self.asked + 1
                 if count and place.first_only:
+                    await self._elsewhere(line)
                     break
         except NotConnected as error:
             self.unreachable[place.shown] = str(error)
@@ -159,17 +162,28 @@ class Scan:
             shown = line.place.shown
             self.gateways[shown] = self.gateways.get(shown, 0) + 1
             return False
-        found = Found(line.place, unit, _said(answer))
+        await self._inspect(line, Found(line.place, unit, _said(answer)))
+        return True
+
+    async def _inspect(self, line: "_Line", found: Found) -> None:
+        """Asks a unit that is there for everything else."""
         self.found.append(found)
         try:
-            found.identification = await line.talk(unit, identify())
-            found.chain = await line.talk(unit, walk())
+            found.identification = await line.talk(found.unit, identify())
+            found.chain = found.chain or await line.talk(found.unit, walk())
             talk = fit(self.profiles, found.maker, found.names, found.chain is not None)
-            found.suggestions = await line.talk(unit, talk)
+            found.suggestions = await line.talk(found.unit, talk)
             found.complete = True
         finally:
             self._heard(found)
-        return True
+
+    async def _elsewhere(self, line: "_Line") -> None:
+        """Some inverters answer to the likelier unit ids, too, and speak SunSpec at one of their own only."""
+        one = next(found for found in self.found if found.place is line.place)
+        if one.chain is None and one.unit != SUNSPEC_UNIT:
+            chain = await line.talk(SUNSPEC_UNIT, walk())
+            if chain is not None:
+                await self._inspect(line, Found(line.place, SUNSPEC_UNIT, "registers", chain=chain))
 
 
 def _said(answer: bytes) -> str:

@@ -11,6 +11,7 @@ from simulators.library import find_profile
 from simulators.world import World, serve
 from tests.support.ports import free_port
 from tests.unit.mappers.modbus.peer import Answer, Peer, frame, peer, registers
+from tests.unit.mappers.modbus.talk import COMMON, END, at, holding
 
 FAST = Manners(connects=1000, requests=1000, timeout=0.1, connect_timeout=1.0)
 
@@ -110,7 +111,7 @@ async def test_likely_units_until_one_answers() -> None:
     async with peer(answer) as made:
         scan = await scanned(jobs([f"127.0.0.1:{made.port}"], "502", "", Line()))
     assert [found.unit for found in scan.found] == [0]
-    assert {request[6] for request in made.requests} == {1, 255, 0}
+    assert {request[6] for request in made.requests} == {1, 255, 0, 126}
 
 
 async def test_never_faster_than_asked_for() -> None:
@@ -169,3 +170,18 @@ async def test_a_line_that_does_not_take_a_setting_is_tried_with_the_next() -> N
     assert list(scan.unreachable) == [f"{path} 1200 8E1"]
     assert "does not take these settings" in scan.unreachable[f"{path} 1200 8E1"]
     assert [(f.place.shown, f.suggestions[0].profile) for f in scan.found] == [(f"{path} 1200 8N1", "Eastron-SDM630")]
+
+
+async def test_sunspec_at_a_unit_of_its_own_is_found_without_naming_it() -> None:
+    unit = holding(at(40000, "SunS", *COMMON, *END))
+
+    def answer(request: bytes) -> bytes:
+        found = unit(request[7:]) if request[6] == 126 else bytes((request[7] | 0x80, 2))
+        return frame(request, found or b"")
+
+    async with peer(answer) as made:
+        scan = await scanned(jobs([f"127.0.0.1:{made.port}"], "502", "", Line()))
+    assert [(found.unit, found.chain is not None, found.complete) for found in scan.found] == [
+        (1, False, True),
+        (126, True, True),
+    ]
