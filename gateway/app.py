@@ -31,7 +31,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.commands.road import CommandRoad
 from gateway.runtime.commands.surroundings import Surroundings
 from gateway.runtime.configuration.files import Folders
-from gateway.runtime.configuration.learning import learn
+from gateway.runtime.configuration.learning import Learning
 from gateway.runtime.configuration.registry import FileRegistry, Keeping
 from gateway.runtime.forwarder import Forwarder, Forwarders
 from gateway.runtime.garbage import set_aside
@@ -75,9 +75,10 @@ class House:
                     await self.commands.start()
                     wishes = steadily("reconciling", self.commands.desired.run, self.clock)
                     askers = [tasks.create_task(serve(listeners)), tasks.create_task(wishes)]
-                    learning = functools.partial(learn, self.registry, self.lanes, self.clock)
+                    learning = Learning(self.registry, self.lanes, self.clock)
+                    self.lanes.on_found = learning.tell
                     tidying = functools.partial(set_aside, lambda: self.registry.planned, self.clock)
-                    looks = ("the twins", self.twins.run), ("learning", learning), ("setting aside", tidying)
+                    looks = ("the twins", self.twins.run), ("learning", learning.run), ("setting aside", tidying)
                     base += [tasks.create_task(steadily(name, look, self.clock)) for name, look in looks]
                     base.append(tasks.create_task(self.forwarders.run()))
                     ready(listeners)

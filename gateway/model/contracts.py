@@ -52,6 +52,11 @@ class Mapper(Protocol[P_contra]):
     overlap."""
 
     @property
+    def found(self) -> dict[str, Facts]:
+        """What reads have found out about devices, by name; whoever takes it empties it."""
+        ...
+
+    @property
     def rest_after(self) -> float | None:
         """Seconds without work after which the Lane calls `rest`; None: never."""
         ...

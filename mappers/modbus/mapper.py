@@ -5,9 +5,10 @@ from typing import Any
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import DeviceError, NoAnswer
-from gateway.model.plan import Connection
+from gateway.model.plan import Connection, Facts
 from gateway.model.reading import TIMEOUT, Event, Quality, refused
 from mappers.modbus.connection import Unit
+from mappers.modbus.isolate import Answer, Isolation, is_refusal, merged
 from mappers.modbus.plan import Block, ModbusPlan
 from mappers.modbus.point import Point
 from mappers.modbus.wire import Wire
@@ -33,6 +34,10 @@ NOT_THERE = (10, 11)
 MALFORMED = Quality("bad", "device", "answer of wrong length")
 NONSENSE = Quality("bad", "device", "not BCD")
 WRITE_ONLY = Quality("bad", "config", "write-only")
+HOPELESS_S = 600.0
+"""A request of which every part is refused is looked into again after so long."""
+Found = tuple[list[Any], Mapping[int, Quality]]
+"""Values, and by position what is wrong with some of them."""
 MOST_SILENT = 2
 """Requests without an answer, one after another, before the rest of a poll is given up."""
 
@@ -44,6 +49,10 @@ class ModbusMapper:
         """`framings`: see `Wire`."""
         self._wire = Wire(connection, clock, framings)
         self._clock = clock
+        self.found: dict[str, Facts] = {}
+        """See `Mapper.found`."""
+        self._hopeless: dict[tuple[int, bytes], float] = {}
+        """Requests that are refused whatever is asked of them, and until when that is taken for granted."""
 
     async def connect(self) -> None:
         """Raises NotConnected."""
@@ -76,17 +85,42 @@ class ModbusMapper:
                 if not first:
                     raise
                 found, silent = TIMEOUT, silent + 1
-            if isinstance(found, Quality):
-                bad.update(dict.fromkeys(range(first, first + block.cells), found))
-                cells += [None] * block.cells
-                continue
-            values, nonsense = found
+            values, wrong = await self._told_apart(plan, block, found)
             cells += values
-            if nonsense:
-                bad.update(dict.fromkeys([first + at for at in nonsense], NONSENSE))
+            if wrong:
+                bad.update({first + at: quality for at, quality in wrong.items()})
         return self._events(plan, cells, bad)
 
-    async def _block(self, to: Unit, block: Block) -> tuple[list[Any], list[int]] | Quality:
+    async def _told_apart(self, plan: ModbusPlan, block: Block, answer: Answer) -> Found:
+        """What each value of a request is; of one that is refused as a whole, by smaller requests."""
+        if isinstance(answer, Quality) and block.cells > 1 and is_refusal(answer):
+            return await self._isolated(plan, block, answer)
+        return _found(answer, block.cells)
+
+    async def _isolated(self, plan: ModbusPlan, block: Block, refusal: Quality) -> Found:
+        """What a refused request has after all; what is to be learned from it goes to `found`."""
+        key = plan.to.id, block.request.pdu
+        if self._clock.monotonic() < self._hopeless.get(key, 0.0):
+            return _found(refusal, block.cells)
+        search = Isolation(lambda held: self._block(plan.to, plan.block_of(held)))
+        try:
+            await search.run(block.held, refusal)
+        except NoAnswer:
+            return _found(refusal, block.cells)
+        if search.facts:
+            known = merged(plan.facts, self.found.get(plan.device, {}))
+            self.found[plan.device] = merged(known, search.facts)
+        else:
+            self._hopeless[key] = self._clock.monotonic() + HOPELESS_S
+        values: list[Any] = []
+        bad: dict[int, Quality] = {}
+        for held, answer in search.parts:
+            some, wrong = _found(answer, len(held))
+            bad.update({len(values) + at: quality for at, quality in wrong.items()})
+            values += some
+        return values, bad
+
+    async def _block(self, to: Unit, block: Block) -> Answer:
         """The values of one request, or what is wrong with all of them."""
         answer = await self._ask(to, block.request.pdu)
         if len(answer) == block.payload + 2 and answer[1] == block.payload:
@@ -150,6 +184,13 @@ class ModbusMapper:
                 continue
             break
         return answer
+
+
+def _found(answer: Answer, count: int) -> Found:
+    if isinstance(answer, Quality):
+        return [None] * count, dict.fromkeys(range(count), answer)
+    values, nonsense = answer
+    return values, dict.fromkeys(nonsense, NONSENSE)
 
 
 def _picked(cells: list[Any], pick: slice | tuple[int, ...]) -> list[Any]:

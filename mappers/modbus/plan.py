@@ -7,7 +7,7 @@ What a request costs is `MaxGap`: bridging a gap up to it is cheaper than asking
 import struct
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,9 +35,14 @@ class Block:
     request: Request
     payload: int
     """Bytes of data in the full answer."""
-    cells: int
-    """Values in it."""
+    held: tuple[Point, ...]
+    """The points in it, by address."""
     decode: Decode
+
+    @property
+    def cells(self) -> int:
+        """Values in it."""
+        return len(self.held)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +57,10 @@ class ModbusPlan:
     """Per source, the cells of its resources in order; -1: cannot be read."""
     points: tuple[tuple[Point, ...], ...]
     """Per source, of its resources in order."""
+    block_of: Callable[[Sequence[Point]], Block]
+    """The request for some points of one table."""
+    facts: Facts
+    """What it was made with."""
     requests: tuple[Request, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,11 +83,12 @@ def plan(device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
     blocks = []
     for table in Table:
         mine = sorted((p for p in readable if p.table is table), key=_place)
-        for held in _held(mine, join(_spans(mine), cost.limit(table), cost.gap(table), _barriers(mine))):
+        apart = sorted({*_barriers(mine), *facts.get("apart", {}).get(table.name, ())})
+        for held in _held(mine, join(_spans(mine), cost.limit(table, mine), cost.gap(table), apart)):
             cells.update({point: len(cells) + i for i, point in enumerate(held)})
-            blocks.append(cost.block(table, held))
+            blocks.append(cost.block(held))
     picks = tuple(_pick([cells.get(p, -1) for p in mine]) for mine in points)
-    return ModbusPlan(device.name, unit, tuple(sources), tuple(blocks), picks, points)
+    return ModbusPlan(device.name, unit, tuple(sources), tuple(blocks), picks, points, cost.block, facts)
 
 
 def _place(point: Point) -> tuple[int, int, str]:
@@ -202,14 +212,18 @@ class _Cost:
 
     def __init__(self, connection: Connection, unit: Unit, facts: Facts) -> None:
         self._unit = unit
+        self._facts = facts
         self._line = connection.settings if isinstance(connection.settings, Serial) else None
         learned: Any = facts.get("answer_ms")
         self._answer_s = (float(learned) if isinstance(learned, int | float) else ANSWER_MS) / 1000
         settings: Any = connection.settings
         self._framing = settings.framing
 
-    def limit(self, table: Table) -> int:
-        return self._unit.max_bits if table.bits else self._unit.max_registers
+    def limit(self, table: Table, points: Iterable[Point]) -> int:
+        """Addresses of one request: what the device file allows and the device answers, but no value is ever split."""
+        allowed = self._unit.max_bits if table.bits else self._unit.max_registers
+        learned: int = self._facts.get("max_bits" if table.bits else "max_registers", allowed)
+        return max(min(allowed, learned), *(point.size for point in points), 1)
 
     def gap(self, table: Table) -> int:
         """Registers (or bits) as costly as one more request."""
@@ -234,8 +248,9 @@ class _Cost:
             return self._unit.request_delay
         return self._unit.request_delay + (sent + received) * self._line.char_s + 2 * self._line.silence_s
 
-    def block(self, table: Table, held: tuple[Point, ...]) -> Block:
-        start = held[0].address
+    def block(self, held: Sequence[Point]) -> Block:
+        held = tuple(held)
+        table, start = held[0].table, held[0].address
         count = max(point.end for point in held) - start
         payload = -(-count // 8) if table.bits else 2 * count
         sent, received = self._framed(5), self._framed(2 + payload)
@@ -247,4 +262,4 @@ class _Cost:
             received=received,
             line_s=self._line_s(sent, received),
         )
-        return Block(request, payload, len(held), decoder(start, held))
+        return Block(request, payload, held, decoder(start, held))

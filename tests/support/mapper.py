@@ -142,6 +142,7 @@ class ScriptedMapper:
     def __init__(self, line: Line, clock: Clock) -> None:
         self._line, self._clock = line, clock
         self._connected = False
+        self.found: dict[str, Facts] = {}
 
     async def connect(self) -> None:
         line = self._line

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from gateway.model.contracts import Clock, Mapper, Publish
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.health import FlowReport, LaneReport
-from gateway.model.plan import Connection, Plan
+from gateway.model.plan import Connection, Facts, Plan
 from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
 from gateway.runtime.clock import backoff
 from gateway.runtime.lanes.polling import Polling, all_bad
@@ -41,14 +41,24 @@ class _Job:
             self.done.set_exception(error)
 
 
+@dataclass(frozen=True, slots=True)
+class Hear:
+    """Who hears of what comes over a connection."""
+
+    publish: Publish
+    found: Callable[[str, Facts], None]
+    """What was found out about a device, by name."""
+
+
 class Lane:
     """Owns one connection for as long as `run` runs. Nobody else touches its mapper."""
 
     def __init__(
-        self, connection: Connection, open_: Callable[[], Mapper[Any]], publish: Publish, wheel: Wheel, clock: Clock
+        self, connection: Connection, open_: Callable[[], Mapper[Any]], hear: Hear, wheel: Wheel, clock: Clock
     ) -> None:
         self.connection = connection
-        self._open, self._publish, self._wheel, self._clock = open_, publish, wheel, clock
+        self._open, self._hear, self._wheel, self._clock = open_, hear, wheel, clock
+        self._publish = hear.publish
         self._wire = Wire(connection.key, clock)
         self._units = Units()
         self._up = False
@@ -222,10 +232,16 @@ class Lane:
             events = self._refused(plan, error)
         finally:
             polling.pending = False
+        if mapper.found:
+            self._pass_on(mapper)
         now = self._wire.used(started, len(plan.requests))
         self._answered(polling.poll.device)
         if polling.active:
             self._publish(polling.take(events, now, now - started))
+
+    def _pass_on(self, mapper: Mapper[Any]) -> None:
+        while mapper.found:
+            self._hear.found(*mapper.found.popitem())
 
     async def _command(self, mapper: Mapper[Any], job: _Job) -> None:
         if job.done.done():

@@ -12,10 +12,10 @@ from gateway.model.contracts import Mapper as MapperContract
 from gateway.model.device import AdminState, OperatingState
 from gateway.model.errors import ConfigError, DeviceError, NotConnected
 from gateway.model.health import FlowReport, LaneReport
-from gateway.model.plan import Connection, Plan, PlannedDevice
+from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
 from gateway.model.profile import Compat
 from gateway.model.reading import Event, Source
-from gateway.runtime.lanes.lane import Lane
+from gateway.runtime.lanes.lane import Hear, Lane
 from gateway.runtime.lanes.polling import Polling
 from gateway.runtime.lanes.schedule import Beat, Phases, Wheel, work_of
 from gateway.runtime.steady import steadily
@@ -46,11 +46,14 @@ class RunningLanes:
     def __init__(self, protocols: Protocols, publish: Publish, clock: Clock, compat: Compat = Compat.NONE) -> None:
         """`compat` is the gateway's own setting; a profile's counts as well."""
         self._protocols, self._publish, self._clock, self._compat = protocols, publish, clock, compat
+        self._hear = Hear(publish, self._found)
         self._wheel, self._phases = Wheel(clock), Phases()
         self._lanes: dict[tuple[str, str], _Running] = {}
         self._devices: dict[str, _Device] = {}
         self._group: asyncio.TaskGroup | None = None
         self._applying = asyncio.Lock()
+        self.on_found: Callable[[str, Facts], None] | None = None
+        """Called with a device and what was found out about it; must not block or raise."""
 
     # ------------------------------------------------------------------------------------------------------ its life
 
@@ -65,6 +68,10 @@ class RunningLanes:
                 await asyncio.get_running_loop().create_future()
         finally:
             self._group = None
+
+    def _found(self, device: str, facts: Facts) -> None:
+        if self.on_found is not None:
+            self.on_found(device, facts)
 
     def _start(self, running: _Running) -> None:
         if self._group is not None:
@@ -128,7 +135,7 @@ class RunningLanes:
             def open_() -> MapperContract[Any]:
                 return protocol.open(connection, self._clock)
 
-            running = _Running(Lane(connection, open_, self._publish, self._wheel, self._clock))
+            running = _Running(Lane(connection, open_, self._hear, self._wheel, self._clock))
             self._lanes[_key(connection)] = running
             self._start(running)
         return running.lane

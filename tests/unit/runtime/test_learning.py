@@ -6,8 +6,8 @@ from typing import Any
 
 from gateway.model.health import FlowReport
 from gateway.model.plan import Facts
-from gateway.runtime.configuration import learning
-from tests.support.clock import MovingClock
+from gateway.runtime.configuration.learning import Learning
+from tests.support.clock import MovingClock, settle
 from tests.unit.runtime.house import planned, profile, resource
 
 PROFILE = profile(resource("Fast"), resource("Slow"))
@@ -38,7 +38,7 @@ class Lanes:
 
 
 async def learn(registry: Any, lanes: Any, clock: MovingClock, seconds: float) -> None:
-    task = asyncio.create_task(learning.learn(registry, lanes, clock))
+    task = asyncio.create_task(Learning(registry, lanes, clock).run())
     await clock.advance(seconds)
     task.cancel()
     await asyncio.wait([task])
@@ -58,3 +58,19 @@ async def test_another_answer_time_is_learned_anew(clock: MovingClock) -> None:
     lanes.answers["Fast"] = 40.0
     await learn(registry, lanes, clock, 60)
     assert registry.told == [{"answer_ms": 8.0}, {"answer_ms": 40.0}]
+
+
+async def test_what_reads_found_out_is_learned_at_once_and_once(clock: MovingClock) -> None:
+    registry = Registry()
+    learning = Learning(registry, Lanes(), clock)  # type: ignore[arg-type]
+    task = asyncio.create_task(learning.run())
+    for facts in ({"apart": {"HOLDING_REGISTERS": [7]}}, {"max_registers": 60}, {"max_registers": 60}):
+        learning.tell("d1", facts)
+        learning.tell("nobody", facts)
+        await settle()
+    assert registry.told == [
+        {"apart": {"HOLDING_REGISTERS": [7]}},
+        {"apart": {"HOLDING_REGISTERS": [7]}, "max_registers": 60},
+    ]
+    task.cancel()
+    await asyncio.wait([task])
