@@ -109,6 +109,10 @@ class DeviceProtocol(Protocol[P]):
         Raises ConfigError."""
         ...
 
+    def advice(self, planned: PlannedDevice) -> list[str]:
+        """What its files may say, so that what was learned about a device need not be learned again."""
+        ...
+
     def open(self, connection: Connection, clock: Clock) -> Mapper[P]:
         """Builds the mapper; connects nothing."""
         ...
@@ -314,6 +318,10 @@ class Registry(Protocol):
     async def change(self, edit: Callable[[Configuration], Configuration], dry_run: bool = False) -> Difference:
         """Applies an edit to what is in force and writes the files, atomically; edits wait for each other. Raises
         ConfigError (or what `edit` raises); then nothing changed."""
+        ...
+
+    async def learned(self, device: str, facts: Facts) -> None:
+        """These facts are known about a device from now on; it is planned anew where they change its requests."""
         ...
 
 

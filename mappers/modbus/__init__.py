@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from gateway.model.contracts import Clock, DeviceProtocol, Mapper
 from gateway.model.device import Device
 from gateway.model.errors import Problem
-from gateway.model.plan import Connection, Facts
+from gateway.model.plan import Connection, Facts, PlannedDevice
 from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
 from mappers.modbus import plan as planning
 from mappers.modbus.address import OF_MODBUS
+from mappers.modbus.advice import advice as advised
 from mappers.modbus.connection import KEYS, examine, reach
 from mappers.modbus.plan import ModbusPlan
 from mappers.modbus.point import locate
@@ -48,6 +49,10 @@ class Modbus:
     def plan(self, device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
         """Raises ConfigError."""
         return planning.plan(device, sources, facts)
+
+    def advice(self, planned: PlannedDevice) -> list[str]:
+        """Barriers for the profile, limits for the device file."""
+        return advised(planned)
 
     def open(self, connection: Connection, clock: Clock) -> Mapper[ModbusPlan]:
         """Connects nothing."""

@@ -134,6 +134,7 @@ class FileRegistry:
                 return
             new = self._planner.again(old, facts)
             if _questions(new) == _questions(old):
+                old.facts.clear()
                 old.facts.update(facts)
                 return
             self._doubts[new] = self._doubts.pop(old, [])

@@ -10,7 +10,7 @@ from gateway.model.configuration import Configuration, Difference
 from gateway.model.device import Device, DeviceState, Flow
 from gateway.model.errors import CommandRejected, ConfigError, Problem
 from gateway.model.health import ConsumerReport, FlowReport, JournalReport, LaneReport
-from gateway.model.plan import Connection, PlannedDevice, Poll, Request
+from gateway.model.plan import Connection, Facts, PlannedDevice, Poll, Request
 from gateway.model.profile import DeviceProfile
 from gateway.model.query import Selection
 from gateway.model.reading import GOOD, Batch, Event, Record, Source
@@ -31,6 +31,9 @@ class FakePlan:
 class FakeProtocol:
     service = SERVICE
     keys = ("modbus-tcp",)
+
+    def advice(self, planned: PlannedDevice) -> list[str]:
+        return [f"write {planned.facts} down"]
 
 
 class FakeProtocols:
@@ -55,6 +58,7 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.current = Configuration()
         self.changes = 0
+        self.taught: list[tuple[str, Facts]] = []
 
     @property
     def planned(self) -> Mapping[str, PlannedDevice]:
@@ -67,6 +71,9 @@ class FakeRegistry:
     @property
     def digest(self) -> str:
         return f"sha256:{self.changes}"
+
+    async def learned(self, device: str, facts: Facts) -> None:
+        self.taught.append((device, facts))
 
     def stamps(self, kind: str, name: str) -> tuple[int, int]:
         return (1_763_635_200_000, 1_763_635_200_001) if kind == "device" else (0, 0)

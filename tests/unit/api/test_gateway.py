@@ -30,6 +30,15 @@ async def test_plan_shows_requests_bytes_and_facts(api: httpx.AsyncClient) -> No
     assert (await api.get(f"{OWN}/plan/ghost")).status_code == 404
 
 
+async def test_what_was_learned_is_shown_with_advice_and_forgotten(house: House, api: httpx.AsyncClient) -> None:
+    one = (await api.get(f"{OWN}/facts/boiler")).json()
+    assert one == {"device": "boiler", "facts": {"answer_ms": 4}, "advice": ["write {'answer_ms': 4.0} down"]}
+    assert (await api.get(f"{OWN}/facts")).json() == {"devices": [one]}
+    assert (await api.delete(f"{OWN}/facts/boiler")).status_code == 204
+    assert house.registry.taught == [("boiler", {})]
+    assert (await api.delete(f"{OWN}/facts/ghost")).status_code == 404
+
+
 async def test_a_device_without_a_profile_has_no_plan(house: House, api: httpx.AsyncClient) -> None:
     house.registry.current = house.registry.current.without_profile("Boiler")
     assert "no profile" in (await api.get(f"{OWN}/plan/boiler")).json()["message"]

@@ -1,0 +1,56 @@
+"""`southgate facts`: what a running gateway has learned about its devices."""
+
+import argparse
+from typing import Any
+
+from gateway.cli.output import Output
+from gateway.cli.remote import Remote, add_options, segment
+
+EXAMPLES = """  southgate facts                    answer times, holes and limits of every device
+  southgate facts meter-1            with what to write into its files
+  southgate facts meter-1 --forget   ask as the files say, and learn anew"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("device", nargs="?", help="only this one")
+    parser.add_argument("--forget", action="store_true", help="forget what was learned about the device")
+    add_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """0, or 2 when there is nothing named to forget."""
+    remote = Remote(options)
+    if options.forget:
+        if not options.device:
+            output.error("--forget needs the name of a device")
+            return 2
+        remote.ask("DELETE", f"/gateway/api/v1/facts/{segment(options.device)}")
+        output.result({"forgotten": options.device})
+        output.line(f"{options.device}: forgotten; it is learned anew")
+        return 0
+    if options.device:
+        found = [remote.get(f"/gateway/api/v1/facts/{segment(options.device)}")]
+    else:
+        found = remote.get("/gateway/api/v1/facts")["devices"]
+    output.result(found)
+    for one in found:
+        _show(one, output)
+    return 0
+
+
+def _show(one: dict[str, Any], output: Output) -> None:
+    output.line(f"{one['device']}: {'; '.join(map(_said, one['facts'].items())) or 'nothing learned yet'}")
+    for line in one["advice"]:
+        output.line(f"  to keep it in the files: {line}")
+
+
+def _said(fact: tuple[str, Any]) -> str:
+    name, value = fact
+    if name == "answer_ms":
+        return f"answers after {value:g} ms"
+    if name == "apart":
+        places = [f"{table} {', '.join(map(str, addresses))}" for table, addresses in value.items()]
+        return f"no request reaches across {'; '.join(places)}"
+    if name in ("max_registers", "max_bits"):
+        return f"at most {value} {name.removeprefix('max_')} a request"
+    return f"{name} {value}"
