@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """0, or 2 when there is nothing named to forget."""
+    """0 when it was shown or forgotten, 2 when it is not said whose to forget."""
     remote = Remote(options)
     if options.forget:
         if not options.device:
