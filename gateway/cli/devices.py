@@ -1,27 +1,58 @@
-"""`southgate devices`: what a running gateway knows of its devices."""
+"""`southgate devices`: what a running gateway knows of its devices; all of them as a table, out and in."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from gateway.cli.output import Output
 from gateway.cli.remote import Remote, add_options, segment
+from gateway.model.errors import ConfigError
 
 EXAMPLES = """  southgate devices
   southgate devices meter-1
-  southgate devices --json | jq '.[].state'"""
+  southgate devices --json | jq '.[].state'
+  southgate devices export devices.csv
+  southgate devices import devices.csv --dry-run
+  southgate devices import devices.csv --folder plant/gateway.yaml"""
+TABLE = ("export", "import")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("device", nargs="?", help="only this one, with every value")
+    parser.add_argument("device", nargs="?", help="only this one, with every value; or export, import and a file")
+    parser.add_argument(
+        "file", nargs="?", type=Path, help="CSV file to write or to read; - is standard output or input"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="of an import: only show what would change")
+    parser.add_argument("--partial", action="store_true", help="of an import: take the rows that are in order")
+    parser.add_argument(
+        "--folder", type=Path, help="gateway.yaml, or its folder, of a gateway that does not run: work on its files"
+    )
     add_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """0 when every device shown is online, else 1."""
+    """0 when every device shown is online, else 1. Of export and import: 0 when done, 1 when a row was refused; then
+    nothing was changed, unless --partial."""
+    if options.file is not None:
+        return _table(options, output)
+    if options.folder or options.dry_run or options.partial:
+        raise ConfigError("--folder, --dry-run and --partial belong to export FILE and import FILE")
     remote = Remote(options)
     if options.device:
         return _one(remote, output, options.device)
     return _all(remote, output)
+
+
+def _table(options: argparse.Namespace, output: Output) -> int:
+    from gateway.cli import devicetable
+
+    if options.device not in TABLE:
+        raise ConfigError(f"{options.device} {options.file}: southgate devices export FILE, or import FILE")
+    if options.device == "import":
+        return devicetable.load(options, output)
+    if options.dry_run or options.partial:
+        raise ConfigError("--dry-run and --partial belong to import")
+    return devicetable.export(options, output)
 
 
 def _all(remote: Remote, output: Output) -> int:
