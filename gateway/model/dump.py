@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import yaml
@@ -89,11 +90,20 @@ def _flow(value: Any) -> str:
 
 def _tree(model: EdgeXModel) -> dict[str, Any]:
     found: dict[str, Any] = {"name": model.name} if isinstance(model, DeviceResource) else {}
-    for name, field in type(model).model_fields.items():
+    for name, key, always, default in _fields(type(model)):
         value = getattr(model, name)
-        if field.is_required() or value != field.get_default(call_default_factory=True):
-            found[field.alias or name] = _plain(value)
+        if always or value != default:
+            found[key] = _plain(value)
     return found
+
+
+@cache
+def _fields(model: type[EdgeXModel]) -> list[tuple[str, str, bool, Any]]:
+    """Name, key, whether it is required, and its default; pydantic takes long to say it, and there may be millions."""
+    return [
+        (name, field.alias or name, field.is_required(), field.get_default(call_default_factory=True))
+        for name, field in model.model_fields.items()
+    ]
 
 
 def _plain(value: Any) -> Any:
