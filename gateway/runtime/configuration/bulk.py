@@ -24,6 +24,7 @@ from gateway.model.devicecsv import (
     row_of,
     tree_of,
 )
+from gateway.model.document import many_objects
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.said import said
 from gateway.runtime.configuration.registry import Change
@@ -110,6 +111,10 @@ class Import:
 
     async def run(self, raw: bytes, file: str) -> Outcome:
         """Verdicts and, unless it is a dry run, the change itself. Raises ConfigError for what is no such table."""
+        with many_objects():  # with plans by the hundred thousand, each look for garbage would hold the loop for long
+            return await self._run(raw, file)
+
+    async def _run(self, raw: bytes, file: str) -> Outcome:
         found = await asyncio.to_thread(sheet, raw, file, heading_score, "a row with name, profileName, …")
         try:
             head = columns(found.head)
