@@ -51,7 +51,7 @@ def load(options: argparse.Namespace, output: Output) -> int:
     output.result(answer)
     output.problems(Problem(**{**problem, "file": str(options.file)}) for problem in answer["problems"])
     for row in answer["rows"]:
-        _tell(output, row, options.file)
+        _tell(output, row, options.file, answer["applied"])
     sums = ", ".join(f"{answer[fate.value]} {fate.value}" for fate in Fate)
     done = "nothing is written (dry run)" if options.dry_run else "done" if answer["applied"] else "nothing was changed"
     output.line(f"{sums}: {done}")
@@ -59,13 +59,13 @@ def load(options: argparse.Namespace, output: Output) -> int:
     return 1 if answer[Fate.REFUSED.value] or wrong else 0
 
 
-def _tell(output: Output, row: Mapping[str, Any], file: Path) -> None:
+def _tell(output: Output, row: Mapping[str, Any], file: Path, applied: bool) -> None:
     if row["verdict"] == Fate.REFUSED.value:
         column = f", column {row['column']}" if row["column"] else ""
         what = f"{row['name']}: {row['why']}" if row["name"] else row["why"]
         output.problems([Problem(f"row {row['row']}{column}", what, str(file), row["line"])])
     elif row["verdict"] != Fate.UNCHANGED.value:
-        output.line(f"{row['verdict']:8} {row['name']}")
+        output.line(f"{'' if applied else 'would be '}{row['verdict']:8} {row['name']}")
 
 
 def _asked(options: argparse.Namespace, raw: bytes) -> dict[str, Any]:
