@@ -9,7 +9,7 @@ from typing import Any, cast
 from gateway.config import GatewaySettings, Settings, load_settings, missing_folders
 from gateway.model.device import AutoEvent, Device
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.load import load_devices, load_profile
+from gateway.model.load import load_profile, read_devices
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
@@ -61,10 +61,10 @@ def plan_devices(path: Path, strict: bool = False) -> Planned:
     beside its folder. Raises ConfigError."""
     nearby = [folder / "profiles" for folder in (path.parent, path.parent.parent)]
     contents = Folders([folder for folder in nearby if folder.is_dir()], path, strict).read()
-    loaded = load_devices(path.read_bytes(), str(path), strict)
+    loaded = read_devices(path.read_bytes(), str(path), strict)
     contents.problems += loaded.problems
-    contents.devices = {d.name: Place(d, str(path), path, index) for index, d in enumerate(loaded.value)}
-    used = {device.profile_name for device in loaded.value}
+    contents.devices = {d.name: Place(d, str(path), path, index) for index, d in loaded.value.items()}
+    used = {device.profile_name for device in loaded.value.values()}
     contents.profiles = {name: place for name, place in contents.profiles.items() if name in used}
     return asyncio.run(_planned(_Read(contents), GatewaySettings()))
 

@@ -24,6 +24,7 @@ __all__ = [
     "load_profile",
     "patch_device",
     "profile_from_json",
+    "read_devices",
     "read_document",
 ]
 
@@ -54,6 +55,15 @@ def load_profile(text: str | bytes, file: str, strict: bool = False) -> Loaded[D
 
 def load_devices(text: str | bytes, file: str, strict: bool = False) -> Loaded[list[Device]]:
     """The devices of a `deviceList:` or of a bare list, YAML or JSON; otherwise as `load_profile`."""
+    found = read_devices(text, file, strict)
+    if any(problem.severity == "error" for problem in found.problems):
+        raise ConfigError(list(found.problems))
+    return Loaded(list(found.value.values()), found.problems)
+
+
+def read_devices(text: str | bytes, file: str, strict: bool = False) -> Loaded[dict[int, Device]]:
+    """As `load_devices`, but with errors among the problems: the devices that are well are there all the same, by their
+    place in the list, so that what else is wrong with them is told at once. Raises ConfigError for what is no YAML."""
     document = read_document(text, file)
     shaping = Shaping(document, strict)
     path: tuple[str, ...] = ()
@@ -68,8 +78,9 @@ def load_devices(text: str | bytes, file: str, strict: bool = False) -> Loaded[l
         shaping.error(path, "expected a list of devices, such as deviceList: [{name: meter-1, …}]")
         entries = []
     devices = [shaping.build(Device, entry, (*path, index)) for index, entry in enumerate(entries)]
-    _check_devices(shaping, devices, path)
-    return Loaded([device for device in devices if device is not None], _finish(shaping))
+    twice = _check_devices(shaping, devices, path)
+    well = {index: device for index, device in enumerate(devices) if device is not None and index not in twice}
+    return Loaded(well, tuple(shaping.told()))
 
 
 def load_model(model: type[M], text: str | bytes, file: str, strict: bool = True) -> Loaded[M]:
@@ -140,17 +151,21 @@ def _profile(shaping: Shaping) -> DeviceProfile:
     return profile
 
 
-def _check_devices(shaping: Shaping, devices: list[Device | None], path: tuple[str, ...]) -> None:
-    """None is a device with a mistake of its own: it keeps its place, so that the lines of the others are right."""
+def _check_devices(shaping: Shaping, devices: list[Device | None], path: tuple[str, ...]) -> set[int]:
+    """None is a device with a mistake of its own: it keeps its place, so that the lines of the others are right. Gives
+    the places of devices that were listed before."""
     seen: set[str] = set()
+    twice: set[int] = set()
     for index, device in enumerate(devices):
         if device is None:
             continue
         if device.name in seen:
             shaping.error((*path, index, "name"), f"device {device.name} is listed twice; rename or remove one")
+            twice.add(index)
         seen.add(device.name)
         if device.parent == device.name:
             shaping.error((*path, index, "parent"), "a device cannot be its own parent")
+    return twice
 
 
 def _finish(shaping: Shaping) -> tuple[Problem, ...]:

@@ -12,7 +12,7 @@ from gateway.model.configuration import Configuration
 from gateway.model.device import Device
 from gateway.model.document import Document
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.load import Loaded, load_devices, load_profile, read_document
+from gateway.model.load import Loaded, load_profile, read_devices, read_document
 from gateway.model.profile import DeviceProfile
 
 ENDINGS = (".yaml", ".yml", ".json")
@@ -127,13 +127,14 @@ class Folders:
     def _places(self, contents: Contents, kind: Kind, path: Path, file: str) -> Iterator[Place[Any]]:
         """What a file defines. What cannot be read is a problem, and where it stood is kept in mind."""
         loaded = self._load(contents, kind, path, file)
-        if loaded is None:
-            for name in self._stood.get(file, ()):
+        found = {} if loaded is None else loaded.value if kind == "device" else {0: loaded.value}
+        names = [value.name for value in found.values()]
+        if loaded is None or any(problem.severity == "error" for problem in loaded.problems):
+            for name in set(self._stood.get(file, ())) - set(names):
                 contents.unreadable[kind, name] = path
-            return
-        values = loaded.value if kind == "device" else [loaded.value]
-        self._stood[file] = [value.name for value in values]
-        for index, value in enumerate(values):
+        else:
+            self._stood[file] = names
+        for index, value in found.items():
             yield Place(value, file, path, index)
 
     def _load(self, contents: Contents, kind: Kind, path: Path, file: str) -> Loaded[Any] | None:
@@ -185,7 +186,7 @@ def _wins(new: Place[Any], old: Place[Any] | None, contents: Contents) -> bool:
 
 def _loaded(raw: bytes, file: str, strict: bool, kind: Kind) -> Loaded[Any] | ConfigError:
     try:
-        return load_profile(raw, file, strict) if kind == "profile" else load_devices(raw, file, strict)
+        return load_profile(raw, file, strict) if kind == "profile" else read_devices(raw, file, strict)
     except ConfigError as error:
         return error
 

@@ -62,6 +62,16 @@ class Planner:
         polls = polls_of(device, wanted, device.auto_events, plan) if polled(device) else ()
         return PlannedDevice(device, profile, connection, sources, tuple(polls), facts), problems
 
+    def unreachable(self, device: Device) -> list[Problem]:
+        """What is wrong with the way to a device whose profile is not there."""
+        if not device.profile_name:
+            return []
+        try:
+            self.protocols.of(device).connection(device)
+        except ConfigError as error:
+            return list(error.problems)
+        return []
+
     def again(self, planned: PlannedDevice, facts: Facts) -> PlannedDevice:
         """The same device with plans that know these facts."""
         plan = self.protocols.of(planned.device).plan

@@ -152,6 +152,9 @@ class FileRegistry:
         for device in wanted.devices.values():
             profile = wanted.profiles.get(device.profile_name)
             if profile is None:
+                problems += [
+                    _of_device(contents, device.name, problem) for problem in self._planner.unreachable(device)
+                ]
                 continue
             try:
                 problems += self._take(planned, device, profile, contents)

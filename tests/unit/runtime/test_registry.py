@@ -75,14 +75,21 @@ async def test_every_problem_at_once_with_file_and_line(house: House) -> None:
     await house.registry.reload()
     text = DEVICES.replace("sourceName: All", "sourceName: Al").replace("Line: L1, Unit: 2", "Unit: 2")
     (house.devices / "plant.yaml").write_text(text)
-    (house.devices / "more.yaml").write_text("deviceList:\n  - name: x\n    profileName: metre\n")
-    error = await refused(house, "did you mean All?", "did you mean meter?", "the line is missing")
-    lines = {(Path(p.file).name, p.line) for p in error.problems if p.severity == "error"}
-    assert lines == {("plant.yaml", 6), ("plant.yaml", 10), ("more.yaml", 3)}
+    more = (
+        "- name: x\n  profileName: metre\n- name: y\n  adminState: OPEN\n- name: x\n- name: z\n  profileName: meter\n"
+    )
+    (house.devices / "more.yaml").write_text(more)
+    error = await refused(house, "did you mean All?", "did you mean meter?", "the line is missing", "listed twice")
+    lines = sorted((Path(p.file).name, p.line) for p in error.problems if p.severity == "error")
+    more_lines = [("more.yaml", line) for line in (1, 2, 4, 5, 6)]
+    assert lines == [*more_lines, ("plant.yaml", 6), ("plant.yaml", 10)], (
+        "what is well is planned, whatever else is not"
+    )
 
 
 async def test_problems_of_a_json_list_have_their_line(house: House) -> None:
-    (house.devices / "more.json").write_text('[\n {"name": "x",\n  "profileName": "metre"}\n]')
+    scripted = '"protocols": {"scripted": {"Line": "L9"}}'
+    (house.devices / "more.json").write_text(f'[\n {{"name": "x",\n  "profileName": "metre", {scripted}}}\n]')
     error = await refused(house, "did you mean meter?")
     assert [(Path(p.file).name, p.line) for p in error.problems if p.severity == "error"] == [("more.json", 3)]
 
