@@ -31,7 +31,7 @@ from gateway.runtime.configuration.registry import Change
 from gateway.runtime.turns import Turns
 
 MAX_ROWS = 200_000
-"""Rows of one file; more are refused one by one, without being looked at."""
+"""Rows of one file; what follows is refused as a whole, without being looked at."""
 ROUNDS = 8
 """How often what the registry refuses is taken out before a partial import gives up: a device may only be wrong
 together with another."""
@@ -142,8 +142,11 @@ class Import:
                 number = int(row.where.removeprefix("row ").partition(",")[0])
                 outcome.verdicts.append(Verdict(number, row.line, "", Fate.REFUSED, row.what))
             elif len(outcome.verdicts) >= MAX_ROWS:
-                why = f"at most {MAX_ROWS:,} rows are read; divide the file"
+                why = (
+                    f"at most {MAX_ROWS:,} rows are read; this one and what follows were not looked at, divide the file"
+                )
                 outcome.verdicts.append(Verdict(row.number, row.line, row.cells[0], Fate.REFUSED, why))
+                break
             else:
                 outcome.verdicts.append(_verdict(row, head, base, wanted, seen))
             await turns.give()

@@ -117,6 +117,15 @@ async def test_another_file(house: House, raw: bytes) -> None:
         await taken(house, raw)
 
 
+async def test_a_million_rows_end_in_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.runtime.configuration.bulk.MAX_ROWS", 1000)
+    text = "name,profileName\n" + "".join(f"d{n},metre\n" for n in range(1_000_000))
+    outcome = await taken(house, text)
+    assert len(outcome.verdicts) == 1001
+    assert outcome.verdicts[-1].row == 1002
+    assert "what follows were not looked at" in outcome.verdicts[-1].why
+
+
 async def test_somebody_else_is_quicker(house: House) -> None:
     change, turns = house.registry.change, []
 
