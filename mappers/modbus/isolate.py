@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.model.errors import NoAnswer
 from gateway.model.plan import Facts
-from gateway.model.reading import Quality
+from gateway.model.reading import TIMEOUT, Quality
 from mappers.modbus.point import Point
 
 Answer = tuple[list[Any], list[int]] | Quality
@@ -21,7 +22,9 @@ CODES = ("2", "3")
 Protocol V1.1b3, 7)."""
 MOST_READS = 40
 """Reads that one refused request may cost in one poll; what is not told apart by then is next time."""
-PATIENCE = 8
+WIDE = 14
+"""The first reads go through the whole request, in halves, quarters and eighths: what is not there may be anywhere."""
+PATIENCE = 26
 """Reads without any value after which the device is taken to refuse everything: that is no hole."""
 
 
@@ -32,30 +35,40 @@ def is_refusal(answer: Answer) -> bool:
 
 @dataclass(slots=True)
 class Isolation:
-    """The search in one refused request. `ask` raises NotConnected and NoAnswer, which end it."""
+    """The search in one refused request, by the positions of its points. `ask` raises NotConnected, which ends it, and
+    NoAnswer."""
 
     ask: Ask
-    parts: list[tuple[Sequence[Point], Answer]] = field(default_factory=list)
-    """What was answered, or refused for good, in the order of the points."""
+    held: Sequence[Point]
+    """The points of the refused request, by address."""
     apart: set[int] = field(default_factory=set)
     """Addresses that no request may reach from below."""
     most: int | None = None
     """Addresses that one request may read."""
+    _parts: dict[int, tuple[Sequence[Point], Answer]] = field(default_factory=dict)
+    _refused: list[tuple[int, int]] = field(default_factory=list)
     _reads: int = 0
-    _answered: bool = False
+    _longest: int = 0
+    """Addresses of the longest request that was answered."""
+    _silent: bool = False
 
-    async def run(self, held: Sequence[Point], refusal: Quality) -> None:
-        """`held`: the points of the refused request, by address."""
-        await self._halve(held, refusal)
-        if not self._answered:
+    async def run(self, refusal: Quality) -> None:
+        """The refused request is asked once more first: a device that is starting refuses for a moment."""
+        if not await self._try(0, len(self.held), refusal):
+            while self._refused:
+                await self._halve(*self._refused.pop(0 if self._reads < WIDE and not self._longest else -1), refusal)
+        if not self._longest:
             self.apart.clear()
+
+    @property
+    def parts(self) -> list[tuple[Sequence[Point], Answer]]:
+        """What was answered, or refused for good, in the order of the points."""
+        return [self._parts[first] for first in sorted(self._parts)]
 
     @property
     def facts(self) -> Facts:
         """What is worth keeping; empty: nothing."""
-        if not self.parts:
-            return {}
-        table = self.parts[0][0][0].table
+        table = self.held[0].table
         found: Facts = {}
         if self.apart:
             found["apart"] = {table.name: sorted(self.apart)}
@@ -63,57 +76,72 @@ class Isolation:
             found["max_bits" if table.bits else "max_registers"] = self.most
         return found
 
-    async def _search(self, held: Sequence[Point], known: Quality) -> bool:
+    async def _try(self, first: int, end: int, known: Quality) -> bool:
         """Whether all of it was answered by one request."""
-        if self._reads >= MOST_READS or (self._reads >= PATIENCE and not self._answered):
-            self.parts.append((held, known))
+        hopeless = self._reads >= PATIENCE and not self._longest
+        if self._silent or hopeless or self._reads >= MOST_READS:
+            self._parts[first] = self.held[first:end], known
             return False
-        answer = await self._read(held)
-        if not is_refusal(answer):
-            self.parts.append((held, answer))
-            return True
-        assert isinstance(answer, Quality)
-        if len(held) == 1:
-            self.parts.append((held, answer))
-            self.apart |= {held[0].address, held[0].end}
+        answer = await self._read(first, end)
+        if is_refusal(answer) and end - first > 1:
+            self._refused.append((first, end))
             return False
-        await self._halve(held, answer)
-        return False
+        self._parts[first] = self.held[first:end], answer
+        if is_refusal(answer):
+            self.apart |= {self.held[first].address, self.held[first].end}
+        return not isinstance(answer, Quality)
 
-    async def _halve(self, held: Sequence[Point], known: Quality) -> None:
-        middle = len(held) // 2
-        left, right = held[:middle], held[middle:]
-        if await self._search(left, known) & await self._search(right, known):
-            await self._between(left, right)
+    async def _halve(self, first: int, end: int, known: Quality) -> None:
+        middle = (first + end) // 2
+        right = await self._try(middle, end, known)  # the left is then on top of what is looked into next
+        if await self._try(first, middle, known) and right:
+            await self._between(first, middle, end)
 
-    async def _between(self, left: Sequence[Point], right: Sequence[Point]) -> None:
-        """Both were answered, together they are not: the gap between them is a hole, or it is too much at once, or the
-        device does not read across a border."""
-        if right[0].address > _end(left):
-            self.apart.add(right[0].address)
+    async def _between(self, first: int, middle: int, end: int) -> None:
+        """Both halves were answered, together they are not: the gap between them is a hole, or it is too much at once,
+        or the device does not read across a border."""
+        if not is_refusal(await self._read(first, end)):
+            return  # by now it is answered: the device was busy with something else
+        if self.held[middle].address > self._end(first, middle):
+            self.apart.add(self.held[middle].address)
             return
-        held, good, bad = [*left, *right], len(left), len(left) + len(right)
+        good, bad = middle, end
         while bad - good > 1:
-            middle = (good + bad) // 2
-            if is_refusal(await self._read(held[:middle])):
-                bad = middle
-            else:
-                good = middle
-        if is_refusal(await self._read(held[1:bad])):
-            self.apart.add(held[good].address)
-        else:
-            length = _end(held[:good]) - held[0].address
+            tried = (good + bad) // 2
+            answer = await self._read(first, tried)
+            if isinstance(answer, Quality) and not is_refusal(answer):
+                return
+            good, bad = (good, tried) if is_refusal(answer) else (tried, bad)
+        if await self._is_limit(first, good):
+            length = self._end(first, good) - self.held[first].address
             self.most = length if self.most is None else min(self.most, length)
+        else:
+            self.apart.add(self.held[good].address)
 
-    async def _read(self, held: Sequence[Point]) -> Answer:
+    async def _is_limit(self, first: int, good: int) -> bool:
+        """Points `first` to `good` are answered and one more is not: whether that is the length and not the place."""
+        if self._end(first, good) - self.held[first].address < self._longest:
+            return False
+        if good - first > 1:  # as many points, across the same place
+            return not isinstance(await self._read(first + 1, good + 1), Quality)
+        after, before = (good, good + 2), (first - 1, good)  # one more than one, at other places
+        elsewhere = after if after[1] <= len(self.held) else before
+        return elsewhere[0] >= 0 and is_refusal(await self._read(*elsewhere))
+
+    async def _read(self, first: int, end: int) -> Answer:
+        held = self.held[first:end]
         self._reads += 1
-        answer = await self.ask(held)
-        self._answered = self._answered or not isinstance(answer, Quality)
+        try:
+            answer = await self.ask(held)
+        except NoAnswer:
+            self._silent = True
+            return TIMEOUT
+        if not isinstance(answer, Quality):
+            self._longest = max(self._longest, self._end(first, end) - held[0].address)
         return answer
 
-
-def _end(held: Sequence[Point]) -> int:
-    return max(point.end for point in held)
+    def _end(self, first: int, end: int) -> int:
+        return max(point.end for point in self.held[first:end])
 
 
 def merged(old: Facts, new: Facts) -> Facts:

@@ -1,6 +1,6 @@
 """Modbus over one connection: read a plan's blocks, write a source's values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.model.contracts import Clock
@@ -34,8 +34,8 @@ NOT_THERE = (10, 11)
 MALFORMED = Quality("bad", "device", "answer of wrong length")
 NONSENSE = Quality("bad", "device", "not BCD")
 WRITE_ONLY = Quality("bad", "config", "write-only")
-HOPELESS_S = 600.0
-"""A request of which every part is refused is looked into again after so long."""
+AS_IT_IS_S = 600.0
+"""A refused request from which nothing was to be learned is looked into again after so long."""
 Found = tuple[list[Any], Mapping[int, Quality]]
 """Values, and by position what is wrong with some of them."""
 MOST_SILENT = 2
@@ -51,8 +51,8 @@ class ModbusMapper:
         self._clock = clock
         self.found: dict[str, Facts] = {}
         """See `Mapper.found`."""
-        self._hopeless: dict[tuple[int, bytes], float] = {}
-        """Requests that are refused whatever is asked of them, and until when that is taken for granted."""
+        self._split: dict[tuple[int, bytes], tuple[float, list[Sequence[Point]]]] = {}
+        """Requests of which nothing is to be learned: until when, and in which parts they are answered, if in any."""
 
     async def connect(self) -> None:
         """Raises NotConnected."""
@@ -100,25 +100,27 @@ class ModbusMapper:
     async def _isolated(self, plan: ModbusPlan, block: Block, refusal: Quality) -> Found:
         """What a refused request has after all; what is to be learned from it goes to `found`."""
         key = plan.to.id, block.request.pdu
-        if self._clock.monotonic() < self._hopeless.get(key, 0.0):
-            return _found(refusal, block.cells)
-        search = Isolation(lambda held: self._block(plan.to, plan.block_of(held)))
+        until, known = self._split.get(key, (0.0, []))
+        if self._clock.monotonic() < until:
+            parts = [(held, await self._part(plan, held)) for held in known]
+            return _together(parts) if parts else _found(refusal, block.cells)
+        search = Isolation(lambda held: self._block(plan.to, plan.block_of(held)), block.held)
+        await search.run(refusal)
+        parts = search.parts
+        old = merged(plan.facts, self.found.get(plan.device, {}))
+        new = merged(old, search.facts)
+        if new != old:
+            self.found[plan.device] = new
+        elif len(parts) > 1:
+            helpful = [held for held, _ in parts] if any(not isinstance(answer, Quality) for _, answer in parts) else []
+            self._split[key] = self._clock.monotonic() + AS_IT_IS_S, helpful
+        return _together(parts)
+
+    async def _part(self, plan: ModbusPlan, held: Sequence[Point]) -> Answer:
         try:
-            await search.run(block.held, refusal)
+            return await self._block(plan.to, plan.block_of(held))
         except NoAnswer:
-            return _found(refusal, block.cells)
-        if search.facts:
-            known = merged(plan.facts, self.found.get(plan.device, {}))
-            self.found[plan.device] = merged(known, search.facts)
-        else:
-            self._hopeless[key] = self._clock.monotonic() + HOPELESS_S
-        values: list[Any] = []
-        bad: dict[int, Quality] = {}
-        for held, answer in search.parts:
-            some, wrong = _found(answer, len(held))
-            bad.update({len(values) + at: quality for at, quality in wrong.items()})
-            values += some
-        return values, bad
+            return TIMEOUT
 
     async def _block(self, to: Unit, block: Block) -> Answer:
         """The values of one request, or what is wrong with all of them."""
@@ -191,6 +193,16 @@ def _found(answer: Answer, count: int) -> Found:
         return [None] * count, dict.fromkeys(range(count), answer)
     values, nonsense = answer
     return values, dict.fromkeys(nonsense, NONSENSE)
+
+
+def _together(parts: Sequence[tuple[Sequence[Point], Answer]]) -> Found:
+    values: list[Any] = []
+    bad: dict[int, Quality] = {}
+    for held, answer in parts:
+        some, wrong = _found(answer, len(held))
+        bad.update({len(values) + at: quality for at, quality in wrong.items()})
+        values += some
+    return values, bad
 
 
 def _picked(cells: list[Any], pick: slice | tuple[int, ...]) -> list[Any]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.model.errors import NoAnswer
 from gateway.model.plan import Facts
 from gateway.model.reading import Event, refused
 from gateway.runtime.clock import SystemClock
@@ -106,6 +107,7 @@ async def test_who_refuses_everything_has_no_holes_and_is_left_in_peace() -> Non
     assert facts == {}
     assert all(event.quality == dict.fromkeys(range(60), refused("3")) for event in events)
     assert len([one for one in there.asked if one[1]]) == PATIENCE + 5
+    assert PATIENCE <= MOST_READS
 
 
 async def test_the_search_of_one_poll_is_bounded_and_goes_on_with_the_next() -> None:
@@ -136,6 +138,53 @@ def test_whatever_the_map_every_value_that_is_there_comes_at_last(
     for start, count in last(there):
         values = addresses & set(range(start, start + count))
         assert len(values) == 1 or values <= holes or not there.refusal(start, count), facts
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3, 10, 60, 80])
+async def test_what_is_missing_at_the_beginning_costs_nothing_of_the_rest(missing: int) -> None:
+    events, facts = await polls(Map(holes=set(range(missing))), list(range(100)), 8)
+    assert events[-1].values == [None] * missing + list(range(missing, 100))
+    assert facts["apart"]
+    assert "max_registers" not in facts
+
+
+@pytest.mark.parametrize("border", [1, 2, 26, 88, 99])
+async def test_a_border_anywhere_is_no_limit(border: int) -> None:
+    there = Map(borders={border})
+    events, facts = await polls(there, list(range(100)), 4)
+    assert [event.values for event in events] == [list(range(100))] * 4
+    assert facts == {"apart": {"HOLDING_REGISTERS": [border]}}
+    assert len(last(there)) == 2
+
+
+class Moody(Map):
+    """Says something else for its first requests."""
+
+    def __init__(self, *codes: int, holes: set[int] | None = None) -> None:
+        super().__init__(holes)
+        self.codes = list(codes)
+
+    def refusal(self, start: int, count: int) -> int:
+        return self.codes.pop(0) if self.codes else super().refusal(start, count)
+
+
+@pytest.mark.parametrize("codes", [(2,), (2, 2), (2, 6), (2, 2, 6, 6), (2, 6, 6, 6), (2, 2, 2, 6), (2, 2, 4, 4)])
+@pytest.mark.parametrize("addresses", [[0, 1], [0, 1, 10, 11], list(range(100))])
+async def test_a_passing_mood_is_no_fact(codes: tuple[int, ...], addresses: list[int]) -> None:
+    events, facts = await polls(Moody(*codes), addresses, 4)
+    assert "max_registers" not in facts
+    assert events[-1].values == addresses
+
+
+async def test_a_device_that_keeps_silent_about_a_hole_gives_the_rest() -> None:
+    class Shy(Map):
+        async def ask(self, unit: int, pdu: bytes, timeout: float) -> bytes:
+            if struct.unpack(">BHH", pdu)[1:] == (5, 1):
+                raise NoAnswer("nothing")
+            return await super().ask(unit, pdu, timeout)
+
+    events, _ = await polls(Shy(holes={5}), list(range(20)), 12)
+    assert sum(value is not None for value in events[-1].values) >= 10
 
 
 def test_facts_add_up() -> None:
