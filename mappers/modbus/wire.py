@@ -114,6 +114,8 @@ class Wire:
         self._refusal = ""
         self._asking = False
         self._doubtful = False
+        self._answered = False
+        """An answer came on this connection."""
         self._quiet_at = 0.0
 
     @property
@@ -124,7 +126,7 @@ class Wire:
         """Raises NotConnected with the reason."""
         self.close()
         self._refusal = f"no answer to the connection request within {CONNECT_S:.0f} s"
-        self._doubtful = False
+        self._doubtful = self._answered = False
         client = self._new_client()
         self._client = client
         create = client.ctx.call_create
@@ -204,7 +206,12 @@ class Wire:
         """The PDU that answers. Raises NotConnected, NoAnswer."""
         if self._settings.framing == "auto" and self._key not in self._framings:
             return await self._first_contact(unit, pdu, timeout)
-        return await self._ask(unit, pdu, timeout)
+        try:
+            return await self._ask(unit, pdu, timeout)
+        except NoAnswer:
+            if not self._answered:  # nobody has on this connection: perhaps something else is there by now
+                self._framings.pop(self._key, None)
+            raise
 
     async def _first_contact(self, unit: int, pdu: bytes, timeout: float) -> bytes:
         """Asks in Modbus TCP frames, then in RTU frames: who answers in one of them speaks it."""
@@ -257,6 +264,7 @@ class Wire:
             self._quiet_at = self._clock.monotonic() + QUIET_S
             raise NoAnswer(f"unit {call.dev_id} on {self._key} answered another request than the one sent")
         self._doubtful = False
+        self._answered = True
         return pdu
 
     def _silence(self, client: Any, unit: int, timeout: float) -> NoAnswer | NotConnected:

@@ -130,7 +130,7 @@ class Folders:
         found = {} if loaded is None else loaded.value if kind == "device" else {0: loaded.value}
         names = [value.name for value in found.values()]
         if loaded is None or any(problem.severity == "error" for problem in loaded.problems):
-            for name in set(self._stood.get(file, ())) - set(names):
+            for name in {*self._stood.get(file, ()), *names}:
                 contents.unreadable[kind, name] = path
         else:
             self._stood[file] = names

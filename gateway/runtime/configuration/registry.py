@@ -147,6 +147,7 @@ class FileRegistry:
         problems = list(contents.problems)
         missing = missing_profiles(wanted)
         problems += [_of_device(contents, name, problem) for name, problem in missing.items()]
+        self._let_go(self._set)
         planned: dict[str, PlannedDevice] = {}
         turns = Turns(self._keeping.clock)
         for device in wanted.devices.values():
@@ -174,6 +175,8 @@ class FileRegistry:
         """The device into `planned`: as it is in force when nothing about it changed. Gives its doubts."""
         old = self._set.planned.get(device.name)
         facts = self._facts.get(device.name, {})
+        if old is not None and (old.device.protocols != device.protocols or old.profile is not profile):
+            facts = {}  # it is another device now, or is to be asked otherwise
         if old is not None and old.device is device and old.profile is profile and old.facts == facts:
             planned[device.name] = old
             return self._doubts.get(old, [])
@@ -207,15 +210,26 @@ class FileRegistry:
                 await asyncio.to_thread(files.undo)
             raise
         self._set = new
-        self._planner.forget_all_but(new.configuration.profiles.values())
-        self._doubts = {device: self._doubts.get(device, []) for device in new.planned.values()}
+        self._let_go(new)
         for problem in new.problems:
             if problem not in told:
                 log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
         await self._stamps.note(new.configuration, difference, new.shipped)
-        for device in difference.removed_devices:
-            if self._facts.pop(device, None) is not None:
-                await self._put_facts(device, None)
+        for device in [name for name in self._facts if not self._still_holds(name, new)]:
+            del self._facts[device]
+            await self._put_facts(device, None)
+
+    def _let_go(self, kept: _Set) -> None:
+        """What was found out about plans that are not in force, such as those of a refused change, is forgotten."""
+        self._planner.forget_all_but(kept.configuration.profiles.values())
+        self._doubts = {device: self._doubts.get(device, []) for device in kept.planned.values()}
+
+    def _still_holds(self, name: str, new: _Set) -> bool:
+        """Facts are of the device that was asked: not of another one under its name."""
+        if name not in new.configuration.devices:
+            return False
+        planned = new.planned.get(name)
+        return planned is None or planned.facts == self._facts[name]
 
     async def _put_in_force(self, new: _Set) -> None:
         """The set is current before its lanes run: their first values already find it. On failure the old one is

@@ -5,6 +5,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from gateway.model.contracts import Clock, State
@@ -79,7 +80,8 @@ class _Twin:
         return newest([slot.reported for slot in self._by_age() if slot.reported is not None], spare)
 
     def put_aside(self) -> dict[str, Cell]:
-        return newest(self._views(), self.spare)
+        """Copies: a slot that lives on goes on writing its own."""
+        return {name: replace(cell) for name, cell in newest(self._views(), self.spare).items()}
 
     def _views(self) -> list[View]:
         return [slot.all for slot in self._by_age()]

@@ -323,3 +323,40 @@ async def test_a_profile_that_no_device_uses_is_checked_beside_the_loop(
     (house.profiles / "idle.yaml").write_text(PROFILE.replace("name: meter", "name: idle"))
     await house.registry.reload()
     assert where == [False]
+
+
+async def test_a_file_of_the_api_with_a_mistake_loses_nobody(house: House) -> None:
+    own = house.devices / "api"
+    own.mkdir()
+    entry = "- {{ name: {}, profileName: meter, {} protocols: {{ scripted: {{ Line: L9, Unit: 1 }} }} }}\n"
+    (own / "many-1.yaml").write_text(entry.format("three", "") + entry.format("four", ""))
+    await house.registry.reload()
+    slip = entry.format("three", "") + entry.format("four", "adminState: OPENED,")
+    (own / "many-1.yaml").write_text(slip)
+    await refused(house, "adminState")
+    with pytest.raises(ConfigError, match="many-1"):
+        await house.registry.change(lambda c: c.with_devices([another("three", description="changed")]))
+    assert (own / "many-1.yaml").read_text() == slip
+
+
+async def test_what_is_refused_or_only_tried_is_not_kept(house: House) -> None:
+    await house.registry.reload()
+    for turn in range(5):
+        many = [another(f"try-{turn}-{n}") for n in range(20)]
+        await house.registry.change(lambda c, many=many: c.with_devices(many), dry_run=True)  # type: ignore[misc]
+    assert len(house.registry._doubts) <= 2 + 20 + 1
+
+
+async def test_facts_are_of_the_device_that_was_asked(house: House, clock: MovingClock) -> None:
+    await house.registry.reload()
+    for name in ("one", "two"):
+        await house.registry.learned(name, {"answer_ms": 12})
+    (house.devices / "plant.yaml").write_text(DEVICES.replace("Line: L1, Unit: 2", "Line: L2, Unit: 2"))
+    await house.registry.reload()
+    assert house.registry.planned["one"].facts == {"answer_ms": 12}
+    assert house.registry.planned["two"].facts == {}, "another address: another device"
+    assert list(house.state.tables["facts"]) == ["one"]
+    (house.devices / "plant.yaml").write_text(DEVICES[: DEVICES.index("  - name: one")] + "  []\n")
+    again = House(house.devices.parent, clock, house.state)
+    await again.registry.reload()
+    assert house.state.tables["facts"] == {}, "taken out while the gateway was stopped"

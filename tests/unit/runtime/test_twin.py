@@ -1,6 +1,7 @@
 """The twin: last values, freshness, states, versions, documents and patches, over restarts."""
 
 import time
+from dataclasses import replace
 
 from gateway.model.device import AdminState, DeviceState, Flow
 from gateway.model.health import LaneReport
@@ -389,3 +390,18 @@ def _took(store: TwinStore, batch: list[Event]) -> float:
 
 def _lane(state: str, reason: str, next_try: float | None = None) -> LaneReport:
     return LaneReport("device-fake", "wire", state, reason, 0, next_try, ("d1",), {}, 0, {}, 0, 0.0, 0)
+
+
+async def test_after_a_new_plan_a_read_in_between_is_newer_than_the_poll_before_it(clock: MovingClock) -> None:
+    it = await house(clock)
+    it.hear(230.0, 1.0, 5.0)
+    it.store.last("d1")
+    it.devices["d1"] = replace(it.devices["d1"])  # planned anew with the same sources
+    it.store.last("d1")
+    await clock.advance(1)
+    it.hear(230.0, 20.0, 5.0)
+    await clock.advance(0.1)
+    read_back = replace(it.devices["d1"].sources["Setpoint"], number=99)
+    it.store.update([event(read_back, 25.0, origin=clock.now())])
+    assert it.row("Setpoint").value == 25.0  # type: ignore[attr-defined]
+    assert it.store.document("d1")["properties"]["Setpoint"] == 25.0

@@ -226,3 +226,15 @@ async def _until_down(mapper: ModbusMapper) -> None:
     async with asyncio.timeout(5):
         while mapper._wire.up:  # noqa: ASYNC110  the connection tells nobody
             await asyncio.sleep(0.001)
+
+
+async def test_a_converter_that_was_set_to_other_frames_is_found_again() -> None:
+    protocol = Modbus()
+    async with peer(registers) as there:
+        with_it = device(there.port, 1, Framing="auto", Timeout="100ms")
+        protocol._framings[reach(with_it)[0].key] = "rtu"  # as it spoke before
+        async with connected(with_it, protocol) as (mapper, made):
+            with pytest.raises((NoAnswer, NotConnected)):
+                await mapper.read(made)
+        async with connected(with_it, protocol) as (mapper, made):
+            assert (await mapper.read(made))[0].values == [0, 1, 2]
