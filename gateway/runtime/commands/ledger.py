@@ -66,15 +66,22 @@ class Ledger:
         except StoreFailed as error:
             log.error("The command ledger cannot be written (%s); ids are remembered in memory only", error)
             self._memory[_key(entry.command.device, entry.command.id)] = _stored(entry)
+            while len(self._memory) > MAX_UNWRITTEN:
+                del self._memory[next(iter(self._memory))]
 
     async def enter(self, entry: Entry) -> None:
         """On disk when it returns. Raises StoreFailed."""
         key, expires = _key(entry.command.device, entry.command.id), self._expires(entry.command)
         self._told.pop(key, None)
         self._spent.discard(key)
-        # What was told before goes along in the same transaction.
-        await asyncio.gather(*self._left(), self._state.put(TABLE, {key: _stored(entry)}, expires))
-        self._memory.pop(key, None)
+        refused, told = dict(self._memory), dict(self._told)
+        changes = [self._state.put(TABLE, refused, self._kept_until(0))] if refused else []
+        try:  # what the disk refused before, and what was told, goes along in the same transaction
+            await asyncio.gather(*changes, *self._left(), self._state.put(TABLE, {key: _stored(entry)}, expires))
+        except StoreFailed:
+            self._told = told | self._told
+            raise
+        self._memory = {k: v for k, v in self._memory.items() if k != key and refused.get(k) is not v}
 
     def told(self, entry: Entry) -> None:
         """The result is safely in the journal; written with the next record, since telling twice does no harm."""
@@ -121,10 +128,11 @@ class Ledger:
         return changes
 
     def _expires(self, command: Command) -> int | None:
+        return self._kept_until(max(command.expires_at or 0, command.received))
+
+    def _kept_until(self, least: int) -> int | None:
         # While the wall clock is wrong, "24 hours from now" may be long over as soon as it is set.
-        if not self._clock.trusted():
-            return None
-        return max(command.expires_at or 0, command.received, self._clock.now()) + KEPT_NS
+        return max(least, self._clock.now()) + KEPT_NS if self._clock.trusted() else None
 
 
 MAX_UNWRITTEN = 1024

@@ -220,3 +220,21 @@ async def test_after_a_kill_only_the_last_result_is_told_again_and_none_is_said_
     assert [message.body["id"] for message in again.messages("result")] == ["c9"]
     assert len(caplog.records) == 10
     await again.road.close()
+
+
+async def test_ids_that_came_while_the_disk_refused_are_on_disk_when_it_is_well(clock: MovingClock) -> None:
+    it = await Road(clock).start()
+    it.state.fails = it.store.fails = True
+    for number in range(20):
+        await it.road.run(it.command(id=f"c{number}"))
+    again = await it.road.run(it.command(id="c3"))
+    assert again.attempt == 2, "known while the disk refuses"
+    it.state.fails = it.store.fails = False
+    await it.road.run(it.command(id="well"))
+    assert it.road._ledger._memory == {}
+    restarted = await Road(clock, it.state, it.lanes).start()
+    writes = len(it.lanes.writes)
+    for number in range(20):
+        assert (await restarted.road.run(it.command(id=f"c{number}"))).attempt > 1
+    assert len(it.lanes.writes) == writes
+    await restarted.road.close()
