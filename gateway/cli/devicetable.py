@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.cli.offline import Nowhere, learned, settings_of
+from gateway.cli.offline import learned, registry_over, settings_of
 from gateway.cli.output import Output
 from gateway.cli.remote import Refused, Remote
 from gateway.model.csvtext import MAX_BYTES
@@ -18,8 +18,7 @@ from gateway.model.errors import ConfigError, Problem
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.configuration.bulk import Fate, Import, Outcome, exported
 from gateway.runtime.configuration.files import Folders
-from gateway.runtime.configuration.registry import FileRegistry, Keeping
-from mappers import Switchboard
+from gateway.runtime.configuration.registry import FileRegistry
 
 ROUTE = "/gateway/api/v1/devices.csv"
 PATIENCE = 1800.0
@@ -91,22 +90,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _registry(path: Path) -> FileRegistry:
-    """The one road of configuration, over the folders of a gateway that does not run. Raises ConfigError."""
+    """Over the folders of a gateway that does not run. Raises ConfigError."""
     settings = settings_of(path).gateway
-    nowhere: Any = Nowhere(learned(settings.data))
-    registry = FileRegistry(
-        Keeping(
-            folders=Folders(settings.profiles, settings.devices),
-            protocols=Switchboard(settings.aliases),
-            lanes=nowhere,
-            store=nowhere,
-            state=nowhere,
-            clock=SystemClock(),
-            compat=settings.compat,
-        )
-    )
-    await registry.reload()
-    return registry
+    return await registry_over(Folders(settings.profiles, settings.devices), settings, learned(settings.data))
 
 
 async def _from_folder(path: Path) -> str:

@@ -108,10 +108,17 @@ async def _planned(folders: "Folders | _Read", settings: GatewaySettings) -> Pla
     """All of it goes the way a running gateway's configuration goes: the same checks, the same messages."""
     # the problems are the command's to tell; without a handler Python would print them, too
     logging.getLogger("gateway.runtime.configuration.registry").addHandler(logging.NullHandler())
-    nowhere: Any = Nowhere(learned(settings.data) if isinstance(folders, Folders) else {})
+    facts = learned(settings.data) if isinstance(folders, Folders) else {}
+    registry = await registry_over(cast("Folders", folders), settings, facts)
+    return list(registry.planned.values()), list(registry.problems)
+
+
+async def registry_over(folders: Folders, settings: GatewaySettings, facts: Mapping[str, Any]) -> FileRegistry:
+    """The one road of configuration, without a gateway that runs; it has read the folders. Raises ConfigError."""
+    nowhere: Any = Nowhere(facts)
     registry = FileRegistry(
         Keeping(
-            folders=cast("Folders", folders),
+            folders=folders,
             protocols=Switchboard(settings.aliases),
             lanes=nowhere,
             store=nowhere,
@@ -121,7 +128,7 @@ async def _planned(folders: "Folders | _Read", settings: GatewaySettings) -> Pla
         )
     )
     await registry.reload()
-    return list(registry.planned.values()), list(registry.problems)
+    return registry
 
 
 def kind_of(path: Path) -> str:

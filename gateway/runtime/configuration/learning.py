@@ -47,8 +47,12 @@ class Learning:
                 look_at = self._clock.monotonic() + EVERY_S
                 await self._answer_times()
             self._any.clear()
-            while self._told:
-                await self._learn(*self._told.popitem())
+            await self._take()
+
+    async def _take(self) -> None:
+        """Until it is learned, every poll searches again."""
+        while self._told:
+            await self._learn(*self._told.popitem())
 
     async def _learn(self, device: str, facts: Facts) -> None:
         planned = self._registry.planned.get(device)
@@ -61,6 +65,7 @@ class Learning:
 
     async def _answer_times(self) -> None:
         for device, answer_ms in self._medians().items():
+            await self._take()
             planned = self._registry.planned.get(device)
             if planned is None:
                 continue
