@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request
 
 from gateway.api.bodies import read_json
-from gateway.api.envelope import EdgexError, as_edgex, rejected_status
+from gateway.api.envelope import EdgexError, as_edgex, base, rejected_status
 from gateway.api.parts import Parts
 from gateway.api.values import event_json
-from gateway.model.command import Command, CommandResult, Outcome
+from gateway.model.command import SENT, Command, CommandResult, Outcome
 from gateway.model.errors import CommandRejected, GatewayError
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat
@@ -118,12 +118,15 @@ def actor(request: Request) -> str:
     return f"rest {request.client.host if request.client else 'local'}"
 
 
-async def write_now(parts: Parts, command: Command) -> None:
-    """Writes to the device. Returns when EdgeX would say 200; else raises EdgexError with the whole chain."""
+async def write_now(parts: Parts, command: Command) -> dict[str, Any]:
+    """Writes to the device. The base response when EdgeX would say 200, and of 202 when it was sent to where nobody
+    answers; else raises EdgexError with the whole chain."""
     planned = parts.registry.planned.get(command.device)
     result = await parts.commands.run(command)
     if result.outcome is Outcome.CONFIRMED or _edgex_takes(parts, planned, result):
-        return
+        return base(200)
+    if result.code == SENT:
+        return base(SENT, message=result.error)
     if planned and result.outcome is Outcome.REJECTED and result.code == 400 and _lacks_value(planned, command):
         raise EdgexError(500, result.error)
     raise _unsuccessful(result)

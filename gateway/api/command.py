@@ -86,11 +86,11 @@ async def write_command(
     request: Request, name: Name, command: Name, parts: House, identity: CommandId = ""
 ) -> GoResponse:
     """Writes a deviceCommand or deviceResource; the body is an object of resource name and value. 200 means that the
-    value was read back."""
+    value was read back, 202 that it was sent to a device that never answers."""
     find_device(parts.registry.current, name)
     wished = await wish(request, parts, name, command, identity)
     try:
-        await write_now(parts, wished)
+        answer = await write_now(parts, wished)
     except EdgexError as error:
         raise _relayed(error) from error
-    return reply()
+    return GoResponse(answer, status_code=answer["statusCode"])

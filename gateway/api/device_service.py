@@ -29,7 +29,7 @@ async def read_device(request: Request, name: Name, command: Name, parts: House,
 @router.put("/name/{name}/{command}")
 async def write_device(request: Request, name: Name, command: Name, parts: House, identity: CommandId = "") -> Response:
     """Writes a deviceCommand or deviceResource; the body is an object of resource name and value. 200 means that the
-    value was read back."""
+    value was read back, 202 that it was sent to a device that never answers."""
     _own(parts, served_by(request), name)
-    await write_now(parts, await wish(request, parts, name, command, identity))
-    return DeviceServiceResponse(base(200))
+    answer = await write_now(parts, await wish(request, parts, name, command, identity))
+    return DeviceServiceResponse(answer, status_code=answer["statusCode"])

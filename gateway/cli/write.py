@@ -4,6 +4,7 @@ import argparse
 
 from gateway.cli.output import Output
 from gateway.cli.remote import Refused, Remote, add_options
+from gateway.model.command import SENT
 from gateway.model.errors import ConfigError
 
 EXAMPLES = """  southgate write relay-1 Relay1=true
@@ -22,7 +23,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """0 when the value was read back and is equal (or cannot be read and was accepted), else 1."""
+    """0 when the value was read back and is equal (or cannot be read and was accepted), or was sent to a device that
+    never answers; else 1."""
     args: dict[str, str] = {}
     for name, value in map(_pair, options.values):
         if name in args:
@@ -40,11 +42,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
             raise
         result = refused.body
     output.result(result)
-    colour = "good" if result["outcome"] == "confirmed" else "error"
+    done = result["outcome"] == "confirmed" or result["code"] == SENT
+    colour = "good" if done else "error"
     output.line(f"{output.paint(colour, result['outcome'])} ({result['code']}) {result['error']}".rstrip())
     for name, value in result["readback"].items():
         output.line(f"  {name} reads {value}")
-    return 0 if result["outcome"] == "confirmed" else 1
+    return 0 if done else 1
 
 
 def _pair(text: str) -> tuple[str, str]:

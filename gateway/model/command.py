@@ -7,6 +7,9 @@ from typing import Any
 
 from gateway.model.reading import Event
 
+SENT = 202
+"""Code of a command that was sent to a device that never answers, such as a broadcast address."""
+
 
 class Outcome(StrEnum):
     """How a command ended."""
@@ -14,7 +17,7 @@ class Outcome(StrEnum):
     CONFIRMED = "confirmed"
     """Read back and equal within tolerance, or write-only and accepted."""
     UNCONFIRMED = "unconfirmed"
-    """Written; the read-back differs or failed."""
+    """Written; the read-back differs or failed. With code `SENT`: nobody is there who could confirm it."""
     REJECTED = "rejected"
     """Refused before the wire."""
     FAILED = "failed"

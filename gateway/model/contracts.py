@@ -104,6 +104,11 @@ class DeviceProtocol(Protocol[P]):
         """Raises ConfigError."""
         ...
 
+    def mute(self, device: Device) -> str:
+        """Why nobody ever answers for this device (it stands for all units of a line), in words; empty: somebody does.
+        Such a device is only written to, and no write is confirmed. Raises ConfigError."""
+        ...
+
     def plan(self, device: Device, sources: Sequence[Source], facts: Facts) -> P:
         """Pure: the fewest requests and a decode table for reading all `sources` together, or for writing one.
         Raises ConfigError."""

@@ -82,3 +82,5 @@ class PlannedDevice:
     polls: tuple[Poll, ...] = ()
     facts: Facts = field(default_factory=dict)
     """Kept up to date while the device runs, as long as its requests stay the same with them."""
+    mute: str = ""
+    """Why nobody ever answers for it, in words; see `DeviceProtocol.mute`."""

@@ -11,9 +11,10 @@ from gateway.model.reading import Source
 from mappers.modbus import plan as planning
 from mappers.modbus.address import OF_MODBUS
 from mappers.modbus.advice import advice as advised
-from mappers.modbus.connection import KEYS, examine, reach
+from mappers.modbus.connection import BROADCAST, KEYS, examine, reach
 from mappers.modbus.plan import ModbusPlan
 from mappers.modbus.point import locate
+from mappers.modbus.writes import BIT_FOR_ALL, needs_reading
 
 
 class Modbus:
@@ -40,11 +41,18 @@ class Modbus:
             found += [Problem(f"{where}.{p.where}", p.what, severity=p.severity) for p in problems]
             if reached and point and (what := planning.beyond(point, reached[1])):
                 found.append(Problem(f"{where}.attributes", what, severity="warning"))
+            writable = resource.properties.read_write.writable
+            if reached and reached[1].broadcast and point and writable and needs_reading(point):
+                found.append(Problem(f"{where}.attributes.writeFunction", BIT_FOR_ALL, severity="warning"))
         return found
 
     def connection(self, device: Device) -> Connection:
         """Raises ConfigError."""
         return reach(device)[0]
+
+    def mute(self, device: Device) -> str:
+        """Of a broadcast address. Raises ConfigError."""
+        return BROADCAST if reach(device)[1].broadcast else ""
 
     def plan(self, device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
         """Raises ConfigError."""

@@ -17,6 +17,10 @@ from gateway.model.scalar import literal_text
 from mappers.modbus.address import MAX_BITS, MAX_REGISTERS, Whole, from_pydantic, unknown_keys
 
 KEYS = ("modbus-tcp", "modbus-rtu", "modbus-ascii")
+BROADCAST = "UnitID 0 is the broadcast address of the line: all units carry out a write and none answers"
+"""Modbus over Serial Line V1.02, 2.1."""
+RESERVED = range(248, 256)
+"""Addresses that no unit of a serial line may have (Modbus over Serial Line V1.02, 2.2)."""
 
 
 def seconds(value: Any) -> float:
@@ -178,6 +182,8 @@ class Unit:
     """Seconds of rest before each request."""
     busy_retries: int = 0
     """How often a request is asked again when the device says that it is busy."""
+    broadcast: bool = False
+    """It stands for all units of a serial line: a write reaches all, nobody answers."""
 
 
 def reach(device: Device) -> tuple[Connection, Unit]:
@@ -202,11 +208,11 @@ def examine(device: Device) -> tuple[tuple[Connection, Unit] | None, list[Proble
         properties = model.model_validate({k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
         return None, _inside(key, problems + from_pydantic(error, _REQUIRED))
-    if key != "modbus-tcp" and properties.unit_id == 0:
-        what = "0 is the broadcast address of a serial line and never answers; give the device's own, 1 to 247"
-        return None, _inside(key, [*problems, Problem("UnitID", what)])
-    framing = key.removeprefix("modbus-")
-    return (_connection(properties, framing), _unit(properties)), _inside(key, problems)
+    framing = properties.framing if isinstance(properties, TcpProperties) else key.removeprefix("modbus-")
+    problems += _doubtful_unit(properties.unit_id, framing)
+    if any(problem.severity == "error" for problem in problems):
+        return None, _inside(key, problems)
+    return (_connection(properties, framing), _unit(properties, framing)), _inside(key, problems)
 
 
 _REQUIRED = {
@@ -225,6 +231,17 @@ def _doubtful(given: Mapping[str, Any], model: type[Properties]) -> list[Problem
             what = "changes nothing here: the connection stays open, and the gateway backs off when it is lost"
             problems.append(Problem(key, what, severity="note"))
     return problems
+
+
+def _doubtful_unit(unit: int, framing: str) -> list[Problem]:
+    """On Modbus TCP every unit id is an ordinary one."""
+    if unit == 0 and framing == "auto":
+        what = "0 is an ordinary unit of Modbus TCP and the broadcast address of a line; make Framing tcp or rtu"
+        return [Problem("UnitID", what)]
+    if unit in RESERVED and framing in ("rtu", "ascii"):
+        what = f"{unit} is reserved on a serial line, whose units are 1 to 247; some devices answer there all the same"
+        return [Problem("UnitID", what, severity="warning")]
+    return []
 
 
 def _inside(key: str, problems: list[Problem]) -> list[Problem]:
@@ -255,7 +272,7 @@ def _connection(given: Properties, framing: str) -> Connection:
     return Connection("device-modbus", path, line)
 
 
-def _unit(given: Properties) -> Unit:
+def _unit(given: Properties, framing: str) -> Unit:
     return Unit(
         id=given.unit_id,
         timeout=given.timeout,
@@ -264,4 +281,5 @@ def _unit(given: Properties) -> Unit:
         max_gap=given.max_gap,
         request_delay=given.request_delay,
         busy_retries=given.busy_retries,
+        broadcast=given.unit_id == 0 and framing in ("rtu", "ascii"),
     )

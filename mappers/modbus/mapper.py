@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.model.contracts import Clock
-from gateway.model.errors import DeviceError, NoAnswer
+from gateway.model.errors import CommandRejected, DeviceError, NoAnswer
 from gateway.model.plan import Connection, Facts
 from gateway.model.reading import TIMEOUT, Event, Quality, refused
-from mappers.modbus.connection import Unit
+from mappers.modbus.connection import BROADCAST, Unit
 from mappers.modbus.isolate import Answer, Isolation, is_refusal, merged
 from mappers.modbus.plan import Block, ModbusPlan
 from mappers.modbus.point import Point
 from mappers.modbus.wire import Wire
-from mappers.modbus.writes import read_of, with_bit, write_pdu
+from mappers.modbus.writes import BIT_FOR_ALL, read_of, with_bit, write_pdu
 
 EXCEPTIONS = {
     1: "ILLEGAL FUNCTION",
@@ -72,7 +72,10 @@ class ModbusMapper:
         self._wire.close()
 
     async def read(self, plan: ModbusPlan) -> list[Event]:
-        """One event per source. Raises NotConnected; NoAnswer when the first request is not answered."""
+        """One event per source. Raises NotConnected; NoAnswer when the first request is not answered; CommandRejected
+        (405) at a broadcast address."""
+        if plan.to.broadcast:
+            raise CommandRejected(405, f"nothing can be read here: {BROADCAST}")
         cells: list[Any] = []
         bad: dict[int, Quality] = {}
         silent = 0
@@ -142,13 +145,16 @@ class ModbusMapper:
 
     async def write(self, plan: ModbusPlan, values: Mapping[str, Any]) -> None:
         """Everything is encoded before anything is sent. Raises CommandRejected (422) for what does not fit,
-        NotConnected, NoAnswer, DeviceError."""
+        NotConnected, NoAnswer, DeviceError. At a broadcast address it returns when it is sent."""
         wishes = [
             (point, values[point.name], write_pdu(point, values[point.name]))
             for points in plan.points
             for point in points
             if point.name in values
         ]
+        for point, _, pdu in wishes if plan.to.broadcast else ():
+            if pdu is None:
+                raise CommandRejected(422, f"{point.name}: {BIT_FOR_ALL}")
         for point, value, pdu in wishes:
             await self._write(plan.to, pdu if pdu is not None else await self._merged(plan.to, point, value))
 
@@ -160,6 +166,11 @@ class ModbusMapper:
         return with_bit(point, int.from_bytes(answer[2:]), value)
 
     async def _write(self, to: Unit, pdu: bytes) -> None:
+        if to.broadcast:
+            if to.request_delay:
+                await self._clock.sleep(to.request_delay)
+            await self._wire.tell(pdu)
+            return
         answer = await self._confirmed(to, pdu)
         expected = pdu if pdu[0] in (5, 6, 22) else pdu[:5]
         if answer != expected:

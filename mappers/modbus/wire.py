@@ -20,6 +20,9 @@ CONNECT_S = 5.0
 """Longest wait for a connection."""
 QUIET_S = 0.05
 """How long a serial line must have been quiet, after an answer failed to come, before the next request."""
+TURNAROUND_S = 0.2
+"""How long a line is left alone after a broadcast, which units carry out in silence (Modbus over Serial Line V1.02,
+2.4.1: 100 to 200 ms)."""
 MOST_QUIET_S = 1.0
 """Longest wait for that; a line that never falls quiet has two masters or noise."""
 _FRAMERS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU, "ascii": FramerType.ASCII}
@@ -233,7 +236,24 @@ class Wire:
         assert refusal is not None
         raise refusal
 
-    async def _ask(self, unit: int, pdu: bytes, timeout: float) -> bytes:
+    async def tell(self, pdu: bytes) -> None:
+        """Sends a broadcast, which nobody answers, and leaves the line alone for the turnaround. Raises
+        NotConnected."""
+        client = await self._ready()
+        self._doubtful = True  # a unit that answers all the same is not taken for the next one
+        try:
+            await client.execute(True, _Call(pdu, 0))
+        except (ModbusException, OSError) as error:
+            self.close()
+            raise NotConnected(f"{self._key}: {error}") from None
+        line = self._settings
+        leaving = len(client.ctx.framer.encode(pdu, 0, 0)) * line.char_s if isinstance(line, Serial) else 0.0
+        await self._clock.sleep(leaving + TURNAROUND_S)
+        if not client.connected:
+            raise NotConnected(f"{self._key}: the connection was lost")
+
+    async def _ready(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        """The connection, when a request may go over it. Raises NotConnected."""
         if not self.up and self.rest_after is not None:
             await self.connect()
         client = self._client
@@ -241,6 +261,10 @@ class Wire:
             raise NotConnected(f"{self._key}: the connection is gone")
         if self._doubtful:
             await self._quiet()
+        return client
+
+    async def _ask(self, unit: int, pdu: bytes, timeout: float) -> bytes:
+        client = await self._ready()
         call = _Call(pdu, unit)
         self._doubtful = self._framing != "tcp"
         self._asking = True

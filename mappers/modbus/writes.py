@@ -7,6 +7,13 @@ from typing import Any
 from mappers.modbus.codec import encode, encode_bits
 from mappers.modbus.point import Point
 
+BIT_FOR_ALL = "one bit cannot be written to all units at once: nobody says what the others are; use writeFunction: 22"
+
+
+def needs_reading(point: Point) -> bool:
+    """Whether its register must be read before it is written, to change one bit of it."""
+    return point.bit is not None and point.write_function != 22
+
 
 def write_pdu(point: Point, value: Any) -> bytes | None:
     """The request that writes a value; None: its register must be read first, to change one bit of it. Raises
@@ -14,10 +21,10 @@ def write_pdu(point: Point, value: Any) -> bytes | None:
     if point.table.bits:
         return _coil_pdu(point, encode_bits(point, value))
     data = encode(point, value)
+    if needs_reading(point):
+        return None
     if point.bit is None:
         return _register_pdu(point, data)
-    if point.write_function != 22:
-        return None
     mask = 1 << _wire_bit(point)
     return struct.pack(">BHHH", 22, point.address, 0xFFFF ^ mask, mask if value else 0)
 

@@ -100,6 +100,9 @@ class ScriptedProtocol:
         self.plans = 0
         self.mappers: list[ScriptedMapper] = []
 
+    def mute(self, device: Device) -> str:
+        return str(device.protocols.get(KEY, {}).get("Mute", ""))
+
     def recognises(self, profile: DeviceProfile) -> bool:
         return any("impossible" in resource.attributes for resource in profile.device_resources)
 

@@ -1,10 +1,10 @@
 """One act on a device: write, read back, compare. What happened is a value, never an error."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.model.command import Outcome
+from gateway.model.command import SENT, Outcome
 from gateway.model.contracts import Devices
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.reading import Event, Source
@@ -56,6 +56,13 @@ async def actuate(devices: Devices, wanted: Wanted, back: Source | None, check: 
     if back is None:
         return Happened(Outcome.CONFIRMED, 200, "", {}, outputs, given)
     return await read_back(devices, wanted, back, given)
+
+
+def unheard(happened: Happened, why: str) -> Happened:
+    """What was sent to a device that never answers: nobody confirms it, now or later."""
+    if happened.outcome is not Outcome.CONFIRMED:
+        return happened
+    return replace(happened, outcome=Outcome.UNCONFIRMED, code=SENT, error=f"sent, and nobody confirms it: {why}")
 
 
 async def read_back(

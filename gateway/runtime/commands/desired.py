@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from gateway.model.command import Command, CommandResult, Desired, Outcome
+from gateway.model.command import SENT, Command, CommandResult, Desired, Outcome
 from gateway.model.device import DeviceState, Flow
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected, StoreFailed
 from gateway.model.extensions import extensions
@@ -212,6 +212,8 @@ class DesiredRoad:
         now = self._clock.now()
         if result.outcome is Outcome.CONFIRMED:
             target.note(name, APPLIED, 200, target.properties[name] if read is None else read, now)
+        elif result.code == SENT:
+            target.note(name, APPLIED, SENT, None, now)
         elif result.outcome is Outcome.UNCONFIRMED:
             target.note(name, PENDING if read is None else DRIFTED, 409, read, now)
         elif result.code in TRY_AGAIN:

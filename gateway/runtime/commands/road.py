@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ulid import ULID
 
-from gateway.model.command import Command, CommandResult, Desired, Outcome
+from gateway.model.command import SENT, Command, CommandResult, Desired, Outcome
 from gateway.model.errors import CommandRejected, StoreFailed
 from gateway.model.plan import PlannedDevice
-from gateway.model.reading import Event
+from gateway.model.reading import Event, Source
 from gateway.runtime.alarms import Subject
-from gateway.runtime.commands.actuation import Happened, actuate, read_back, refused
+from gateway.runtime.commands.actuation import Happened, actuate, read_back, refused, unheard
 from gateway.runtime.commands.desired import DesiredRoad
 from gateway.runtime.commands.ledger import Entry, Ledger, result_message
 from gateway.runtime.commands.lookup import Wanted, arguments, device_of, to_read, to_write
@@ -208,8 +209,10 @@ class CommandRoad:
 
     async def _act(self, entry: Entry, planned: PlannedDevice, wanted: Wanted) -> Happened:
         try:
-            back = self._back(wanted)
-            return await actuate(self._around.lanes, wanted, back, lambda: self._check_again(entry.command, planned))
+            back = self._back(planned, wanted)
+            check = partial(self._check_again, entry.command, planned)
+            happened = await actuate(self._around.lanes, wanted, back, check)
+            return unheard(happened, planned.mute) if planned.mute else happened
         except Exception:
             log.exception("Command %s to %s of %s failed by our own fault", *_who(entry.command))
             return Happened(Outcome.FAILED, 500, "an internal error; the gateway's log has the details")
@@ -268,7 +271,7 @@ class CommandRoad:
             except CommandRejected as error:
                 happened = Happened(Outcome.UNCONFIRMED, 409, str(error))
                 break
-            back = self._back(wanted)
+            back = self._back(planned, wanted)
             if back is None:
                 happened = Happened(Outcome.UNCONFIRMED, 409, "nothing of it can be read back")
                 break
@@ -327,10 +330,13 @@ class CommandRoad:
         self._ledger.told(entry)
 
     def _alarm(self, result: CommandResult) -> None:
-        """Nobody knows what an output does whose write was not confirmed, until one is."""
+        """Nobody knows what an output does whose write was not confirmed, until one is, or ever, where none can be."""
         alarms = self._around.alarms
         for about in (Subject(result.device, resource) for resource in result.wanted):
-            if result.outcome is Outcome.UNCONFIRMED:
+            if result.code == SENT:
+                if alarms.is_raised(UNCONFIRMED, about):
+                    alarms.tell(UNCONFIRMED, "cleared", "it was sent again; nobody can confirm it", about=about)
+            elif result.outcome is Outcome.UNCONFIRMED:
                 alarms.tell(UNCONFIRMED, "raised", result.error, about=about)
             elif result.outcome is Outcome.CONFIRMED and alarms.is_raised(UNCONFIRMED, about):
                 alarms.tell(UNCONFIRMED, "cleared", "a write was confirmed", about=about)
@@ -339,8 +345,8 @@ class CommandRoad:
         rows = {name: self._around.twins.value(wanted.source.device, name) for name in wanted.source.names}
         return {name: row.last_good if row else None for name, row in rows.items()}
 
-    def _back(self, wanted: Wanted) -> Any:
-        readable = wanted.readable()
+    def _back(self, planned: PlannedDevice, wanted: Wanted) -> Source | None:
+        readable = None if planned.mute else wanted.readable()
         return None if readable is None else self._around.store.number(readable)
 
 

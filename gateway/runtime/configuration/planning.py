@@ -49,6 +49,9 @@ class Planner:
         protocol = self.protocols.of(device)
         problems = list(self.profile_problems(profile)) + protocol.check(self._as_meant(profile), device)
         problems += auto_event_problems(device, profile)
+        mute = "" if any(problem.severity == "error" for problem in problems) else protocol.mute(device)
+        if mute and device.auto_events:
+            problems.append(Problem("autoEvents", f"nothing can be read here: {mute}; remove them"))
         if any(problem.severity == "error" for problem in problems):
             raise ConfigError(problems)
         connection = protocol.connection(device)
@@ -60,7 +63,7 @@ class Planner:
             return made
 
         polls = polls_of(device, wanted, device.auto_events, plan) if polled(device) else ()
-        return PlannedDevice(device, profile, connection, sources, tuple(polls), facts), problems
+        return PlannedDevice(device, profile, connection, sources, tuple(polls), facts, mute), problems
 
     def unreachable(self, device: Device) -> list[Problem]:
         """What is wrong with the way to a device whose profile is not there."""

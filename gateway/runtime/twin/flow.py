@@ -51,6 +51,8 @@ def _blocked(planned: PlannedDevice) -> str:
         return "locked: it is not polled (adminState LOCKED)"
     if planned.device.operating_state is OperatingState.DOWN:
         return "taken out of operation by hand (operatingState DOWN)"
+    if planned.mute:
+        return f"it never answers: {planned.mute}"
     return "" if planned.polls else "nothing is polled: the device has no autoEvents"
 
 

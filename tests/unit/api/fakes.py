@@ -32,6 +32,9 @@ class FakeProtocol:
     service = SERVICE
     keys = ("modbus-tcp",)
 
+    def mute(self, device: Device) -> str:
+        return ""
+
     def advice(self, planned: PlannedDevice) -> list[str]:
         return [f"write {planned.facts} down"]
 

@@ -161,6 +161,14 @@ async def test_outcomes_as_statuses(how: Outcome, code: int, status: int, house:
     assert json.loads(relayed) == own.json()
 
 
+@pytest.mark.parametrize("base", [CORE, OWN])
+async def test_what_was_sent_to_where_nobody_answers_is_202(base: str, house: House, api: httpx.AsyncClient) -> None:
+    house.commands.result = lambda command: outcome(command, Outcome.UNCONFIRMED, 202, "sent, and nobody confirms it")
+    answer = await api.put(f"{base}/name/boiler/Setpoint", json={"Setpoint": 21})
+    said = {"apiVersion": "v3", "message": "sent, and nobody confirms it", "statusCode": 202}
+    assert (answer.status_code, answer.json()) == (202, said)
+
+
 async def test_compat_edgex_takes_an_unconfirmed_write(house: House) -> None:
     house.commands.result = lambda command: outcome(command, Outcome.UNCONFIRMED, 409, "differs")
     for parts, status in ((house.parts, 500), (house.with_compat({"compat": Compat.EDGEX}), 200)):

@@ -136,6 +136,13 @@ def test_a_resource_given_twice_writes_nothing(southgate: Run, gateway: Gateway)
     assert "Relay1 is given twice" in ran.err
 
 
+def test_a_write_that_nobody_ever_confirms_is_0_and_says_so(southgate: Run, gateway: Gateway) -> None:
+    sent = {**RESULT, "outcome": "unconfirmed", "code": 202, "error": "sent, and nobody confirms it: why"}
+    gateway.says("/gateway/api/v1/commands", {**sent, "readback": {}})
+    ran = southgate("write", "all", "Relay1=1", "--url", gateway.url)
+    assert (ran.code, ran.out) == (0, "unconfirmed (202) sent, and nobody confirms it: why\n")
+
+
 def test_a_write_that_is_not_confirmed_is_1(southgate: Run, gateway: Gateway) -> None:
     refused = {**RESULT, "outcome": "rejected", "code": 422, "error": "out of range", "readback": {}}
     gateway.says("/gateway/api/v1/commands", refused, status=422)

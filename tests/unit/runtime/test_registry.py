@@ -360,3 +360,14 @@ async def test_facts_are_of_the_device_that_was_asked(house: House, clock: Movin
     again = House(house.devices.parent, clock, house.state)
     await again.registry.reload()
     assert house.state.tables["facts"] == {}, "taken out while the gateway was stopped"
+
+
+async def test_who_never_answers_is_not_polled(house: House) -> None:
+    silent = DEVICES.replace("Unit: 2", "Unit: 2, Mute: it is the broadcast address")
+    await house.registry.reload()
+    (house.devices / "plant.yaml").write_text(silent)
+    await refused(house, "two", "autoEvents: nothing can be read here: it is the broadcast address; remove them")
+    (house.devices / "plant.yaml").write_text(silent[: silent.rindex("    autoEvents")])
+    await house.registry.reload()
+    assert house.registry.planned["two"].mute == "it is the broadcast address"
+    assert house.registry.planned["one"].mute == ""

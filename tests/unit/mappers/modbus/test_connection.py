@@ -71,11 +71,33 @@ def test_errors_say_what_to_do(properties: dict[str, Any], where: str, says: str
 
 
 def test_serial_lines_have_their_own_errors() -> None:
-    with pytest.raises(ConfigError, match="broadcast"):
-        reach(serial_device(unit=0))
     with pytest.raises(ConfigError, match="expected N, E or O"):
         reach(serial_device(Parity="Q"))
-    assert reach(device(unit=0))[1].id == 0
+
+
+def _told(there: Device) -> list[str]:
+    return [problem.severity for problem in examine(there)[1]]
+
+
+@pytest.mark.parametrize("unit", range(256))
+def test_every_unit_id_on_every_framing(unit: int) -> None:
+    """Ask 15: 0 to 255. On Modbus TCP all are alike; on a line 0 is for all units, 248 to 255 are nobody's."""
+    reached, problems = examine(device(unit=unit))
+    assert (reached is not None and reached[1].id, problems) == (unit, [])
+    assert reached is not None
+    assert not reached[1].broadcast
+    given = {"Address": "/dev/ttyS9", "UnitID": str(unit), "BaudRate": 9600, "Parity": "N"}
+    on_ascii = Device.model_validate({"name": "d", "protocols": {"modbus-ascii": given}})
+    for there in (serial_device(unit=unit), on_ascii, device(unit=unit, Framing="rtu")):
+        found = reach(there)[1]
+        assert (found.id, found.broadcast) == (unit, unit == 0)
+        assert _told(there) == (["warning"] if unit > 247 else [])
+
+
+def test_which_kind_of_unit_0_it_is_must_be_known() -> None:
+    with pytest.raises(ConfigError, match="make Framing tcp or rtu"):
+        reach(device(unit=0, Framing="auto"))
+    assert _told(device(unit=255, Framing="auto")) == []
 
 
 def test_ascii_is_a_serial_line_with_other_frames() -> None:
