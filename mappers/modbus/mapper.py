@@ -11,26 +11,12 @@ from mappers.modbus.connection import BROADCAST, Unit
 from mappers.modbus.isolate import Answer, Isolation, is_refusal, merged
 from mappers.modbus.plan import Block, ModbusPlan
 from mappers.modbus.point import Point
+from mappers.modbus.refusal import EXCEPTIONS, NOT_THERE, code_of, is_accepted, is_worth_asking_again, said
 from mappers.modbus.wire import Wire
 from mappers.modbus.writes import BIT_FOR_ALL, read_of, with_bit, write_pdu
 
-EXCEPTIONS = {
-    1: "ILLEGAL FUNCTION",
-    2: "ILLEGAL DATA ADDRESS",
-    3: "ILLEGAL DATA VALUE",
-    4: "SERVER DEVICE FAILURE",
-    5: "ACKNOWLEDGE",
-    6: "SERVER DEVICE BUSY",
-    8: "MEMORY PARITY ERROR",
-    10: "GATEWAY PATH UNAVAILABLE",
-    11: "GATEWAY TARGET DEVICE FAILED TO RESPOND",
-}
-"""Names of the exception codes (Modbus Application Protocol V1.1b3, 7)."""
-BUSY = b"\x06"
 BUSY_PAUSE_S = 0.1
 """A device that says it is busy is left in peace so long before it is asked again (`BusyRetries`)."""
-NOT_THERE = (10, 11)
-"""Codes by which a gateway says that the unit behind it is silent."""
 MALFORMED = Quality("bad", "device", "answer of wrong length")
 NONSENSE = Quality("bad", "device", "not BCD")
 WRITE_ONLY = Quality("bad", "config", "write-only")
@@ -130,11 +116,10 @@ class ModbusMapper:
         answer = await self._ask(to, block.request.pdu)
         if len(answer) == block.payload + 2 and answer[1] == block.payload:
             return block.decode(answer[2:])
-        if answer[0] & 0x80 and len(answer) == 2:
-            if answer[1] in NOT_THERE:
-                raise NoAnswer(_not_there(to, answer[1]))
-            return refused(str(answer[1]))
-        return MALFORMED
+        code = code_of(answer)
+        if code in NOT_THERE:
+            raise NoAnswer(_not_there(to, code))
+        return MALFORMED if code is None else refused(str(code))
 
     def _events(self, plan: ModbusPlan, cells: list[Any], bad: dict[int, Quality]) -> list[Event]:
         origin = self._clock.now()
@@ -161,30 +146,34 @@ class ModbusMapper:
     async def _merged(self, to: Unit, point: Point, value: Any) -> bytes:
         """The write of a register with one bit changed; calls on a mapper do not overlap, so nothing comes between."""
         answer = await self._confirmed(to, read_of(point))
-        if len(answer) != 4:
-            raise DeviceError("", f"the device answered with {len(answer) - 2} bytes instead of 2", _text(answer))
+        if len(answer) != 4 or answer[1] != 2:
+            raise DeviceError(
+                "", f"the device answered {answer[:8].hex(' ')} instead of one register", _text(read_of(point))
+            )
         return with_bit(point, int.from_bytes(answer[2:]), value)
 
     async def _write(self, to: Unit, pdu: bytes) -> None:
+        """Returns when the device took it, even if it is not done with it yet: reading back will tell."""
         if to.broadcast:
             if to.request_delay:
                 await self._clock.sleep(to.request_delay)
             await self._wire.tell(pdu)
             return
         answer = await self._confirmed(to, pdu)
+        if code_of(answer) is not None:
+            return
         expected = pdu if pdu[0] in (5, 6, 22) else pdu[:5]
         if answer != expected:
             raise DeviceError("", "the device confirmed another write than the one sent", _text(pdu))
 
     async def _confirmed(self, to: Unit, pdu: bytes) -> bytes:
         answer = await self._ask(to, pdu)
-        if not answer[0] & 0x80:
+        code = code_of(answer)
+        if code is None or is_accepted(pdu, code):
             return answer
-        code = answer[1] if len(answer) > 1 else 0
         if code in NOT_THERE:
             raise NoAnswer(_not_there(to, code))
-        name = EXCEPTIONS.get(code, "unknown exception")
-        raise DeviceError(str(code), f"the device refused: exception {code} {name}", _text(pdu))
+        raise DeviceError(str(code), said(pdu, code), _text(pdu))
 
     async def _ask(self, to: Unit, pdu: bytes) -> bytes:
         """One request, as the device wants to be asked. Raises NotConnected, NoAnswer."""
@@ -192,7 +181,7 @@ class ModbusMapper:
             if to.request_delay:
                 await self._clock.sleep(to.request_delay)
             answer = await self._wire.ask(to.id, pdu, to.timeout)
-            if answer[0] & 0x80 and answer[1:] == BUSY and left:
+            if left and is_worth_asking_again(pdu, code_of(answer)):
                 await self._clock.sleep(BUSY_PAUSE_S)
                 continue
             break

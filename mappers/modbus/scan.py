@@ -13,7 +13,7 @@ from gateway.model.profile import DeviceProfile
 from mappers.modbus.connection import Serial
 from mappers.modbus.discover import Job, Place
 from mappers.modbus.identify import FUNCTION, Identification, Talk, identify
-from mappers.modbus.mapper import EXCEPTIONS, NOT_THERE
+from mappers.modbus.refusal import EXCEPTIONS, NOT_THERE
 from mappers.modbus.suggest import Suggestion, fit
 from mappers.modbus.sunspec import Chain, walk
 from mappers.modbus.wire import Wire

@@ -228,7 +228,7 @@ async def test_a_bit_of_a_register_is_read_changed_and_written() -> None:
         await mapper.write(bit, {"b": True})
         assert [r[7:].hex(" ") for r in peer.requests] == ["03 00 04 00 01", "06 00 04 01 81"]
         peer.answer = lambda request: frame(request, b"\x03\x04\0\0\0\0")
-        with pytest.raises(DeviceError, match="answered with 4 bytes instead of 2"):
+        with pytest.raises(DeviceError, match="answered 03 04 00 00 00 00 instead of one register"):
             await mapper.write(bit, {"b": True})
 
 
