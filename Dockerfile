@@ -20,8 +20,9 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/southg
     /var/lib/southgate /var/lib/southgate/profiles /var/lib/southgate/devices /var/lib/southgate/data
 COPY --from=build /opt/southgate /opt/southgate
 COPY deploy/gateway.yaml /etc/southgate/gateway.yaml
-# SOUTHGATE_URL: where the health check asks; another one where gateway.yaml listens elsewhere
-ENV PATH=/opt/southgate/bin:$PATH PYTHONUNBUFFERED=1 SOUTHGATE_URL=http://127.0.0.1:8080
+# SOUTHGATE_URL: where the health check asks; another one where gateway.yaml listens elsewhere. container: so that advice
+# about serial ports names the engine's flags (systemd's custom)
+ENV PATH=/opt/southgate/bin:$PATH PYTHONUNBUFFERED=1 SOUTHGATE_URL=http://127.0.0.1:8080 container=oci
 USER 10001:10001
 WORKDIR /var/lib/southgate
 VOLUME ["/var/lib/southgate"]

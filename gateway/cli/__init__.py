@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "facts": "show what was learned about devices: answer times, holes, limits",
     "decode": "show every type and byte order of register values, or find the one that fits the display",
     "discover": "find devices on a network or a serial line, and write profiles for what speaks SunSpec",
+    "ports": "list the serial ports: names that last, and whether the gateway could open them",
     "simulate": "serve simulated devices from their profiles",
     "demo": "simulated devices, a broker and the gateway, to look at",
 }

@@ -20,7 +20,7 @@ EXAMPLES = """  southgate discover modbus 192.168.1.5                      one h
   southgate discover modbus 192.168.1.0/24 --out found        a range; writes profiles and a device list
   southgate discover modbus 192.168.1.10-50 --ports 502,1502 --units 1-10
   southgate discover modbus /dev/ttyUSB0                      a serial line: common settings, units 1 to 32
-  southgate discover modbus /dev/ttyUSB0 --baud 19200 --parity E --units 1-247
+  southgate discover modbus usb:0403:6001 --baud 19200 --parity E --units 1-247     by name: southgate ports
   southgate discover modbus 192.168.1.0/24 --requests 5 --connects 5 --at-once 2     very politely"""
 INTERRUPTED = 130
 EVERY_S = 0.2
@@ -29,7 +29,9 @@ EVERY_S = 0.2
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("protocol", choices=["modbus"], help="what to speak")
-    what = "host, HOST:PORT, 192.168.1.10-50, 192.168.1.0/24 (at most 4096 addresses) or a serial port's path"
+    what = (
+        "host, HOST:PORT, 192.168.1.10-50, 192.168.1.0/24 (at most 4096 addresses), a serial port's path or usb: name"
+    )
     parser.add_argument("targets", nargs="+", metavar="TARGET", help=what)
     parser.add_argument("--ports", default="502", help="TCP ports, such as 502,1502")
     units = "unit ids, such as 1-247; default: over TCP the likely ones until one answers, on a serial line 1-32"

@@ -15,6 +15,7 @@ from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import Connection
 from gateway.model.scalar import literal_text
 from mappers.modbus.address import MAX_BITS, MAX_REGISTERS, Whole, from_pydantic, unknown_keys
+from mappers.modbus.port import parse
 
 KEYS = ("modbus-tcp", "modbus-rtu", "modbus-ascii")
 BROADCAST = "UnitID 0 is the broadcast address of the line: all units carry out a write and none answers"
@@ -76,6 +77,13 @@ def _address(value: Any) -> str:
     return text
 
 
+def _port(value: Any) -> str:
+    """A path, of which EdgeX writes settings after a comma, or a USB adapter's name."""
+    text = _address(value)
+    usb = parse(text)
+    return str(usb) if usb is not None else text.split(",")[0].strip()
+
+
 def _pascal(name: str) -> str:
     return "UnitID" if name == "unit_id" else "".join(part.title() for part in name.split("_"))
 
@@ -115,6 +123,7 @@ class TcpProperties(Properties):
 class SerialProperties(Properties):
     """Of `modbus-rtu` and `modbus-ascii`."""
 
+    address: Annotated[str, BeforeValidator(_port)]
     baud_rate: Annotated[Whole, Field(ge=50, le=4_000_000)]
     data_bits: Annotated[Whole, Field(ge=7, le=8)] = 8
     stop_bits: Annotated[Whole, Field(ge=1, le=2)] = 1
@@ -142,7 +151,8 @@ class Tcp:
 class Serial:
     """Settings of a serial line."""
 
-    path: str
+    address: str
+    """A path, or a USB adapter's name (`mappers.modbus.port`); which port it is, is found out at every opening."""
     baud_rate: int
     data_bits: int
     stop_bits: int
@@ -216,7 +226,7 @@ def examine(device: Device) -> tuple[tuple[Connection, Unit] | None, list[Proble
 
 
 _REQUIRED = {
-    "Address": "is required: a host name or IP address, or the path of a serial port",
+    "Address": "is required: a host name or IP address, the path of a serial port, or usb:VENDOR:PRODUCT:SERIAL",
     "UnitID": "is required: the device's unit id (slave address), 0 to 255; often 1",
     "BaudRate": "is required: bits per second, such as 9600 or 19200",
     "Parity": "is required: N, E or O",
@@ -257,9 +267,8 @@ def _connection(given: Properties, framing: str) -> Connection:
         )
         return Connection("device-modbus", f"{shown}:{given.port}", settings)
     assert isinstance(given, SerialProperties)
-    path = given.address.split(",")[0].strip()
     line = Serial(
-        path=path,
+        address=given.address,
         baud_rate=given.baud_rate,
         data_bits=given.data_bits,
         stop_bits=given.stop_bits,
@@ -269,7 +278,7 @@ def _connection(given: Properties, framing: str) -> Connection:
         close_after_cycle=given.close_after_cycle,
         idle_timeout=given.idle_timeout,
     )
-    return Connection("device-modbus", path, line)
+    return Connection("device-modbus", given.address, line)
 
 
 def _unit(given: Properties, framing: str) -> Unit:

@@ -10,6 +10,7 @@ from gateway.model.device import Device
 from gateway.model.errors import ConfigError
 from gateway.model.plan import Connection
 from mappers.modbus.connection import reach
+from mappers.modbus.port import parse
 
 MOST_ADDRESSES = 4096
 """Of one scan: a /20."""
@@ -84,7 +85,7 @@ def jobs(targets: Sequence[str], ports: str, units: str, line: Line, framing: st
     ids = numbers(units, 0, 255, "unit ids") if units else LIKELY_UNITS
     hosts: dict[tuple[str, int], None] = {}
     for target in targets:
-        if target.startswith("/"):
+        if target.startswith("/") or _usb(target):
             found.append(_line(target, units or LINE_UNITS, line))
             continue
         place, port = _with_port(target)
@@ -132,6 +133,13 @@ def _usable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> object:
     return address
 
 
+def _usb(target: str) -> bool:
+    try:
+        return parse(target) is not None
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
 def _too_many() -> str:
     return (
         f"at most {MOST_ADDRESSES} (a /20) are scanned at once. Name the part where the devices are, such as "
@@ -141,7 +149,8 @@ def _too_many() -> str:
 
 def _forms() -> str:
     return (
-        "expected a host, 192.168.1.5, 192.168.1.5:1502, 192.168.1.10-50, 192.168.1.0/24 or a port such as /dev/ttyUSB0"
+        "expected a host, 192.168.1.5, 192.168.1.5:1502, 192.168.1.10-50, 192.168.1.0/24 or a serial port such as "
+        "/dev/ttyUSB0 or usb:0403:6001"
     )
 
 

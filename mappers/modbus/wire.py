@@ -15,6 +15,9 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Connection
 from mappers.modbus.connection import Serial, Tcp
+from mappers.modbus.owned import OwnedPort
+from mappers.modbus.port import find
+from mappers.modbus.porttrouble import why
 
 CONNECT_S = 5.0
 """Longest wait for a connection."""
@@ -114,6 +117,7 @@ class Wire:
         self._framing = found if settings.framing == "auto" else settings.framing
         self._clock = clock
         self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._port: OwnedPort | None = None
         self._refusal = ""
         self._asking = False
         self._doubtful = False
@@ -136,12 +140,14 @@ class Wire:
 
         async def create_and_remember() -> Any:
             try:
-                return await create()
+                made = await create()
+                if self._port is not None:
+                    self._port.lock(made[0].sync_serial)
+                return made
             except OSError as error:
-                number = error.errno or 0  # resolver errors have numbers of their own, below 0
-                self._refusal = os.strerror(number) if number > 0 else error.strerror or str(error)
+                self._refusal = self._why(error)
                 raise
-            except termios.error as error:  # no OSError, and pyserial lets it through
+            except (termios.error, ValueError) as error:  # no OSError, and pyserial lets it through
                 self._refusal = f"the port does not take these settings: {error.args[-1]}"
                 raise OSError(*error.args) from None
 
@@ -180,9 +186,18 @@ class Wire:
         client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # our clock times it
         return client
 
+    def _why(self, error: OSError) -> str:
+        if self._port is not None:
+            path = self._port.path
+            return why(path, error) if path == self._key else f"{path}: {why(path, error)}"
+        number = error.errno or 0  # resolver errors have numbers of their own, below 0
+        return os.strerror(number) if number > 0 else error.strerror or str(error)
+
     def _serial_client(self, line: Serial) -> AsyncModbusSerialClient:
+        """Raises NotConnected when there is no such port now."""
+        self._port = OwnedPort(self._key, find(line.address))
         return AsyncModbusSerialClient(
-            line.path,
+            self._port.path,
             framer=_FRAMERS[self._framing],
             baudrate=line.baud_rate,
             bytesize=line.data_bits,
@@ -196,6 +211,8 @@ class Wire:
 
     def _changed(self, connected: bool) -> None:
         """Ends the wait for an answer that cannot come any more."""
+        if not connected and self._port is not None:
+            self._port.release()
         client = self._client
         if not connected and self._asking and client is not None and not client.ctx.response_future.done():
             client.ctx.response_future.set_exception(ConnectionResetError("the connection was lost"))
