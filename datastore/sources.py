@@ -13,6 +13,8 @@ from gateway.model.reading import Source
 from gateway.model.scalar import LiteralFloat, LiteralInt, resolve
 
 _LITERAL = "$literal"
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+"""Types that JSON takes as they are."""
 _ABOUT = [one.name for one in fields(Source) if one.init and one.name not in ("resources", "number")]
 _REMEMBERED = 4096
 """Source objects whose number is remembered, so that a throw-away source does not stay in memory for ever."""
@@ -137,9 +139,9 @@ def _literal(value: Any) -> Any:
     if isinstance(value, LiteralInt | LiteralFloat):
         return {_LITERAL: value.text}
     if isinstance(value, Mapping):
-        return {key: _literal(one) for key, one in value.items()}
+        return {key: one if type(one) in _PLAIN else _literal(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_literal(one) for one in value]
+        return [one if type(one) in _PLAIN else _literal(one) for one in value]
     return value
 
 

@@ -92,11 +92,11 @@ class ReadWrite(StrEnum):
 
     @property
     def readable(self) -> bool:
-        return "R" in self.value
+        return "R" in self
 
     @property
     def writable(self) -> bool:
-        return "W" in self.value
+        return "W" in self
 
 
 class ResourceProperties(EdgeXModel):

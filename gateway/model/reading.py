@@ -59,7 +59,7 @@ class Source:
     """Resource names, in the order of the values."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", tuple(r.name for r in self.resources))
+        object.__setattr__(self, "names", tuple([r.name for r in self.resources]))
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,6 @@
 """Modbus TCP and RTU: what needs no connection. pymodbus is loaded with the first connection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway.model.contracts import Clock, DeviceProtocol, Mapper
 from gateway.model.device import Device
@@ -11,9 +11,9 @@ from gateway.model.reading import Source
 from mappers.modbus import plan as planning
 from mappers.modbus.address import OF_MODBUS
 from mappers.modbus.advice import advice as advised
-from mappers.modbus.connection import BROADCAST, KEYS, examine, reach
+from mappers.modbus.connection import BROADCAST, KEYS, Unit, examine, reach
 from mappers.modbus.plan import ModbusPlan
-from mappers.modbus.point import locate
+from mappers.modbus.point import Point, locate
 from mappers.modbus.writes import BIT_FOR_ALL, needs_reading
 
 
@@ -37,13 +37,11 @@ class Modbus:
         reached, found = (None, []) if device is None else examine(device)
         for index, resource in enumerate(profile.device_resources):
             point, problems = locate(resource, profile.compat)
-            where = f"deviceResources[{index}]"
-            found += [Problem(f"{where}.{p.where}", p.what, severity=p.severity) for p in problems]
-            if reached and point and (what := planning.beyond(point, reached[1])):
-                found.append(Problem(f"{where}.attributes", what, severity="warning"))
-            writable = resource.properties.read_write.writable
-            if reached and reached[1].broadcast and point and writable and needs_reading(point):
-                found.append(Problem(f"{where}.attributes.writeFunction", BIT_FOR_ALL, severity="warning"))
+            if problems:
+                where = f"deviceResources[{index}]"
+                found += [Problem(f"{where}.{p.where}", p.what, severity=p.severity) for p in problems]
+            if reached and point:
+                found += _carried(point, reached[1], resource.properties.read_write.writable, index)
         return found
 
     def connection(self, device: Device) -> Connection:
@@ -67,6 +65,14 @@ class Modbus:
         from mappers.modbus.mapper import ModbusMapper
 
         return ModbusMapper(connection, clock, self._framings)
+
+
+def _carried(point: Point, unit: Unit, writable: bool, index: int) -> Iterator[Problem]:
+    """What a device cannot carry of what its profile has."""
+    if what := planning.beyond(point, unit):
+        yield Problem(f"deviceResources[{index}].attributes", what, severity="warning")
+    if unit.broadcast and writable and needs_reading(point):
+        yield Problem(f"deviceResources[{index}].attributes.writeFunction", BIT_FOR_ALL, severity="warning")
 
 
 PROTOCOL: DeviceProtocol[ModbusPlan] = Modbus()

@@ -38,6 +38,8 @@ class Table(Enum):
         self.bits = bits
         self.writable = writable
 
+    __hash__ = object.__hash__
+
 
 TABLES = {
     "COILS": Table.COILS,
@@ -110,7 +112,7 @@ def _start(value: Any, info: ValidationInfo) -> Start:
 
 def _table(value: Any) -> Table:
     text = literal_text(value)
-    table = TABLES.get(text.strip().upper())
+    table = TABLES.get(text) or TABLES.get(text.strip().upper())
     if table is None:
         raise ValueError(f"expected one of {', '.join(TABLES)}, got {text!r}{_meant(text, TABLES)}")
     return table
@@ -182,7 +184,7 @@ OF_MODBUS = frozenset(ATTRIBUTES) - {"rawType", "arrayLength"}
 def attributes(given: Mapping[str, Any], compat: Compat) -> tuple[Attributes | None, list[Problem]]:
     """The attributes (None when there is an error) and everything wrong or doubtful, by key."""
     problems = unknown_keys(given, ATTRIBUTES, ignored=("urlRawQuery",))
-    kept = {key: value for key, value in given.items() if value is not None}
+    kept = {key: value for key, value in given.items() if value is not None} if None in given.values() else given
     try:
         return Attributes.model_validate(kept, context={"compat": compat}), problems
     except ValidationError as error:

@@ -26,7 +26,7 @@ Decode = Callable[[bytes], tuple[list[Any], list[int]]]
 """Payload of an answer → one value per point, and the positions that hold nothing sensible (BCD that is not)."""
 
 
-def positions(point: Point) -> list[int]:
+def positions(point: Point) -> Sequence[int]:
     """Where, from the point's first byte, the bytes of its value lie on the wire, the most significant first; for
     arrays element by element, for text and bits register by register."""
     swapped = point.order in ("BADC", "DCBA")
@@ -37,14 +37,15 @@ def positions(point: Point) -> list[int]:
     by_register = point.wire in ("Bool", "String")
     width, count = (2, point.size) if by_register else (point.width, point.length or 1)
     order = _order(width, point.order)
-    return [base + at for base in range(0, count * width, width) for at in order]
+    return order if count == 1 else [base + at for base in range(0, count * width, width) for at in order]
 
 
-def _order(width: int, order: str) -> list[int]:
+@lru_cache(maxsize=256)
+def _order(width: int, order: str) -> Sequence[int]:
     """Positions of the bytes of one value, the most significant first."""
     words = range(0, width, 2) if order in ("ABCD", "BADC") else range(width - 2, -1, -2)
     pair = (0, 1) if order in ("ABCD", "CDAB") else (1, 0)
-    return [word + byte for word in words for byte in pair]
+    return tuple(word + byte for word in words for byte in pair)
 
 
 @lru_cache(maxsize=1024)

@@ -112,10 +112,11 @@ def _points(sources: Sequence[Source]) -> tuple[tuple[Point, ...], ...]:
 
 
 def _readable(sources: Sequence[Source], points: Sequence[Sequence[Point]]) -> list[Point]:
-    pairs = (
-        pair for source, mine in zip(sources, points, strict=True) for pair in zip(source.resources, mine, strict=True)
-    )
-    return list(dict.fromkeys(point for resource, point in pairs if resource.properties.read_write.readable))
+    found: dict[Point, None] = {}
+    for source, mine in zip(sources, points, strict=True):
+        pairs = zip(source.resources, mine, strict=True)
+        found |= {point: None for resource, point in pairs if resource.properties.read_write.readable}
+    return list(found)
 
 
 def _check_limits(points: Sequence[Sequence[Point]], unit: Unit) -> None:

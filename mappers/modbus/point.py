@@ -1,9 +1,8 @@
 """What one resource is on the wire: its attributes and its value type, judged together. Pure."""
 
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 from gateway.model.errors import Problem
 from gateway.model.profile import Compat, DeviceResource, ValueType
@@ -27,8 +26,7 @@ WIDTH = {
 SUPPORTED = ("Bool", *WIDTH, "String", "BoolArray", *(f"{name}Array" for name in WIDTH))
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """Compiled address of one resource."""
 
     name: str
@@ -73,59 +71,93 @@ def bcd_width(value_type: ValueType) -> int:
     return max(2, WIDTH[value_type.removesuffix("Array")])
 
 
-def locate(resource: DeviceResource, compat: Compat) -> tuple[Point | None, tuple[Problem, ...]]:
-    """The point (None when there is an error) and everything wrong or doubtful; `where` is relative to the resource."""
-    key = tuple((k, type(v), literal_text(v)) for k, v in resource.attributes.items())
-    return _locate(_Resource(key, resource), compat)
+Located = tuple[Point | None, tuple[Problem, ...]]
+"""The point (None when there is an error) and everything wrong or doubtful; `where` is relative to the resource."""
 
 
-class _Resource:
-    """A resource for a cache: many devices share one, and equal ones are one."""
-
-    __slots__ = ("hash", "key", "resource")
-
-    def __init__(self, key: Any, resource: DeviceResource) -> None:
-        properties = resource.properties
-        self.key = (resource.name, key, properties.value_type, properties.read_write)
-        self.hash = hash(self.key)
-        self.resource = resource
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Resource) and self.key == other.key
-
-    def __hash__(self) -> int:
-        return self.hash
+def locate(resource: DeviceResource, compat: Compat) -> Located:
+    """Worked out once for each resource: many devices share a profile, and checking and planning both ask."""
+    known = _KNOWN[compat].get(id(resource))
+    if known is None or known() is not resource:
+        known = _Known(resource, _forget)
+        known.key, known.compat, known.found = id(resource), compat, _locate(resource, compat)
+        _KNOWN[compat][known.key] = known
+    return known.found
 
 
-@lru_cache(maxsize=4096)
-def _locate(cached: _Resource, compat: Compat) -> tuple[Point | None, tuple[Problem, ...]]:
-    resource = cached.resource
-    found, problems = attributes(resource.attributes, compat)
-    if found is not None:
-        problems += _judge(resource, found)
-    problems = [Problem(f"attributes.{p.where}", p.what, severity=p.severity) for p in problems]
+class _Known(weakref.ref[DeviceResource]):
+    """What was found out about a resource, kept as long as there is the resource."""
+
+    __slots__ = ("compat", "found", "key")
+    key: int
+    compat: Compat
+    found: Located
+
+
+_KNOWN: dict[Compat, dict[int, _Known]] = {compat: {} for compat in Compat}
+
+
+def _forget(known: weakref.ref[DeviceResource]) -> None:
+    if isinstance(known, _Known) and _KNOWN[known.compat].get(known.key) is known:
+        del _KNOWN[known.compat][known.key]
+
+
+def _locate(resource: DeviceResource, compat: Compat) -> Located:
+    """Large maps are thousands of resources that differ in name and address alone: what is right of one is of all."""
+    start, properties = resource.attributes.get("startingAddress"), resource.properties
+    if type(start) is not int:
+        return _judged(resource, compat)
+    rest = [(k, type(v), literal_text(v)) for k, v in resource.attributes.items() if k != "startingAddress"]
+    shape = (compat, properties.value_type, properties.read_write, *rest)
+    like = _LIKE.get(shape)
+    if like is not None:
+        first, base = like
+        address = start - base
+        if 0 <= address <= 0x10000 - first.size:
+            return Point(resource.name, first.table, address, *first[3:]), ()
+    found = point, problems = _judged(resource, compat)
+    if point is not None and not problems:
+        if len(_LIKE) >= MOST_SHAPES:
+            _LIKE.clear()
+        _LIKE[shape] = point, start - point.address
+    return found
+
+
+_LIKE: dict[tuple[object, ...], tuple[Point, int]] = {}
+"""A faultless resource of each shape (everything but name and address), and what its address counts from."""
+MOST_SHAPES = 1024
+
+
+def _judged(resource: DeviceResource, compat: Compat) -> Located:
     value_type = resource.properties.value_type
+    given, problems = attributes(resource.attributes, compat)
+    size = 0
+    if given is not None and value_type in SUPPORTED:
+        size = _size(value_type, given)
+        problems += _judge(resource, given, size)
+    problems = [Problem(f"attributes.{p.where}", p.what, severity=p.severity) for p in problems]
     if value_type not in SUPPORTED:
         what = f"Modbus cannot carry {value_type}; supported are {', '.join(SUPPORTED)}"
         problems.append(Problem("properties.valueType", what))
-    if found is None or any(p.severity == "error" for p in problems):
+    if given is None or (problems and any(p.severity == "error" for p in problems)):
         return None, tuple(problems)
-    return _point(resource, found, compat), tuple(problems)
+    return _point(resource, given, size, compat), tuple(problems)
 
 
-def _point(resource: DeviceResource, given: Attributes, compat: Compat) -> Point:
+def _point(resource: DeviceResource, given: Attributes, size: int, compat: Compat) -> Point:
     value_type = resource.properties.value_type
-    wire = given.raw_type or value_type.removesuffix("Array")
+    element = value_type.removesuffix("Array")
+    wire = given.raw_type or element
     return Point(
         name=resource.name,
         table=given.primary_table,
         address=_address(given),
-        size=_size(value_type, given),
+        size=size,
         bit=given.starting_address.bit,
         wire=wire,
         value_type=value_type,
         order=_order(wire, value_type, given, compat),
-        length=given.array_length if value_type.endswith("Array") else None,
+        length=given.array_length if element != value_type else None,
         barrier=given.barrier,
         write_function=given.write_function or 0,
         edgex=compat is Compat.EDGEX,
@@ -157,13 +189,12 @@ def _size(value_type: ValueType, given: Attributes) -> int:
     return -(-length * width // 2)
 
 
-def _judge(resource: DeviceResource, given: Attributes) -> list[Problem]:
+def _judge(resource: DeviceResource, given: Attributes, size: int) -> list[Problem]:
     value_type = resource.properties.value_type
-    if value_type not in SUPPORTED:
-        return []
-    found = [Problem(key, what) for key, what in (*_wrong_type(value_type, given), *_wrong_place(value_type, given))]
+    found = [Problem(key, what) for key, what in _wrong_type(value_type, given)]
+    found += [Problem(key, what) for key, what in _wrong_place(value_type, given, size)]
     if resource.properties.read_write.writable:
-        found += [Problem(key, what) for key, what in _wrong_write(value_type, given)]
+        found += [Problem(key, what) for key, what in _wrong_write(value_type, given, size)]
     found += [Problem(key, what, severity="warning") for key, what in _doubtful(value_type, given)]
     return found
 
@@ -201,16 +232,16 @@ def _fits(raw: str, element: str) -> bool:
     return WIDTH[raw] + (not signed and element.startswith("Int")) <= WIDTH[element]
 
 
-def _wrong_place(value_type: ValueType, given: Attributes) -> Iterator[tuple[str, str]]:
+def _wrong_place(value_type: ValueType, given: Attributes, size: int) -> Iterator[tuple[str, str]]:
     start, base = given.starting_address, given.address_base
     table = BASES[base]
-    if table not in (None, given.primary_table):
-        yield "addressBase", f"{base} counts {table.text if table else ''}, not {given.primary_table.text}"
+    if table is not None and table is not given.primary_table:
+        yield "addressBase", f"{base} counts {table.text}, not {given.primary_table.text}"
     if start.bit is not None and (value_type != ValueType.BOOL or given.primary_table.bits):
         yield "startingAddress", f"bit {start.bit} can be named for a Bool in a register only"
     if value_type == "String" and given.string_register_size is None:
         return
-    size, most = _size(value_type, given), MAX_BITS if given.primary_table.bits else MAX_REGISTERS
+    most = MAX_BITS if given.primary_table.bits else MAX_REGISTERS
     address = _address(given)
     if not 0 <= address <= 0xFFFF:
         yield "startingAddress", f"is address {address} on the wire (addressBase {base}); addresses are 0 to 65535"
@@ -221,14 +252,13 @@ def _wrong_place(value_type: ValueType, given: Attributes) -> Iterator[tuple[str
         yield "arrayLength", f"takes {size} {unit}; one request carries at most {most}"
 
 
-def _wrong_write(value_type: ValueType, given: Attributes) -> Iterator[tuple[str, str]]:
+def _wrong_write(value_type: ValueType, given: Attributes, size: int) -> Iterator[tuple[str, str]]:
     table, code = given.primary_table, given.write_function
     if not table.writable:
         yield "primaryTable", f"{table.text} are read-only; make readWrite R or name a writable table"
         return
     if value_type == "String" and given.string_register_size is None:
         return
-    size = _size(value_type, given)
     most = MAX_WRITE_BITS if table.bits else MAX_WRITE_REGISTERS
     if size > most:
         yield "arrayLength", f"takes {size}; one write carries at most {most}; make readWrite R or the array shorter"

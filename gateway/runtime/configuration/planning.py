@@ -12,6 +12,7 @@ from gateway.model.near import nearest
 from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Source
+from gateway.runtime.garbage import no_search
 from gateway.runtime.lanes.schedule import polls_of
 from gateway.runtime.sources import select, sources_of
 from gateway.runtime.transform.compiled import check_transform
@@ -46,6 +47,10 @@ class Planner:
 
     def plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
         """The device ready to run, and warnings. Raises ConfigError with everything wrong about it."""
+        with no_search():
+            return self._plan(device, profile, facts)
+
+    def _plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
         protocol = self.protocols.of(device)
         problems = list(self.profile_problems(profile)) + protocol.check(self._as_meant(profile), device)
         problems += auto_event_problems(device, profile)
@@ -78,7 +83,8 @@ class Planner:
     def again(self, planned: PlannedDevice, facts: Facts) -> PlannedDevice:
         """The same device with plans that know these facts."""
         plan = self.protocols.of(planned.device).plan
-        polls = [replace(poll, plan=plan(planned.device, poll.sources, facts)) for poll in planned.polls]
+        with no_search():
+            polls = [replace(poll, plan=plan(planned.device, poll.sources, facts)) for poll in planned.polls]
         return replace(planned, polls=tuple(polls), facts=facts)
 
     def _as_meant(self, profile: DeviceProfile) -> DeviceProfile:

@@ -18,6 +18,8 @@ from gateway.runtime.transform.towire import to_wire
 
 __all__ = ["ASSERTION", "Transform", "check_transform", "compile_transform", "to_wire"]
 
+STEPS = ("mask", "shift", "base", "scale", "offset")
+NOTHING = (None,) * len(STEPS)
 ASSERTION = "Assertion failed"
 """Begins the code beside quality `bad device` of a value that is not what the profile asserts; EdgeX's sentence."""
 
@@ -131,22 +133,14 @@ def check_transform(resource: DeviceResource, compat: Compat = Compat.NONE) -> l
     """What somebody should know: integers that become Float64, keys without a meaning, a scale of 0. `where` is
     relative to the resource."""
     p = resource.properties
+    if (p.mask, p.shift, p.base, p.scale, p.offset) == NOTHING:
+        return []
     kind = p.value_type
     numeric = kind.is_integer or kind.is_float
     found = []
-    for key, value in (
-        ("mask", p.mask),
-        ("shift", p.shift),
-        ("base", p.base),
-        ("scale", p.scale),
-        ("offset", p.offset),
-    ):
-        if (
-            value
-            and not (kind.is_integer or (numeric and key not in ("mask", "shift")))
-            and (key, value) != ("scale", 1)
-        ):
-            found.append(_said(key, f"{key} means nothing for {kind.value} and is ignored", "warning"))
+    meant = STEPS if kind.is_integer else STEPS[2:] if numeric else ("scale",) if p.scale == 1 else ()
+    idle = [key for key in STEPS if getattr(p, key) and key not in meant]
+    found += [_said(key, f"{key} means nothing for {kind.value} and is ignored", "warning") for key in idle]
     if p.mask and kind.is_integer and p.read_write.writable:
         what = "a write sets all bits outside the mask to 0; a resource of its own for each bit spares the others"
         found.append(_said("mask", what, "warning"))

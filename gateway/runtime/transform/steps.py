@@ -33,7 +33,7 @@ def becomes_float(chain: Chain) -> bool:
     """An integer resource whose values leave as Float64."""
     if not chain.kind.is_integer:
         return False
-    return not chain.affine.integral or not chain.base.is_integer()
+    return not all(number.is_integer() for number in (chain.scale, chain.offset, chain.base))
 
 
 def _integer_step(chain: Chain) -> Step | None:

@@ -8,6 +8,7 @@ import pytest
 from gateway.model.errors import Problem
 from gateway.model.profile import Compat
 from gateway.model.scalar import resolve
+from mappers.modbus import point as point_module
 from mappers.modbus.address import Table, whole
 from mappers.modbus.point import SUPPORTED, locate
 from tests.unit.mappers.modbus.build import point, resource
@@ -179,3 +180,26 @@ def test_what_is_doubtful_is_a_warning(value_type: str, more: dict[str, Any], sa
     (problem,) = problems(value_type, **more)
     assert problem.severity == "warning"
     assert says in problem.what
+
+
+def test_what_is_right_of_one_resource_is_asked_again_where_it_may_not_be_of_another() -> None:
+    """Thousands that differ in name and address alone are judged by the first; their addresses by themselves."""
+    assert [point("Float32", at, name=f"v{at}").address for at in (0, 40, 65534)] == [0, 40, 65534]
+    assert problems("Float32", 65535) == [Problem("attributes.startingAddress", "ends at address 65536, beyond 65535")]
+    assert point("Uint16", 40011, addressBase=40001).address == 10
+    assert [problem.where for problem in problems("Uint16", 40000, addressBase=40001)] == ["attributes.startingAddress"]
+    assert point("Uint16", 1, rawType=None).wire == "Uint16"
+    assert [problem.where for problem in problems("Uint16", 1, rawType="")] == ["attributes.rawType"]
+    assert point("Uint16", 1, compat=Compat.EDGEX).edgex
+    assert not point("Uint16", 1).edgex
+
+
+def test_what_was_found_out_about_a_resource_goes_with_it() -> None:
+    made = [resource(f"v{at}", "Uint16", at) for at in range(50)]
+    before = len(point_module._KNOWN[Compat.NONE])
+    assert locate(made[0], Compat.NONE) is locate(made[0], Compat.NONE)
+    for one in made:
+        locate(one, Compat.NONE)
+    assert len(point_module._KNOWN[Compat.NONE]) == before + 50
+    del made, one
+    assert len(point_module._KNOWN[Compat.NONE]) == before
