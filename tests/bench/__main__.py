@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import modbus, outage
+from tests.bench import modbus, outage, planning
 from tests.bench.rig import Figure
 
 MUST: dict[str, tuple[str, float]] = {
@@ -23,6 +23,8 @@ MUST: dict[str, tuple[str, float]] = {
     "modbus.slow.delivered_percent": (">=", 100),
     "modbus.slow.age_p99_ms": ("<=", 120),
     "modbus.write.p99_ms_over_device": ("<=", 30),
+    "modbus.plan.requests_over_optimum": ("<=", 1.05),
+    "modbus.plan.ms_10k_resources": ("<=", 200),
     "journal.written_per_data": ("<=", 3),
     "cloud.outage.back_after_s": ("<=", 3),
     "cloud.outage.lost": ("<=", 0),
@@ -39,12 +41,18 @@ def _journal() -> Iterator[Figure]:
     yield from journal.written()
 
 
+def _plan() -> Iterator[Figure]:
+    yield from planning.optimum()
+    yield from planning.large()
+
+
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "modbus.s2": modbus.s2,
     "modbus.max": modbus.most,
     "modbus.fast": modbus.fast,
     "modbus.slow": modbus.slow,
     "modbus.write": modbus.write,
+    "modbus.plan": _plan,
     "journal": _journal,
     "cloud.outage": outage.cloud,
     "start": modbus.start,
