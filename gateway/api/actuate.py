@@ -1,5 +1,6 @@
 """One read or write of a device, for core-command and for the device services: EdgeX's parameters, bodies, outcomes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from gateway.model.errors import CommandRejected, GatewayError
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat
 from gateway.model.reading import Event
+from gateway.runtime.twin.flow import in_words
 
 _PushEvent = Annotated[
     str,
@@ -71,21 +73,21 @@ async def _read(parts: Parts, device: str, name: str, regex: bool) -> Event:
         raise as_edgex(error) from error
     except GatewayError as error:
         raise EdgexError(500, f"error reading DeviceCommand {name} for {device}", str(error)) from error
-    refusal = _refusal(event)
+    planned = parts.registry.planned.get(event.source.device)
+    refusal = _refusal(event, planned.codes if planned else {})
     if refusal:
         raise EdgexError(500, f"error reading DeviceCommand {name} for {device}", refusal)
     return event
 
 
-def _refusal(event: Event) -> str:
+def _refusal(event: Event, codes: Mapping[str, str]) -> str:
     """Why nothing at all was read; empty when at least one value came or was only not representable."""
     quality = event.quality or {}
     if any(quality[i].reason not in _DEVICE_SAID_NO if i in quality else True for i in range(len(event.values))):
         return ""
     if not event.values or any(value is not None for value in event.values):
         return ""
-    first = quality[0]
-    return f"the device gave no value: {first.reason}{' ' + first.code if first.code else ''}"
+    return f"the device gave no value: {in_words(quality[0], codes)}"
 
 
 async def wish(request: Request, parts: Parts, device: str, name: str, identity: str) -> Command:

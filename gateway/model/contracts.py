@@ -91,6 +91,8 @@ class DeviceProtocol(Protocol[P]):
     """`device-modbus`."""
     keys: Sequence[str]
     """Keys under a device's `protocols` that mean this protocol: `modbus-tcp`, `modbus-rtu`, …"""
+    codes: Mapping[str, str]
+    """What devices say when they refuse to be read, by `Quality.code`: its name, and what to try."""
 
     def recognises(self, profile: DeviceProfile) -> bool:
         """Whether the attributes of a profile are this protocol's: asked when no device tells."""

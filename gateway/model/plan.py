@@ -84,3 +84,5 @@ class PlannedDevice:
     """Kept up to date while the device runs, as long as its requests stay the same with them."""
     mute: str = ""
     """Why nobody ever answers for it, in words; see `DeviceProtocol.mute`."""
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """See `DeviceProtocol.codes`."""

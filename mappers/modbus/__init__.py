@@ -1,6 +1,6 @@
 """Modbus TCP and RTU: what needs no connection. pymodbus is loaded with the first connection."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.model.contracts import Clock, DeviceProtocol, Mapper
 from gateway.model.device import Device
@@ -14,6 +14,7 @@ from mappers.modbus.advice import advice as advised
 from mappers.modbus.connection import BROADCAST, KEYS, Unit, examine, reach
 from mappers.modbus.plan import ModbusPlan
 from mappers.modbus.point import Point, locate
+from mappers.modbus.refusal import WHEN_READ
 from mappers.modbus.writes import BIT_FOR_ALL, needs_reading
 
 
@@ -22,6 +23,7 @@ class Modbus:
 
     service = "device-modbus"
     keys: Sequence[str] = KEYS
+    codes: Mapping[str, str] = WHEN_READ
 
     def __init__(self) -> None:
         self._framings: dict[str, str] = {}

@@ -15,6 +15,22 @@ EXCEPTIONS = {
     11: "GATEWAY TARGET DEVICE FAILED TO RESPOND",
 }
 """Names of the exception codes."""
+_TO_TRY = {
+    1: "it does not read this table; look at primaryTable",
+    2: "there is no such register; look at startingAddress, addressBase and primaryTable",
+    3: "it does not read so many at once; try MaxRegisters",
+    4: "it has a fault; look at the device itself",
+    5: "it is busy with something that takes long; ask less often",
+    6: "it has no time; ask less often, or set BusyRetries",
+    8: "it has a fault in its memory; look at the device itself",
+}
+WHEN_READ = {str(code): f"{EXCEPTIONS[code]}: {what}" for code, what in _TO_TRY.items()}
+"""By code, the name and what to try when a read is refused; 10 and 11 are silence."""
+_OF_WRITES = {
+    2: "there is no such register to be written; look at startingAddress, addressBase and primaryTable",
+    3: "it does not take this value; look at its range, at scale and byteOrder",
+    4: "it cannot do that now; is its remote control switched on?",
+}
 ACKNOWLEDGE, BUSY = 5, 6
 NOT_THERE = (10, 11)
 """Codes by which a gateway says that the unit behind it is silent."""
@@ -53,7 +69,7 @@ def _hint(pdu: bytes, code: int) -> str:
         return "it has no function 22; leave writeFunction out, and the register is read, changed and written"
     if code == BUSY:
         return "it has no time now; try again, or set BusyRetries"
-    return ""
+    return "" if function in READS else _OF_WRITES.get(code, "")
 
 
 def _writes_one(pdu: bytes) -> bool:

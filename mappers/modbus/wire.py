@@ -9,15 +9,16 @@ from typing import Any, cast
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.framer import FramerType
-from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Connection
 from mappers.modbus.connection import Serial, Tcp
+from mappers.modbus.frames import Call, Decoder
+from mappers.modbus.heard import Heard
 from mappers.modbus.owned import OwnedPort
 from mappers.modbus.port import find
-from mappers.modbus.porttrouble import why
+from mappers.modbus.porttrouble import holders, why
 
 CONNECT_S = 5.0
 """Longest wait for a connection."""
@@ -32,75 +33,6 @@ _FRAMERS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU, "ascii": FramerType
 _SPOKEN = {"tcp": "Modbus TCP", "rtu": "RTU frames over TCP"}
 log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # who owns the connection says what happened to it
-
-
-class _Call(ModbusPDU):
-    """A request whose bytes are known."""
-
-    def __init__(self, pdu: bytes, unit: int) -> None:
-        super().__init__(dev_id=unit)
-        self.function_code = pdu[0]
-        self._data = pdu[1:]
-
-    def encode(self) -> bytes:
-        return self._data
-
-
-class _Answer(ModbusPDU):
-    """An answer as it came."""
-
-    def __init__(self, pdu: bytes) -> None:
-        super().__init__()
-        self.pdu = pdu
-
-
-class _Counted(ModbusPDU):
-    """Size of the answer to a read on a serial line."""
-
-    rtu_byte_count_pos = 2
-
-
-class _Echo(ModbusPDU):
-    """Size of the answer to a write."""
-
-    rtu_frame_size = 8
-
-
-class _MaskEcho(ModbusPDU):
-    rtu_frame_size = 10
-
-
-class _Identity(ModbusPDU):
-    """Size of a device identification: unit, six bytes of header, how many objects, then each with its length."""
-
-    @classmethod
-    def calculateRtuFrameSize(cls, data: bytes) -> int:  # noqa: N802  pymodbus's name
-        """0: more bytes must come before it can be told."""
-        size = 8
-        for _ in range(data[7] if len(data) > 7 else 256):
-            if len(data) < size + 2:
-                return 0
-            size += 2 + data[size + 1]
-        return size + 2
-
-
-_SIZES: dict[int, type[ModbusPDU]] = {
-    **dict.fromkeys((1, 2, 3, 4), _Counted),
-    **dict.fromkeys((5, 6, 15, 16), _Echo),
-    22: _MaskEcho,
-    43: _Identity,
-}
-
-
-class _Decoder(DecodePDU):
-    """Judges nothing and decodes nothing, so that no answer, however odd, can raise inside the event loop."""
-
-    def lookupPduClass(self, data: bytes) -> type[ModbusPDU] | None:  # noqa: N802  pymodbus's name
-        known = _SIZES.get(data[1] & 0x7F)
-        return ExceptionResponse if known and data[1] & 0x80 else known
-
-    def decode(self, frame: bytes) -> ModbusPDU:
-        return _Answer(frame)
 
 
 class Wire:
@@ -121,8 +53,7 @@ class Wire:
         self._refusal = ""
         self._asking = False
         self._doubtful = False
-        self._answered = False
-        """An answer came on this connection."""
+        self._listener = Heard(settings)
         self._quiet_at = 0.0
 
     @property
@@ -133,7 +64,8 @@ class Wire:
         """Raises NotConnected with the reason."""
         self.close()
         self._refusal = f"no answer to the connection request within {CONNECT_S:.0f} s"
-        self._doubtful = self._answered = False
+        self._doubtful = False
+        self._listener.opened()
         client = self._new_client()
         self._client = client
         create = client.ctx.call_create
@@ -182,7 +114,7 @@ class Wire:
             )
         else:
             client = self._serial_client(settings)
-        client.ctx.framer.decoder = _Decoder(False)
+        client.ctx.framer.decoder = Decoder(False)
         client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # our clock times it
         return client
 
@@ -218,6 +150,10 @@ class Wire:
             client.ctx.response_future.set_exception(ConnectionResetError("the connection was lost"))
 
     def _heard(self, sending: bool, data: bytes) -> bytes:
+        if sending:
+            self._listener.asks(data)
+        elif self._asking or not self._doubtful:
+            self._listener.hears(data, self._asking)
         if not sending and self._doubtful:
             self._quiet_at = self._clock.monotonic() + QUIET_S
         return data
@@ -229,7 +165,7 @@ class Wire:
         try:
             return await self._ask(unit, pdu, timeout)
         except NoAnswer:
-            if not self._answered:  # nobody has on this connection: perhaps something else is there by now
+            if not self._listener.answered:  # nobody has on this connection: perhaps something else is there by now
                 self._framings.pop(self._key, None)
             raise
 
@@ -259,7 +195,7 @@ class Wire:
         client = await self._ready()
         self._doubtful = True  # a unit that answers all the same is not taken for the next one
         try:
-            await client.execute(True, _Call(pdu, 0))
+            await client.execute(True, Call(pdu, 0))
         except (ModbusException, OSError) as error:
             self.close()
             raise NotConnected(f"{self._key}: {error}") from None
@@ -282,7 +218,7 @@ class Wire:
 
     async def _ask(self, unit: int, pdu: bytes, timeout: float) -> bytes:
         client = await self._ready()
-        call = _Call(pdu, unit)
+        call = Call(pdu, unit)
         self._doubtful = self._framing != "tcp"
         self._asking = True
         try:
@@ -298,14 +234,17 @@ class Wire:
             self._asking = False
         return self._own(call, answer)
 
-    def _own(self, call: _Call, answer: Any) -> bytes:
+    def _own(self, call: Call, answer: Any) -> bytes:
         """Raises NoAnswer for an answer to something else (pymodbus lets transaction 0 pass)."""
         pdu: bytes = answer.pdu
         if answer.transaction_id != call.transaction_id or not pdu or pdu[0] & 0x7F != call.function_code:
             self._quiet_at = self._clock.monotonic() + QUIET_S
-            raise NoAnswer(f"unit {call.dev_id} on {self._key} answered another request than the one sent")
+            what = (
+                "answered another request than the one sent: another master on the line, or a Timeout that is too short"
+            )
+            raise NoAnswer(f"unit {call.dev_id} on {self._key} {what}")
         self._doubtful = False
-        self._answered = True
+        self._listener.answered.add(call.dev_id)
         return pdu
 
     def _silence(self, client: Any, unit: int, timeout: float) -> NoAnswer | NotConnected:
@@ -313,8 +252,14 @@ class Wire:
             return NotConnected(f"{self._key}: the connection was lost")
         if client.ctx.recv_buffer and self._framing == "tcp":
             self.close()  # the rest of a frame may still come: where the next one begins is not known
-            return NotConnected(f"{self._key}: sent bytes that are not a whole Modbus TCP frame")
-        return NoAnswer(f"unit {unit} on {self._key} did not answer within {timeout:g} s")
+            return NotConnected(f"{self._key}: {self._listener.why(unit, self._framing)}")
+        why = f"{self._listener.why(unit, self._framing)}{self._besides()}"
+        return NoAnswer(f"unit {unit} on {self._key} did not answer within {timeout:g} s; {why}")
+
+    def _besides(self) -> str:
+        """Who else has the port open, when what came over it cannot be understood."""
+        others = holders(self._port.path) if self._port is not None and self._listener.came else []
+        return f"; the port is also open in {', '.join(others)}" if others else ""
 
     async def _quiet(self) -> None:
         """Until a late answer can no longer be taken for the next one's: RTU and ASCII frames carry no number."""

@@ -10,6 +10,7 @@ Devices say where they are: `protocols: {scripted: {Line: L1, Unit: 3}}`. Time o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from gateway.model.contracts import Clock, DeviceProtocol
@@ -94,6 +95,7 @@ class ScriptedProtocol:
 
     service = SERVICE
     keys: Sequence[str] = (KEY,)
+    codes: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, world: World, service: str = SERVICE) -> None:
         self.world, self.service = world, service

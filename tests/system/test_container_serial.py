@@ -29,6 +29,8 @@ lines:
   bus: { baud: 19200 }
   other: { baud: 19200 }
 """
+GROUP = 4321
+"""That is not the gateway's."""
 ADAPTER = "0403:6001:A50285BI"
 BY_ID = "usb-1a86_USB_Serial-if00-port0"
 
@@ -55,6 +57,12 @@ async def test_an_adapter_that_comes_back_is_found_by_its_usb_name_and_by_its_li
             said = await container.exec("southgate", "ports", f"usb:{ADAPTER}")
             assert said[0] == 0, said[1]
             assert "-v /dev:/dev --device-cgroup-rule='c 188:* rw' --group-add $(stat -c %g /dev/ttyUSB0)" in said[1]
+            _of_another_group(_path(world, "relays"))
+            (tmp_path / "by-id" / BY_ID).symlink_to(_path(world, "relays"))
+            await gateway.says(
+                "relays", f"no permission: it belongs to group {GROUP}. Start the container with -v /dev"
+            )
+            (tmp_path / "by-id" / BY_ID).unlink()
             await _plugged(container, tmp_path, world, "ttyUSB0")
             await gateway.flows(world, 20.0)
             taken = []
@@ -77,6 +85,11 @@ async def test_an_adapter_that_comes_back_is_found_by_its_usb_name_and_by_its_li
             assert await container.stop(10) == 0, await container.logs()
             for end in taken:
                 os.close(end)
+
+
+def _of_another_group(path: str) -> None:
+    os.chown(path, 0, GROUP)
+    Path(path).chmod(0o660)
 
 
 async def _plugged(container: Container, folder: Path, world: Running, name: str) -> None:

@@ -68,7 +68,7 @@ class Planner:
             return made
 
         polls = polls_of(device, wanted, device.auto_events, plan) if polled(device) else ()
-        return PlannedDevice(device, profile, connection, sources, tuple(polls), facts, mute), problems
+        return PlannedDevice(device, profile, connection, sources, tuple(polls), facts, mute, protocol.codes), problems
 
     def unreachable(self, device: Device) -> list[Problem]:
         """What is wrong with the way to a device whose profile is not there."""

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from gateway.model.device import AdminState, Flow, OperatingState
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
-from gateway.model.reading import Source
+from gateway.model.reading import Quality, Source
 from gateway.runtime.twin.lastvalues import NEVER, Slot, allowance
 
 GRACE_S = 2.0
 """A connection that is back so soon was not worth telling."""
+
+_TO_TRY = {
+    "overflow": "the value does not fit its valueType; look at valueType, rawType and byteOrder",
+    "nan": "the device says that it has no value now",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ def judge(
         count.silent, count.waiting = count.silent + count.waiting, 0
     if not count.silent:
         return Judgement(Flow.ONLINE, "") if count.flowing else Judgement(Flow.UNKNOWN, "not read yet")
-    return Judgement(Flow.DEGRADED if count.flowing else Flow.OFFLINE, _why(count, planned.device.name, lane))
+    return Judgement(Flow.DEGRADED if count.flowing else Flow.OFFLINE, _why(count, planned, lane))
 
 
 def _blocked(planned: PlannedDevice) -> str:
@@ -79,13 +84,20 @@ def _flows(slot: Slot, patience: float, monotonic: float) -> bool:
     return slot.good != NEVER and monotonic - slot.good <= patience and not lost
 
 
-def _why(count: _Count, device: str, lane: LaneReport | None) -> str:
+def _why(count: _Count, planned: PlannedDevice, lane: LaneReport | None) -> str:
     if lane is not None and lane.state != "connected" and lane.reason:
         return f"{lane.connection}: {lane.reason}"
-    if lane is not None and device in lane.quarantined:
+    if lane is not None and planned.device.name in lane.quarantined:
         return f"does not answer on {lane.connection}; the gateway keeps trying"
     slot = count.excuse
     quality = next(iter(slot.last.quality.values()), None) if slot and slot.last and slot.last.quality else None
     if quality is None:
         return f"no values of {count.name} in time"
-    return f"no good values of {count.name}: {quality.reason}{' ' + quality.code if quality.code else ''}"
+    return f"no good values of {count.name}: {in_words(quality, planned.codes)}"
+
+
+def in_words(quality: Quality, codes: Mapping[str, str]) -> str:
+    """What is wrong with a value, and what to try. `codes`: of its device's protocol."""
+    text = f"{quality.reason}{' ' + quality.code if quality.code else ''}"
+    hint = codes.get(quality.code, "") if quality.reason == "refused" else _TO_TRY.get(quality.reason, "")
+    return f"{text}; {hint}" if hint else text

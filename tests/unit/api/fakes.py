@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from gateway.api.parts import Health, Parts
@@ -31,6 +32,7 @@ class FakePlan:
 class FakeProtocol:
     service = SERVICE
     keys = ("modbus-tcp",)
+    codes: Mapping[str, str] = MappingProxyType({})
 
     def mute(self, device: Device) -> str:
         return ""

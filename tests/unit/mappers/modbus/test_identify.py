@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer.rtu import FramerRTU
 
+from mappers.modbus.frames import Decoder
 from mappers.modbus.identify import Identification, Page, identify, page, plain
-from mappers.modbus.wire import _Decoder
 from tests.unit.mappers.modbus.talk import Unit, talk
 
 
@@ -91,7 +91,7 @@ def test_no_answer_raises_or_loops(answer: bytes) -> None:
 
 def test_on_a_serial_line_its_size_is_told_by_its_objects() -> None:
     """Whatever has come so far is either too little or all of it: a frame is never cut short."""
-    framer = FramerRTU(_Decoder(False))
+    framer = FramerRTU(Decoder(False))
     for objects in ([], [(0, b"")], [(0, b"Acme"), (1, b"X1"), (2, b"V2.1")], [(0, b"x" * 240)]):
         answer = pdu(1, objects)
         frame = framer.encode(answer, 7, 0)

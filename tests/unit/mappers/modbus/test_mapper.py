@@ -62,7 +62,7 @@ async def test_no_answer_of_this_unit_and_then_one(wrong: Answer) -> None:
 )
 async def test_bytes_that_are_no_frame_end_the_connection(wrong: Answer) -> None:
     async with talking(wrong) as (peer, mapper, plan):
-        with pytest.raises(NotConnected, match="not a whole Modbus TCP frame"):
+        with pytest.raises(NotConnected, match="no whole Modbus TCP frame"):
             await mapper.read(plan)
         peer.answer = registers
         await mapper.connect()
@@ -201,7 +201,7 @@ async def test_writes_are_confirmed_refused_or_unanswered() -> None:
         with pytest.raises(DeviceError, match="confirmed another write"):
             await mapper.write(plan, {"r1": 5})
         peer.answer = lambda request: frame(request, b"\x86\x03")
-        with pytest.raises(DeviceError, match=r"exception 3 ILLEGAL DATA VALUE \(FC6 06 00 01 00 05\)") as error:
+        with pytest.raises(DeviceError, match=r"exception 3 ILLEGAL DATA VALUE; .*\(FC6 06 00 01 00 05\)") as error:
             await mapper.write(plan, {"r1": 5})
         assert (error.value.code, error.value.request) == ("3", "FC6 06 00 01 00 05")
         peer.answer = lambda request: frame(request, b"\x86\x0b")

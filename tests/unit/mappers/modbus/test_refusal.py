@@ -47,6 +47,9 @@ def test_what_is_asked_again_and_what_was_taken(code: int | None) -> None:
         ("05 00 01 ff 00", 1, "try writeFunction: 15"),
         ("0f 00 01 00 01 01 01", 1, "try writeFunction: 5"),
         ("16 00 01 ff ef 00 10", 1, "leave writeFunction out"),
+        ("06 00 01 00 05", 2, "ILLEGAL DATA ADDRESS; there is no such register to be written; look at startingAddress"),
+        ("06 00 01 00 05", 3, "ILLEGAL DATA VALUE; it does not take this value; look at its range"),
+        ("10 00 01 00 01 02 00 05", 4, "SERVER DEVICE FAILURE; it cannot do that now"),
         ("06 00 01 00 05", 6, "SERVER DEVICE BUSY; it has no time now; try again, or set BusyRetries"),
     ],
 )
