@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 from gateway.model.device import AutoEvent, Device
 from gateway.model.dump import dump_devices
 from gateway.model.profile import DeviceProfile
+from gateway.model.template import OVERRIDES, PARAMETERS
 from simulators.modbus import TcpPort
+from simulators.worldfile import DeviceEntry
 
 if TYPE_CHECKING:
     from simulators.world import Served
@@ -26,8 +28,15 @@ def _device(served: "Served") -> Device:
         service_name="device-modbus",
         profile_name=served.profile.name,
         protocols={key: {**properties, **served.entry.properties}},
+        properties=own_properties(served.entry),
         auto_events=[AutoEvent(source_name=name, interval=interval) for name, interval in intervals.items()],
     )
+
+
+def own_properties(entry: DeviceEntry) -> dict[str, Any]:
+    """What the device has of its own, under `properties`."""
+    found = {PARAMETERS: entry.parameters, OVERRIDES: entry.overrides}
+    return {key: value for key, value in found.items() if value}
 
 
 def sources(profile: DeviceProfile) -> list[str]:

@@ -27,15 +27,21 @@ class Endpoint:
         self.clock = clock
         self.unknown = unknown
         self.units: dict[int, Unit] = {}
+        self.parts: dict[int, list[Unit]] = {}
+        """Further devices behind a unit id, such as the circuits of one meter."""
         self.faults: Faults = NONE
         """Of the port itself; they come before those of its units."""
         self.requests = 0
 
     def add(self, number: int, unit: Unit) -> None:
-        """Raises ConfigError if the number is taken."""
-        if number in self.units:
+        """Devices share a unit id when they have no address in common. Raises ConfigError if the number is taken."""
+        first = self.units.setdefault(number, unit)
+        if first is unit:
+            return
+        parts = self.parts.setdefault(number, [])
+        if any(unit.overlaps(other) for other in (first, *parts)):
             raise ConfigError(f"unit {number} is on {self.address} twice: give one of the devices another unit")
-        self.units[number] = unit
+        parts.append(unit)
 
     @property
     def address(self) -> str:
@@ -52,7 +58,7 @@ class Endpoint:
     def answer(self, number: int, pdu: bytes) -> tuple[bytes | None, Faults]:
         """The answer (None: silence) and the faults it suffers."""
         self.requests += 1
-        unit = self.units.get(number)
+        unit = self._unit(number, pdu)
         if unit is None:
             return self._stranger(number, pdu), self.faults
         unit.requests += 1
@@ -67,9 +73,14 @@ class Endpoint:
             return bytes((pdu[0] | 0x80, faults.exception)), faults
         return unit.answer(pdu, holes), faults
 
+    def _unit(self, number: int, pdu: bytes) -> Unit | None:
+        """The device that a request is for: of several behind one unit id, the one that has its first address."""
+        parts = self.parts.get(number, ())
+        return next((part for part in parts if part.has(pdu)), self.units.get(number))
+
     def _stranger(self, number: int, pdu: bytes) -> bytes | None:
         if number == 0:
-            for unit in self.units.values():
+            for unit in (*self.units.values(), *(part for parts in self.parts.values() for part in parts)):
                 unit.answer(pdu, unit.faults.holes)
             return None
         return bytes((pdu[0] | 0x80, NO_ANSWER_FROM_TARGET)) if self.unknown == "exception" else None

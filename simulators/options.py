@@ -1,9 +1,10 @@
 """What `southgate simulate` does, apart from reading its arguments."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
@@ -31,6 +32,8 @@ class SimulateOptions:
     faults: tuple[str, ...] = ()
     """As `faults.fault` takes them, for every device."""
     seed: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Values for parameters of the profiles; a list has one for each of `count`."""
     devices: Path | None = None
     """Writes a device list that points at what is served."""
 
@@ -71,6 +74,7 @@ def _world(options: SimulateOptions) -> World:
         unit=options.unit,
         rtu=options.rtu,
         seed=options.seed,
+        parameters=options.parameters,
     )
 
 

@@ -26,6 +26,11 @@ from simulators.points import Point, point_of
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 _PAIR = struct.Struct(">HH")
 _BY_FUNCTION = {table.function: table for table in Table}
+_ADDRESSED = {
+    **_BY_FUNCTION,
+    **dict.fromkeys((5, 15), Table.COILS),
+    **dict.fromkeys((6, 16, 22, 23), Table.HOLDING_REGISTERS),
+}
 
 
 class Unit:
@@ -139,6 +144,15 @@ class Unit:
             return bytes((pdu[0] | 0x80, no.code))
         except (struct.error, IndexError):
             return bytes((pdu[0] | 0x80, ILLEGAL_VALUE))
+
+    def has(self, pdu: bytes) -> bool:
+        """Whether a resource stands at the first address of a request."""
+        table = _ADDRESSED.get(pdu[0])
+        return table is not None and bool(self.images[table].touched(int.from_bytes(pdu[1:3], "big"), 1))
+
+    def overlaps(self, other: "Unit") -> bool:
+        """Whether both have a resource at one address."""
+        return any(other.images[p.table].touched(p.address, p.count) for p in self.points.values())
 
     def _image(self, table: Table, first: int, count: int) -> Image:
         image = self.images[table]

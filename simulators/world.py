@@ -15,16 +15,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.model.contracts import Clock
+from gateway.model.device import Device
 from gateway.model.document import key_path
 from gateway.model.duration import parse_duration
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_model
 from gateway.model.profile import DeviceProfile
 from gateway.model.said import said
+from gateway.model.template import effective
 from gateway.runtime.clock import SystemClock
 from mappers.modbus.address import whole
 from simulators.behaviour import Behaviour, parse
-from simulators.devicelist import device_list
+from simulators.devicelist import device_list, own_properties
 from simulators.endpoint import Endpoint
 from simulators.faults import NONE, Faults, change, fault
 from simulators.library import find_profile
@@ -37,7 +39,8 @@ LINE = "line"
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """One device to be served: its entry in the world with the count spread out and the profile loaded."""
+    """One device to be served: its entry in the world with the count spread out, and its profile, with its own
+    values in it."""
 
     name: str
     profile: DeviceProfile
@@ -67,22 +70,25 @@ class World:
         port: int = 0,
         unit: int = 1,
         rtu: bool = False,
+        parameters: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> "World":
         """`count` devices of every profile. TCP: each on a port of its own, from `port` on (0: free ones), all with
-        `unit`; with `rtu` all on one line, with units from `unit` on. `settings` are those of the world file: seed,
-        refresh, unknown, host. Raises ConfigError."""
-        entries, known = [], {}
-        for index, profile in enumerate(profiles):
-            loaded = profile if isinstance(profile, DeviceProfile) else find_profile(str(profile))
-            name = loaded.name if isinstance(profile, DeviceProfile) else Path(profile).stem
-            known[name] = loaded
+        `unit`; with `rtu` all on one line, with units from `unit` on. `parameters` are for the profiles that have
+        them (a list: one for each of `count`). `settings` are those of the world file: seed, refresh, unknown, host.
+        Raises ConfigError."""
+        named = list(map(_named, profiles))
+        known = dict(named)
+        strange = {key for key in parameters or {} if not any(key in p.parameters for p in known.values())}
+        entries = []
+        for index, (name, profile) in enumerate(named):
             place = (
                 {"rtu": LINE, "unit": unit + index * count}
                 if rtu
                 else {"unit": unit, "tcp": port and port + index * count}
             )
-            entries.append(_entry({"profile": name, "name": name, "count": count, **place}))
+            own = {k: value for k, value in (parameters or {}).items() if k in strange or k in profile.parameters}
+            entries.append(_entry({"profile": name, "name": name, "count": count, "parameters": own, **place}))
         return cls._of(WorldFile(devices=entries, **settings), known=known)
 
     @classmethod
@@ -96,14 +102,44 @@ class World:
                 one = _one_of(entry, number)
                 if one.name in devices:
                     raise ConfigError(f"two devices are named {one.name}; give one of them another name")
-                devices[one.name] = Simulated(one.name, profile, one)
+                devices[one.name] = Simulated(one.name, _profile_of(profile, one), one)
         return cls(tuple(devices.values()), file)
+
+
+def _named(profile: str | Path | DeviceProfile) -> tuple[str, DeviceProfile]:
+    """Name for its devices, and the profile. Raises ConfigError."""
+    if isinstance(profile, DeviceProfile):
+        return profile.name, profile
+    return Path(profile).stem, find_profile(str(profile))
+
+
+def _profile_of(profile: DeviceProfile, entry: DeviceEntry) -> DeviceProfile:
+    try:
+        return effective(profile, Device(name=entry.name, properties=own_properties(entry)))
+    except ConfigError as error:
+        said = (f"{p.where.removeprefix('properties.')}: {p.what}" for p in error.problems)
+        raise ConfigError(f"simulated device {entry.name}: {'; '.join(said)}") from None
+
+
+def _own_value(entry: DeviceEntry, name: str, number: int) -> Any:
+    value = entry.parameters[name]
+    if not isinstance(value, list):
+        return value
+    if len(value) != entry.count:
+        raise ConfigError(f"device {entry.name}: parameters.{name}: {len(value)} values for {entry.count} devices")
+    return value[number]
 
 
 def _one_of(entry: DeviceEntry, number: int) -> DeviceEntry:
     name = entry.name or Path(entry.profile).stem
+    parameters = {key: _own_value(entry, key, number) for key in entry.parameters}
     place = {"unit": entry.unit + number} if entry.rtu else {"tcp": entry.tcp and entry.tcp + number}
-    changed = {"name": name if entry.count == 1 else f"{name}-{number + 1}", "count": 1, **place}
+    changed = {
+        "name": name if entry.count == 1 else f"{name}-{number + 1}",
+        "count": 1,
+        "parameters": parameters,
+        **place,
+    }
     return _entry({**entry.model_dump(), **changed})
 
 

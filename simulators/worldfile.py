@@ -19,6 +19,12 @@ class DeviceEntry(_Strict):
 
     profile: str = Field(description="A profile file, relative to the world file, or the name of a shipped profile")
     name: str = Field(default="", description="Device name; the profile's file name where absent")
+    parameters: dict[str, Any] = Field(
+        default={}, description="Values for the profile's parameters; a list has one for each of `count`"
+    )
+    overrides: dict[str, Any] = Field(
+        default={}, description="Other attributes and properties of single resources, as in device lists"
+    )
     count: int = Field(default=1, ge=1, le=10000, description="So many: name-1, name-2 … on ports or units that follow")
     tcp: int | None = Field(default=None, ge=0, le=65535, description="TCP port; 0 or neither tcp nor rtu: a free one")
     rtu: str = Field(default="", description="Name of a serial line; devices that name the same line share it")
@@ -39,7 +45,7 @@ class DeviceEntry(_Strict):
         default={}, description="Instead of everything: source → interval for the device list"
     )
 
-    @field_validator("behaviours", "properties", mode="before")
+    @field_validator("behaviours", "properties", "parameters", "overrides", mode="before")
     @classmethod
     def _free(cls, value: Any) -> Any:
         return free(value)

@@ -20,7 +20,7 @@ CHUNK = 100
 @router.get("/devices.csv", response_class=StreamingResponse)
 async def export(parts: House) -> StreamingResponse:
     """All devices as CSV (UTF-8 with a mark, comma, CRLF): `name`, `profileName`, …, `protocols.modbus-tcp.Address`, …,
-    `autoEvents`. What a spreadsheet would take for a formula has an apostrophe before it."""
+    `parameters.ct_ratio`, …, `autoEvents`. What a spreadsheet would take for a formula has an apostrophe before it."""
     return StreamingResponse(
         exported(parts.registry.current.devices, parts.clock),
         media_type="text/csv; charset=utf-8",

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "read": "read a device now, through a running gateway",
     "write": "write to a device, through a running gateway, and read back",
     "import": "carry over what other programs have: profiles, devices, and a report of what was left out",
+    "effective": "show what the profile of a device comes to, and where each value comes from",
     "facts": "show what was learned about devices: answer times, holes, limits",
     "decode": "show every type and byte order of register values, or find the one that fits the display",
     "discover": "find devices on a network or a serial line, and write profiles for what speaks SunSpec",

@@ -13,6 +13,7 @@ from gateway.model.dump import dump_devices
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_profile
 from gateway.model.profile import DeviceProfile
+from gateway.model.template import by_default
 from mappers import Switchboard
 from mappers.modbus.describe import Description, describe, profile_name
 from mappers.modbus.scan import Found
@@ -29,10 +30,10 @@ HEAD = """# Found by southgate discover modbus, {when}. Give the devices names o
 
 @lru_cache(maxsize=1)
 def library() -> tuple[DeviceProfile, ...]:
-    """The shipped profiles of Modbus devices."""
-    loaded = [load_profile(entry.read_bytes(), entry.name).value for entry in shipped()]
+    """The shipped profiles of Modbus devices, as they are for a device that gives no parameters."""
+    loaded = [by_default(load_profile(entry.read_bytes(), entry.name).value) for entry in shipped()]
     modbus = Switchboard().by_service("device-modbus")
-    return tuple(profile for profile in loaded if modbus.recognises(profile))
+    return tuple(profile for profile in loaded if profile is not None and modbus.recognises(profile))
 
 
 def check_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from gateway.model.load import load_profile, read_devices
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
+from gateway.model.template import PARAMETERS, PLACE, Template
 from gateway.model.yaml import read
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.configuration.files import Contents, Folders, Place
@@ -69,22 +71,42 @@ def plan_devices(path: Path, strict: bool = False) -> Planned:
     return asyncio.run(_planned(_Read(contents), GatewaySettings()))
 
 
-def plan_profile(path: Path, protocols: Mapping[str, Any], interval: str, strict: bool = False) -> Planned:
-    """A profile alone, as one device that reads all of it every `interval` over the given protocol properties. Raises
-    ConfigError."""
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The one device of a profile that is looked at alone."""
+
+    protocols: Mapping[str, Any]
+    interval: str
+    """How often it reads all of the profile."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def plan_profile(path: Path, alone: Alone, strict: bool = False) -> Planned:
+    """A profile alone, as one device. Raises ConfigError."""
     profile, problems, file = _profile(path, strict)
     device = Device(
         name=profile.name,
         profile_name=profile.name,
-        protocols={key: dict(value) for key, value in protocols.items()},
-        auto_events=[AutoEvent(source_name=name, interval=interval) for name in sources(profile)],
+        protocols={key: dict(value) for key, value in alone.protocols.items()},
+        auto_events=[AutoEvent(source_name=name, interval=alone.interval) for name in sources(profile)],
+        properties={PARAMETERS: dict(alone.parameters)} if alone.parameters else {},
     )
+    _given(profile, device)
     contents = Contents(
         profiles={profile.name: Place(profile, str(path), file)},
         devices={device.name: Place(device, "", None)},
         problems=list(problems),
     )
     return asyncio.run(_planned(_Read(contents), GatewaySettings()))
+
+
+def _given(profile: DeviceProfile, device: Device) -> None:
+    """Raises ConfigError in the words of the command line."""
+    try:
+        Template(profile).own(device)
+    except ConfigError as error:
+        said = [replace(p, where=p.where.replace(f"{PLACE}.", "--parameter ")) for p in error.problems]
+        raise ConfigError(said) from None
 
 
 def _profile(path: Path, strict: bool) -> tuple[DeviceProfile, Sequence[Problem], Path | None]:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.numbers import milliseconds
-from gateway.cli.offline import kind_of, plan_devices, plan_profile, plan_settings, settings_of
+from gateway.cli.offline import Alone, kind_of, plan_devices, plan_profile, plan_settings, settings_of
 from gateway.cli.output import Output
+from gateway.cli.parameters import add_parameters
 from gateway.model.duration import parse_duration
 from gateway.model.errors import Problem
 from gateway.model.plan import PlannedDevice
@@ -14,6 +15,7 @@ from gateway.runtime.configuration.budget import LineBudget, PollCost, budgets
 
 EXAMPLES = """  southgate plan eastron-sdm630                       a shipped profile, over TCP
   southgate plan my-device.yaml --rtu --baud 19200
+  southgate plan my-meter.yaml --parameter base=2000  for a profile that has parameters
   southgate plan devices/meters.yaml --answer-ms 35
   southgate plan plant/                               everything gateway.yaml names"""
 
@@ -31,6 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rtu", action="store_true", help="for a profile alone: on a serial line")
     parser.add_argument("--baud", type=int, default=9600, help="of that line")
+    add_parameters(parser)
     parser.add_argument("--strict", action="store_true", help="unknown keys are errors")
 
 
@@ -60,7 +63,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def _planned(kind: str, options: argparse.Namespace) -> tuple[list[PlannedDevice], list[Problem]]:
     if kind == "profile":
-        return plan_profile(options.path, _protocols(options), options.interval, options.strict)
+        alone = Alone(_protocols(options), options.interval, dict(options.parameter))
+        return plan_profile(options.path, alone, options.strict)
     if kind == "devices":
         return plan_devices(options.path, options.strict)
     return plan_settings(settings_of(options.path).gateway, options.strict)

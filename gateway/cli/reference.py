@@ -61,7 +61,8 @@ cloud:
         DeviceProfile,
         """
 A profile is EdgeX's own (v3, as in EdgeX 3.1 to 4.x), in YAML 1.2 or JSON: EdgeX's files work here, and ours work
-there, because EdgeX ignores what it does not know. Keys of ours are `compat` and those under `optional`. The keys of
+there, because EdgeX ignores what it does not know. Keys of ours are `compat`, `parameters` ([how to
+use them](../how-to/one-profile-many-devices.md)) and those under `optional`. The keys of
 `attributes` belong to the protocol: [Modbus](../../mappers/modbus/README.md). A key that is not known is a
 warning with the nearest known one, with `--strict` an error; keys that begin with `x-` are yours. What comes with the
 program: [shipped profiles](profiles.md). How a value is worked out: [values](values.md).
@@ -82,6 +83,17 @@ deviceList:
     protocols: { modbus-tcp: { Address: 192.168.1.5, Port: 502, UnitID: 1 } }
     autoEvents:
       - { sourceName: Instantaneous, interval: 1s }
+```
+
+What a device has of its own, beside its address, stands under `properties`: `parameters` for a profile that has
+[parameters](profile.md), `overrides` for any. `southgate effective meter-1` shows what its profile comes to
+([one profile for many devices](../how-to/one-profile-many-devices.md)).
+
+```yaml
+    properties:
+      parameters: { ct_ratio: 80 }
+      overrides:
+        PhaseACurrent: { properties: { scale: 0.01, units: kA }, attributes: { startingAddress: 9 } }
 ```
 """,
     ),
@@ -126,10 +138,10 @@ def _inside(about: Mapping[str, Any], models: Mapping[str, Any]) -> tuple[Mappin
     if "properties" in about:
         return {"description": about.get("description", ""), **about}, ""
     for one in _alternatives(about):
-        items = one.get("items", {})
-        found = models.get((one.get("$ref") or items.get("$ref", "")).rpartition("/")[2])
-        if found and "properties" in found:
-            return found, "[]" if items else ""
+        for inside, many in ((one, ""), (one.get("items"), "[]"), (one.get("additionalProperties"), ".NAME")):
+            found = models.get(inside.get("$ref", "").rpartition("/")[2]) if isinstance(inside, dict) else None
+            if found and "properties" in found:
+                return found, many
     return None, ""
 
 
@@ -164,6 +176,8 @@ def _kind(about: Mapping[str, Any], models: Mapping[str, Any]) -> str:
 
 
 def _one_kind(one: Mapping[str, Any], models: Mapping[str, Any]) -> str:
+    if "anyOf" in one:
+        return _kind(one, models)
     if "$ref" in one:
         return _kind(models[one["$ref"].rpartition("/")[2]], models)
     if "enum" in one:

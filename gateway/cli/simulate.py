@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.cli.numbers import milliseconds, seconds
 from gateway.cli.output import Output
+from gateway.cli.parameters import add_parameters
 from gateway.cli.stop import until_stopped
 from simulators.options import SimulateOptions
 from simulators.options import run as serve
@@ -16,6 +17,7 @@ EXAMPLES = """  southgate simulate eastron-sdm630                       a shippe
   southgate simulate my-device.yaml --port 5020 --count 3  ports 5020, 5021, 5022
   southgate simulate xy-md02 waveshare-modbus-rtu-relay --rtu --devices devices/simulated.yaml
   southgate simulate eastron-sdm630 --delay 20 --fault hole=52-53
+  southgate simulate my-meter.yaml --parameter ct_ratio=80 --count 3 --parameter "base=[1000, 1100, 1200]"
   southgate simulate --world plant.yaml"""
 FAULTS = (
     "silence, drop, garbage, wrong-unit, exception=4, delay=20ms, hole=10-20 or hole=input:10-20 (holding, input, "
@@ -35,6 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help=FAULTS)
     parser.add_argument("--seed", type=int, default=0, help="another seed, other values")
+    add_parameters(parser, "; [1, 2, 3]: one for each of --count")
     parser.add_argument("--for", dest="seconds", type=seconds, help="end after so many seconds")
     parser.add_argument(
         "--devices", type=Path, metavar="FILE", help="write a device list that points at what is served"
@@ -58,6 +61,7 @@ async def _serve(options: argparse.Namespace, output: Output) -> int:
             delay=options.delay / 1000,
             faults=tuple(options.fault),
             seed=options.seed,
+            parameters=dict(options.parameter),
             devices=options.devices,
         ),
         ready=lambda running: _show(running, options.devices, output),

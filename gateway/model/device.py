@@ -113,7 +113,8 @@ class Device(EdgeXModel):
     tags: FreeMap = Field(default_factory=dict)
     """Free-form; copied to every event."""
     properties: FreeMap = Field(default_factory=dict)
-    """Free-form."""
+    """Free-form, with two keys of ours: `parameters`, values for those of the profile; `overrides`, by resource, other
+    attributes and properties for this device."""
 
 
 class Flow(StrEnum):

@@ -1,18 +1,20 @@
-"""Devices as rows of a table, for many at once: `name`, `profileName`, …, `protocols.modbus-tcp.Address`, `autoEvents`.
+"""Devices as rows of a table, for many at once: `name`, `profileName`, …, `protocols.modbus-tcp.Address`,
+`parameters.ct_ratio`, `autoEvents`.
 
 A column that is not there leaves a device as it is; an empty cell takes away what the column is about. What comes out
 goes in again without a change.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.csvcell import armed, cell_of, json_text, json_value, value_of
-from gateway.model.device import AutoEvent, Device
+from gateway.model.device import Device
+from gateway.model.eventcell import events_cell, events_of
 from gateway.model.near import nearest
+from gateway.model.template import PARAMETERS
 
 ALWAYS = ("name", "profileName", "serviceName", "adminState", "operatingState", "labels", "description")
 SOMETIMES = ("id", "parent", "location", "tags", "properties")
@@ -22,9 +24,6 @@ PROTOCOLS = "protocols"
 """Alone: JSON of protocols whose names hold a point; before a point: `protocols.modbus-tcp.Address`."""
 KNOWN = (*ALWAYS, *SOMETIMES, PROTOCOLS, EVENTS)
 FREE = ("location", "tags", "properties")
-_EVENT = re.compile(
-    r"(?P<source>.+) every (?P<interval>\S+?)(?P<change> on change(?: > (?P<threshold>\S+))?)?", re.DOTALL
-)
 _TEXTS = {
     "name": "name", "profileName": "profile_name", "serviceName": "service_name", "description": "description",
     "id": "id", "parent": "parent",
@@ -48,13 +47,16 @@ class Columns:
     names: tuple[str, ...]
     keys: Mapping[int, tuple[str, str]]
     """Column → protocol and property, for those that are about one."""
+    parameters: Mapping[int, str]
+    """Column → parameter of the profile."""
 
 
 def columns_of(devices: Iterable[Device]) -> Columns:
     """The columns that an export of these devices needs."""
-    extra, properties = set[str](), dict[tuple[str, str], None]()
+    extra, properties, parameters = set[str](), dict[tuple[str, str], None](), dict[str, None]()
     for device in devices:
         extra.update(name for name in SOMETIMES if _has(device, name))
+        parameters.update(dict.fromkeys(_parameters(device)))
         for protocol, own in device.protocols.items():
             if _awkward(protocol, own):
                 extra.add(PROTOCOLS)
@@ -62,12 +64,27 @@ def columns_of(devices: Iterable[Device]) -> Columns:
                 properties.update(dict.fromkeys((protocol, key) for key in own or {"": None}))
     heads = [f"{PROTOCOLS}.{protocol}.{key}" if key else f"{PROTOCOLS}.{protocol}" for protocol, key in properties]
     sometimes = [name for name in (*SOMETIMES, PROTOCOLS) if name in extra]
-    return columns([*ALWAYS, *sometimes, *heads, EVENTS])
+    return columns([*ALWAYS, *sometimes, *heads, *(f"{PARAMETERS}.{name}" for name in parameters), EVENTS])
 
 
 def _has(device: Device, name: str) -> bool:
-    value = getattr(device, name)
+    value = _rest(device) if name == "properties" else getattr(device, name)
     return value is not None if name == "location" else bool(value)
+
+
+def _parameters(device: Device | None) -> Mapping[str, Any]:
+    """Those with columns of their own; none where one could not be a cell under a heading."""
+    found = device.properties.get(PARAMETERS) if device is not None else None
+    if not isinstance(found, Mapping):
+        return {}
+    plain = all(name and name == name.strip() and not isinstance(found[name], dict | list) for name in found)
+    return found if plain else {}
+
+
+def _rest(device: Device) -> Mapping[str, Any]:
+    """The properties without what has columns of its own."""
+    own = _parameters(device)
+    return {key: value for key, value in device.properties.items() if not (own and key == PARAMETERS)}
 
 
 def _awkward(protocol: str, own: Mapping[str, Any]) -> bool:
@@ -79,6 +96,7 @@ def columns(heads: Sequence[str]) -> Columns:
     """Of a file. Raises WrongCell for a heading that is unknown or stands twice."""
     names: list[str] = []
     keys: dict[int, tuple[str, str]] = {}
+    parameters: dict[int, str] = {}
     for index, given in enumerate(heads):
         head = armed(given.strip())
         name = _BY_LOWER.get(head.lower(), head)
@@ -87,16 +105,23 @@ def columns(heads: Sequence[str]) -> Columns:
             protocol, _, key = rest.partition(".")
             keys[index] = protocol, key
             name = f"{PROTOCOLS}.{rest}"
+        elif rest and first.lower() == PARAMETERS:
+            parameters[index] = rest
+            name = f"{PARAMETERS}.{rest}"
         elif name and name not in KNOWN:
             near = nearest(name, KNOWN)
-            hint = f"did you mean {near}?" if near else f"there are {', '.join(KNOWN)} and protocols.PROTOCOL.PROPERTY"
+            hint = (
+                f"did you mean {near}?"
+                if near
+                else f"there are {', '.join(KNOWN)} protocols.PROTOCOL.PROPERTY and parameters.NAME"
+            )
             raise WrongCell(given, f"this heading is not known; {hint}")
         if name and name in names:
             raise WrongCell(given, "this heading stands twice")
         names.append(name)
     if "name" not in names:
         raise WrongCell("name", "there is no column of names")
-    return Columns(tuple(names), keys)
+    return Columns(tuple(names), keys, parameters)
 
 
 def heading_score(cells: Sequence[str]) -> int:
@@ -104,7 +129,7 @@ def heading_score(cells: Sequence[str]) -> int:
     plain = {armed(cell.strip()).lower() for cell in cells}
     if "name" not in plain:
         return 0
-    return sum(1 for cell in plain if cell in _BY_LOWER or cell.startswith(f"{PROTOCOLS}."))
+    return sum(1 for cell in plain if cell in _BY_LOWER or cell.startswith((f"{PROTOCOLS}.", f"{PARAMETERS}.")))
 
 
 # -------------------------------------------------------------------------------------------------------------- out
@@ -112,7 +137,11 @@ def heading_score(cells: Sequence[str]) -> int:
 
 def row_of(device: Device, head: Columns) -> list[str]:
     """The cells of a device."""
-    return [_cell(device, name, head.keys.get(index)) for index, name in enumerate(head.names)]
+    cells = [_cell(device, name, head.keys.get(index)) for index, name in enumerate(head.names)]
+    given = _parameters(device)
+    for index, name in head.parameters.items():
+        cells[index] = cell_of(given[name]) if name in given else ""
+    return cells
 
 
 def _cell(device: Device, name: str, key: tuple[str, str] | None) -> str:
@@ -132,6 +161,8 @@ def _cell(device: Device, name: str, key: tuple[str, str] | None) -> str:
     if name == PROTOCOLS:
         found = {protocol: own for protocol, own in device.protocols.items() if _awkward(protocol, own)}
         return json_text(found) if found else ""
+    if name == "properties":
+        return cell_of(_rest(device)) if _rest(device) else ""
     return cell_of(getattr(device, name)) if name in FREE and _has(device, name) else ""
 
 
@@ -148,27 +179,6 @@ def _text_of(cell: str) -> str:
 def _labels_cell(labels: Sequence[str]) -> str:
     plain = all(label and label == label.strip() and ";" not in label and label[0] not in "[\"'" for label in labels)
     return "; ".join(labels) if plain else json.dumps(list(labels), ensure_ascii=False)
-
-
-def events_cell(events: Sequence[AutoEvent]) -> str:
-    """`Values every 10s; Mode every 1s on change > 0.5`; JSON where that would not say all."""
-    parts = [_event_text(event) for event in events]
-    if any(part is None for part in parts):
-        return json_text([event.model_dump(mode="json", by_alias=True, exclude_defaults=True) for event in events])
-    return "; ".join(part for part in parts if part is not None)
-
-
-def _event_text(event: AutoEvent) -> str | None:
-    name = event.source_name
-    if event.retention is not None or ";" in name or name != name.strip() or name[0] in "[\"'" or " " in event.interval:
-        return None
-    if event.on_change_threshold and not event.on_change:
-        return None
-    change = " on change" * event.on_change
-    more = f" > {event.on_change_threshold!r}" if event.on_change_threshold else ""
-    text = f"{name} every {event.interval}{change}{more}"
-    found = _EVENT.fullmatch(text)
-    return text if found and found["source"] == name else None
 
 
 # --------------------------------------------------------------------------------------------------------------- in
@@ -195,6 +205,7 @@ def tree_of(cells: Sequence[str], head: Columns, device: Device | None) -> dict[
     if device is not None:
         tree = {field.alias or name: getattr(device, name) for name, field in Device.model_fields.items()}
     protocols = {name: dict(own) for name, own in device.protocols.items()} if device is not None else {}
+    parameters: dict[str, Any] = {}
     for index in range(max(len(head.names), len(cells))):
         name = head.names[index] if index < len(head.names) else ""
         cell = cells[index] if index < len(cells) else ""
@@ -206,14 +217,46 @@ def tree_of(cells: Sequence[str], head: Columns, device: Device | None) -> dict[
             key = head.keys.get(index)
             if key is not None:
                 _set_property(protocols, key, cell)
+            elif index in head.parameters:
+                parameters[head.parameters[index]] = value_of(cell) if cell else _TAKEN
             elif name == PROTOCOLS:
                 _set_awkward(protocols, cell)
+            elif name == "properties":
+                tree[name] = _properties_of(cell, _parameters(device))
             else:
                 _set_field(tree, name, cell)
         except ValueError as error:
             raise WrongCell(name, str(error)) from None
     tree[PROTOCOLS] = {name: own for name, own in protocols.items() if own is not None}
+    if parameters and isinstance(tree.setdefault("properties", {}), dict):
+        tree["properties"] = _with_parameters(tree["properties"], parameters)
     return tree
+
+
+_TAKEN = object()
+"""Of a parameter whose cell is empty."""
+
+
+def _properties_of(cell: str, parameters: Mapping[str, Any]) -> Any:
+    """Parameters have columns of their own: this one leaves them alone unless it says something about them."""
+    found = value_of(cell) if cell else {}
+    if parameters and isinstance(found, dict) and PARAMETERS not in found:
+        return {**found, PARAMETERS: parameters}
+    return found
+
+
+def _with_parameters(properties: Mapping[str, Any], cells: Mapping[str, Any]) -> dict[str, Any]:
+    given = properties.get(PARAMETERS)
+    before = given if isinstance(given, Mapping) else {}
+    found = dict(before)
+    for name, value in cells.items():
+        if value is not _TAKEN:
+            found[name] = value
+        elif not isinstance(found.get(name), dict | list):  # such a value has no cell that could be empty
+            found.pop(name, None)
+    if found == before:
+        return dict(properties)
+    return {key: value for key, value in {**properties, PARAMETERS: found}.items() if key != PARAMETERS or found}
 
 
 def _set_property(protocols: dict[str, Any], key: tuple[str, str], cell: str) -> None:
@@ -263,22 +306,3 @@ def _labels_of(cell: str) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
         raise ValueError('expected labels such as: hall 1; meter, or JSON such as ["a"]')
     return found
-
-
-def events_of(cell: str) -> list[Any]:
-    """The reverse of `events_cell`. Raises ValueError."""
-    if cell.startswith("["):
-        found = json_value(cell)
-        return found if isinstance(found, list) else [found]
-    events: list[Any] = []
-    for part in filter(None, (part.strip() for part in cell.split(";"))):
-        match = _EVENT.fullmatch(part)
-        if match is None:
-            raise ValueError(f"{part[:60]!r}: expected such as Values every 10s; Mode every 1s on change > 0.5")
-        events.append({"sourceName": match["source"], "interval": match["interval"], "onChange": bool(match["change"])})
-        if match["threshold"]:
-            try:
-                events[-1]["onChangeThreshold"] = float(match["threshold"])
-            except ValueError:
-                raise ValueError(f"{match['threshold'][:30]!r} is no number") from None
-    return events

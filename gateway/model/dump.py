@@ -12,6 +12,7 @@ import yaml
 from gateway.model.device import AutoEvent, Device, Retention
 from gateway.model.fields import EdgeXModel
 from gateway.model.profile import Compat, DeviceProfile, DeviceResource
+from gateway.model.references import lift
 from gateway.model.scalar import FLAG_WORDS, LiteralFloat, LiteralInt, resolve
 
 _TAG = "tag:yaml.org,2002:"
@@ -31,7 +32,8 @@ def edgex_json(model: EdgeXModel, created: int = 0, modified: int = 0) -> dict[s
         value = getattr(model, name)
         if isinstance(model, AutoEvent) and key == "retention" and value is None:
             value = Retention()
-        if key in model.always or (value not in _EMPTY and value is not Compat.NONE):
+        empty = value in _EMPTY and (value != "" or field.default == "")  # an empty text may be a default of ours
+        if key in model.always or not (empty or value is Compat.NONE):
             found[key] = _json(value)
     return found
 
@@ -55,17 +57,21 @@ def _json(value: Any) -> Any:
 
 def dump_profile(profile: DeviceProfile) -> str:
     """YAML of a profile, for people: what has its default is left out. `load_profile` gives an equal profile."""
-    return _yaml(_tree(profile))
+    found = tree_of(profile)
+    if profile.parameters:
+        for resource in found.get("deviceResources", ()):
+            lift(resource)
+    return _yaml(found)
 
 
 def dump_devices(devices: Sequence[Device]) -> str:
     """YAML of a device list; `load_devices` gives equal devices."""
-    return _yaml({"deviceList": [_tree(device) for device in devices]})
+    return _yaml({"deviceList": [tree_of(device) for device in devices]})
 
 
 def dump_devices_by_line(devices: Sequence[Device]) -> str:
     """As `dump_devices`, one device a line: for very many, fifty times faster, and still easy to find and to edit."""
-    lines = [f"- {_flow(_tree(device))}\n" for device in devices]
+    lines = [f"- {_flow(tree_of(device))}\n" for device in devices]
     if any(_LONG_KEY.search(line) for line in lines):
         return dump_devices(devices)
     return "deviceList:\n" + "".join(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in lines)
@@ -88,7 +94,8 @@ def _flow(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _tree(model: EdgeXModel) -> dict[str, Any]:
+def tree_of(model: EdgeXModel) -> dict[str, Any]:
+    """A model as a file has it: keys as they are written, what has its default left out."""
     found: dict[str, Any] = {"name": model.name} if isinstance(model, DeviceResource) else {}
     for name, key, always, default in _fields(type(model)):
         value = getattr(model, name)
@@ -108,7 +115,7 @@ def _fields(model: type[EdgeXModel]) -> list[tuple[str, str, bool, Any]]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, EdgeXModel):
-        return _tree(value)
+        return tree_of(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):

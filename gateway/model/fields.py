@@ -9,12 +9,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainValidator,
     Strict,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from gateway.model import scalar
 from gateway.model.duration import parse_duration
@@ -68,6 +69,17 @@ Flag = Annotated[
     bool, Strict(), BeforeValidator(scalar.flag), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": _YES_NO}]})
 ]
 """True or false; in YAML also yes, no, on, off."""
+
+
+class Parametric:
+    """For editors: the field's own type, or in a profile with parameters `$(…)`, which is put aside when it is read
+    (`references`)."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "string", "pattern": r"\$\("}]}
+
+
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False), BeforeValidator(scalar.number)]
 """A finite number, never in quotes."""
 Integer = Annotated[int, Strict(), Field(ge=-(2**63), lt=2**63), BeforeValidator(scalar.integer)]

@@ -10,9 +10,11 @@ from gateway.model import jsontext, yaml
 from gateway.model.consistency import inconsistencies, rough_outline
 from gateway.model.device import Device
 from gateway.model.document import Document, many_objects
-from gateway.model.dump import edgex_json
+from gateway.model.dump import edgex_json, tree_of
 from gateway.model.errors import ConfigError, Problem
+from gateway.model.parameters import references, wrong
 from gateway.model.profile import DeviceProfile
+from gateway.model.references import lift, lower
 from gateway.model.shaping import Shaping
 
 __all__ = [
@@ -143,12 +145,25 @@ def read_document(text: str | bytes, file: str) -> Document:
 
 def _profile(shaping: Shaping) -> DeviceProfile:
     tree = shaping.shape(DeviceProfile, shaping.document.value, ())
+    if isinstance(tree, dict) and tree.get("parameters"):
+        lower(tree)
     profile = shaping.validate(DeviceProfile, tree, ())
     for path, what in inconsistencies(rough_outline(tree)):
         shaping.error(path, what)
     if profile is None:
         shaping.refuse()
+    if profile.parameters:
+        _check_parameters(shaping, profile)
     return profile
+
+
+def _check_parameters(shaping: Shaping, profile: DeviceProfile) -> None:
+    tree = tree_of(profile)
+    del tree["parameters"]
+    for resource in tree.get("deviceResources", ()):
+        lift(resource)
+    for path, what, severity in wrong(profile, references(tree)):
+        (shaping.error if severity == "error" else shaping.warning)(path, what)
 
 
 def _check_devices(shaping: Shaping, devices: list[Device | None], path: tuple[str, ...]) -> set[int]:

@@ -8,18 +8,21 @@ Fields stand in the order in which EdgeX writes them.
 
 from enum import StrEnum
 from functools import cached_property
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from gateway.model.extensions import Extensions, extensions
 from gateway.model.fields import (
     EdgeXModel,
     Flag,
     FreeMap,
+    FreeValue,
     Integer,
     Name,
     Number,
     Optional,
+    Parametric,
     StringMap,
     Text,
     Unsigned,
@@ -110,21 +113,21 @@ class ResourceProperties(EdgeXModel):
     """What may be done: `R`, `W`, `RW` (or `WR`)."""
     units: Text = ""
     """Unit of the value, for people and exporters."""
-    minimum: Number | None = None
+    minimum: Annotated[Number, Parametric] | None = None
     """Lowest value that may be written."""
-    maximum: Number | None = None
+    maximum: Annotated[Number, Parametric] | None = None
     """Highest value that may be written."""
     default_value: Text = ""
     """Written when a command brings no value."""
-    mask: Unsigned | None = None
+    mask: Annotated[Unsigned, Parametric] | None = None
     """Bits of an integer that count, applied first; 0 is off."""
-    shift: Integer | None = None
+    shift: Annotated[Integer, Parametric] | None = None
     """Bits an integer is shifted to the right (to the left when negative), after the mask."""
-    scale: Number | None = None
+    scale: Annotated[Number, Parametric] | None = None
     """Factor, after base."""
-    offset: Number | None = None
+    offset: Annotated[Number, Parametric] | None = None
     """Added last."""
-    base: Number | None = None
+    base: Annotated[Number, Parametric] | None = None
     """The value becomes the power of this base, after the shift."""
     assertion: Text = ""
     """Text the value must equal; otherwise the read fails and the device is DOWN. Empty is off."""
@@ -199,6 +202,35 @@ class Compat(StrEnum):
         return Compat.EDGEX if Compat.EDGEX in (self, other) else Compat.NONE
 
 
+def _single(value_type: ValueType) -> ValueType:
+    if value_type in (ValueType.BOOL, ValueType.STRING) or value_type.is_integer or value_type.is_float:
+        return value_type
+    raise ValueError(f"a parameter is a single value: Bool, String, or a type of numbers, not {value_type}")
+
+
+class Parameter(EdgeXModel):
+    """What devices of the profile may differ in. `$(name)` stands for it in attributes, in properties except valueType
+    and readWrite, in tags and in commands' defaults and mappings, also in a sum such as `$(base + 100 * circuit)`;
+    `$$(` is a plain `$(`. A device gives it under `properties.parameters`."""
+
+    always = frozenset({"valueType"})
+
+    value_type: Annotated[ValueType, AfterValidator(_single)]
+    """Bool, String or a type of numbers, which says the range, too."""
+    default_value: FreeValue = None
+    """For devices that do not give it; without one, every device must."""
+    minimum: Number | None = None
+    """Lowest value that is taken."""
+    maximum: Number | None = None
+    """Highest value that is taken."""
+    choices: list[FreeValue] = Field(default_factory=list)
+    """The only values that are taken."""
+    units: Text = ""
+    """Unit of the value, for people."""
+    description: Text = ""
+    """For people."""
+
+
 class DeviceProfile(EdgeXModel):
     """A kind of device: its single values, and the commands that read or write several of them together."""
 
@@ -221,6 +253,8 @@ class DeviceProfile(EdgeXModel):
     """For searching."""
     compat: Compat = Compat.NONE
     """`edgex`: upstream's quirks for this profile."""
+    parameters: dict[str, Parameter] = Field(default_factory=dict)
+    """By name, what devices of this profile may differ in."""
     device_resources: list[DeviceResource] = Field(default_factory=list)
     """Single values."""
     device_commands: list[DeviceCommand] = Field(default_factory=list)

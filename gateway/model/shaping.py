@@ -41,6 +41,10 @@ class Shaping:
         """One thing wrong at `path`."""
         self._add(path, what, "error")
 
+    def warning(self, path: Path, what: str) -> None:
+        """One thing doubtful at `path`."""
+        self._add(path, what, "warning")
+
     def _add(self, path: Path, what: str, severity: str) -> None:
         self.wrong = self.wrong or severity == "error"
         self._counts[severity] += 1

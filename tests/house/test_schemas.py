@@ -74,6 +74,17 @@ def test_the_odd_but_right_passes(name: str, schema: str) -> None:
     assert complaints(schema, (FIXTURES / name).read_text(encoding="utf-8")) == []
 
 
+TEMPLATE = (
+    "name: p\nparameters: {n: {valueType: Uint16, defaultValue: 1, choices: [1, 2]}}\ndeviceResources: "
+    "[{name: a, attributes: {at: $(n)}, properties: {valueType: Int16, readWrite: R, scale: $(n / 10), mask: $(n)}}]\n"
+)
+
+
+def test_a_profile_with_parameters_passes() -> None:
+    assert load_profile(TEMPLATE, "p.yaml", strict=True).problems == ()
+    assert complaints("device-profile.json", TEMPLATE) == []
+
+
 PROFILE = "name: p\ndeviceResources: [{name: a, properties: {valueType: Int16, readWrite: R}}]\n"
 WRONG = [
     "deviceResources: []",
@@ -88,6 +99,9 @@ WRONG = [
     PROFILE.replace("name: a", "name: a, isHidden: maybe"),
     PROFILE + "deviceCommands: [{name: c, readWrite: R, resourceOperations: []}]",
     PROFILE + "compat: both",
+    TEMPLATE.replace("choices", "choises"),
+    TEMPLATE.replace("valueType: Uint16", "valueType: Number"),
+    TEMPLATE.replace("valueType: Uint16, ", ""),
 ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from gateway.model.load import load_profile
 from gateway.model.profile import DeviceProfile
+from gateway.model.scalar import literal_text
 from simulators.library import shipped
 
 HEAD = """# Shipped profiles
@@ -41,6 +42,9 @@ def _section(file: str, text: str, profile: DeviceProfile) -> Iterator[str]:
     yield f"\n## {profile.manufacturer} {profile.model}\n"
     yield f"`{profile.name}` (file `{file}`). {profile.description}.\n"
     yield "\n".join(_header(text)) + "\n"
+    for parameter, about in profile.parameters.items():
+        units = f" {about.units}" if about.units else ""
+        yield f"Parameter `{parameter}`: {about.description} (default {literal_text(about.default_value)}{units}).\n"
     yield "| deviceCommand | | resources |"
     yield "|---|---|---|"
     for command in profile.device_commands:

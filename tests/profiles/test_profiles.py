@@ -15,6 +15,7 @@ from gateway.model.device import Device
 from gateway.model.load import load_devices, load_profile
 from gateway.model.profile import DeviceProfile, DeviceResource
 from gateway.model.reading import Event, Source
+from gateway.model.template import by_default, effective
 from gateway.runtime.clock import SystemClock
 from mappers import Switchboard
 from simulators.devicelist import sources
@@ -33,7 +34,10 @@ def text_of(name: str) -> str:
 
 
 def profile_of(name: str) -> DeviceProfile:
-    return load_profile(text_of(name), f"{name}.yaml", strict=True).value
+    """As it is for a device that gives no parameters."""
+    profile = by_default(load_profile(text_of(name), f"{name}.yaml", strict=True).value)
+    assert profile is not None, "a shipped profile is tried without writing anything: every parameter has a default"
+    return profile
 
 
 def source_of(device: Device, profile: DeviceProfile, resources: Sequence[DeviceResource], name: str = "all") -> Source:
@@ -74,7 +78,8 @@ def test_it_names_its_schema_and_the_vendors_document(name: str) -> None:
 def test_it_loads_without_a_warning_and_its_protocol_finds_nothing_wrong(name: str) -> None:
     loaded = load_profile(text_of(name), f"{name}.yaml", strict=True)
     assert loaded.problems == ()
-    assert [str(p) for p in Switchboard().by_service("device-modbus").check(loaded.value) if p.severity != "note"] == []
+    problems = Switchboard().by_service("device-modbus").check(profile_of(name))
+    assert [str(p) for p in problems if p.severity != "note"] == []
 
 
 @EVERY
@@ -173,3 +178,15 @@ def writable_values(point: Point) -> list[Any]:
     assert p.maximum is not None
     middle = (p.minimum + p.maximum) / 2 + (p.maximum - p.minimum) / 7
     return [point.to_wire(value) for value in (p.minimum, p.maximum, middle)]
+
+
+def test_a_station_with_a_smaller_fuse() -> None:
+    """A parameter of a shipped profile: the limit is refused before the wire."""
+    station = Device(name="d", properties={"parameters": {"max_current": 16}})
+    profile = effective(load_profile(text_of("alfen-eve-ng9xx"), "alfen.yaml", strict=True).value, station)
+    limit = next(r for r in profile.device_resources if r.name == "CurrentLimit")
+    assert limit.properties.maximum == 16
+    assert (
+        next(r for r in profile_of("alfen-eve-ng9xx").device_resources if r.name == "CurrentLimit").properties.maximum
+        == 32
+    )

@@ -27,6 +27,7 @@ from gateway.model.devicecsv import (
 from gateway.model.document import many_objects
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.said import said
+from gateway.model.template import PARAMETERS, PLACE
 from gateway.runtime.configuration.registry import Change
 from gateway.runtime.turns import Turns
 
@@ -236,14 +237,19 @@ def _device_of(problem: Problem, wanted: Mapping[str, Device]) -> str | None:
 def _blame(outcome: Outcome, wanted: Mapping[str, Device], problems: Sequence[Problem]) -> set[str]:
     """Problems become verdicts; those that no row is to blame for are problems of the whole."""
     whys: dict[str, list[str]] = {}
+    columns: dict[str, str] = {}
     for problem in problems:
         name = _device_of(problem, wanted)
         if name is None:
             outcome.problems.append(problem)
         else:
             where = problem.where.removeprefix(f"device {name}").removeprefix(": ")
+            where = where.replace(PLACE, PARAMETERS)  # as the column is called
+            if where.startswith(f"{PARAMETERS}."):
+                columns.setdefault(name, where)
             whys.setdefault(name, []).append(f"{where}: {problem.what}" if where else problem.what)
     for verdict in outcome.verdicts:
         if verdict.name in whys and verdict.fate in (Fate.ADDED, Fate.CHANGED):
             verdict.fate, verdict.why = Fate.REFUSED, "; ".join(whys[verdict.name])
+            verdict.column = columns.get(verdict.name, "")
     return set(whys)

@@ -1,6 +1,6 @@
 """From a configuration to devices that are ready to run: every check, every plan, all problems at once. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from gateway.model.near import nearest
 from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Source
+from gateway.model.template import by_default
+from gateway.runtime.configuration.instances import Instances
 from gateway.runtime.garbage import no_search
 from gateway.runtime.lanes.schedule import polls_of
 from gateway.runtime.sources import select, sources_of
@@ -25,6 +27,7 @@ class Planner:
     protocols: Protocols
     store: Store
     compat: Compat = Compat.NONE
+    instances: Instances = field(default_factory=Instances)
     _checked: dict[int, tuple[DeviceProfile, list[Problem]]] = field(default_factory=dict)
 
     def profile_problems(self, profile: DeviceProfile) -> list[Problem]:
@@ -40,13 +43,22 @@ class Planner:
             known = self._checked[id(profile)] = profile, found
         return known[1]
 
-    def forget_all_but(self, profiles: Iterable[DeviceProfile]) -> None:
-        """Lets go of profiles that are no longer in force."""
+    def forget_all_but(self, profiles: Sequence[DeviceProfile]) -> None:
+        """Lets go of profiles, and of what is made of them for devices, that are no longer in force."""
+        self.instances.forget_all_but(profiles)
         kept = {id(profile) for profile in profiles}
         self._checked = {key: value for key, value in self._checked.items() if key in kept}
 
+    def instance(self, profile: DeviceProfile, device: Device) -> DeviceProfile:
+        """The profile as it is for the device. Raises ConfigError."""
+        try:
+            return self.instances.of(profile, device)
+        except ConfigError as error:
+            raise ConfigError([_for(device, problem) for problem in error.problems]) from None
+
     def plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
-        """The device ready to run, and warnings. Raises ConfigError with everything wrong about it."""
+        """The device ready to run, and warnings; `profile`: as it is for the device (`instance`). Raises ConfigError
+        with everything wrong about it."""
         with no_search():
             return self._plan(device, profile, facts)
 
@@ -58,7 +70,8 @@ class Planner:
         if mute and device.auto_events:
             problems.append(Problem("autoEvents", f"nothing can be read here: {mute}; remove them"))
         if any(problem.severity == "error" for problem in problems):
-            raise ConfigError(problems)
+            own = self.instances.made(profile)
+            raise ConfigError([_for(device, problem) for problem in problems] if own else problems)
         connection = protocol.connection(device)
         sources = sources_of(device, profile, protocol.service, self.compat)
         wanted = self._number(device, profile, sources)
@@ -102,6 +115,13 @@ class Planner:
             else:
                 chosen[name] = self.store.number(select(profile, device, name, service, self.compat))
         return {**sources, **chosen}
+
+
+def _for(device: Device, problem: Problem) -> Problem:
+    """Of a profile with values of a device in it: what is wrong with it need not be wrong for others."""
+    if not problem.where.startswith(("deviceResources", "deviceCommands")):
+        return problem
+    return replace(problem, what=f"{problem.what} (with the parameters and overrides of device {device.name})")
 
 
 def polled(device: Device) -> bool:
@@ -168,8 +188,14 @@ def _as_dict(settings: Any) -> dict[str, Any]:
 
 
 def unused_profile_problems(profile: DeviceProfile, protocols: Protocols) -> list[Problem]:
-    """Of a profile that no device uses: nothing in force depends on it, so its mistakes are warnings."""
-    return [_unused(problem) if problem.severity == "error" else problem for problem in protocols.check(profile)]
+    """Of a profile that no device uses: nothing in force depends on it, so its mistakes are warnings. Where a parameter
+    has no default, only a device can show them."""
+    try:
+        plain = by_default(profile)
+        problems = protocols.check(plain) if plain is not None else []
+    except ConfigError as error:
+        problems = error.problems
+    return [_unused(problem) if problem.severity == "error" else problem for problem in problems]
 
 
 def _unused(problem: Problem) -> Problem:

@@ -174,6 +174,7 @@ class FileRegistry:
     ) -> list[Problem]:
         """The device into `planned`: as it is in force when nothing about it changed. Gives its doubts."""
         old = self._set.planned.get(device.name)
+        template, profile = profile, self._planner.instance(profile, device)
         facts = self._facts.get(device.name, {})
         if old is not None and (old.device.protocols != device.protocols or old.profile is not profile):
             facts = {}  # it is another device now, or is to be asked otherwise
@@ -182,6 +183,7 @@ class FileRegistry:
             return self._doubts.get(old, [])
         new, found = self._planner.plan(device, profile, facts)
         planned[device.name] = new
+        found += self._planner.instances.doubts(template, device)
         self._doubts[new] = [_of_device(contents, device.name, problem, profile) for problem in found]
         return self._doubts[new]
 
@@ -221,7 +223,8 @@ class FileRegistry:
 
     def _let_go(self, kept: _Set) -> None:
         """What was found out about plans that are not in force, such as those of a refused change, is forgotten."""
-        self._planner.forget_all_but(kept.configuration.profiles.values())
+        in_force = [*kept.configuration.profiles.values(), *(planned.profile for planned in kept.planned.values())]
+        self._planner.forget_all_but(in_force)
         self._doubts = {device: self._doubts.get(device, []) for device in kept.planned.values()}
 
     def _still_holds(self, name: str, new: _Set) -> bool:

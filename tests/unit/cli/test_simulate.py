@@ -9,7 +9,7 @@ from tests.unit.cli.conftest import Run
 
 
 def test_it_says_where_and_ends_after_a_time(southgate: Run) -> None:
-    ran = southgate("simulate", "xy-md02", "--count", 2, "--for", 0.05, "--devices", "devices/simulated.yaml")
+    ran = southgate("simulate", "xy-md02", "--count", 2, "--for", 0.5, "--devices", "devices/simulated.yaml")
     assert (ran.code, ran.err) == (0, "")
     assert [line.partition(" ")[0] for line in ran.out.splitlines() if "127.0.0.1:" in line] != []
     path = Path("devices/simulated.yaml")

@@ -15,13 +15,12 @@ from gateway.model.devicecsv import (
     WrongCell,
     columns,
     columns_of,
-    events_cell,
-    events_of,
     heading_score,
     plain,
     row_of,
     tree_of,
 )
+from gateway.model.eventcell import events_cell, events_of
 from gateway.model.scalar import LiteralFloat, literal_text
 
 TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12)
@@ -36,13 +35,17 @@ EVENT = st.fixed_dictionaries(
     optional={"onChange": st.booleans(), "onChangeThreshold": st.sampled_from([0.0, 0.5, 1e-9]),
               "retention": st.sampled_from([{}, {"maxCap": 3}])},
 )  # fmt: skip
+OWN = st.fixed_dictionaries(
+    {"parameters": st.one_of(st.dictionaries(TEXT, SCALAR, max_size=3), VALUE)}, optional={"other": VALUE}
+)
 DEVICE = st.fixed_dictionaries(
     {"name": st.one_of(NAME, ODD.filter(lambda t: "\n" not in t))},
     optional={
         "profileName": TEXT, "serviceName": TEXT, "description": st.one_of(TEXT, ODD), "parent": TEXT,
         "adminState": st.sampled_from(["LOCKED", "UNLOCKED"]), "operatingState": st.sampled_from(["UP", "DOWN"]),
         "labels": st.lists(st.one_of(TEXT, ODD), max_size=3), "location": VALUE,
-        "tags": st.dictionaries(TEXT, VALUE, max_size=2), "properties": st.dictionaries(TEXT, VALUE, max_size=2),
+        "tags": st.dictionaries(TEXT, VALUE, max_size=2),
+        "properties": st.one_of(st.dictionaries(TEXT, VALUE, max_size=2), OWN),
         "protocols": st.dictionaries(
             st.one_of(TEXT, st.just("modbus-tcp")), st.dictionaries(TEXT, VALUE, max_size=3), max_size=3
         ),
@@ -68,6 +71,7 @@ def read(raw: bytes, known: dict[str, Device] | None = None) -> list[Device]:
 @given(trees=st.lists(DEVICE, max_size=4, unique_by=lambda tree: tree["name"]))
 @settings(max_examples=400, deadline=None)
 def test_out_and_in_again(trees: list[dict[str, Any]]) -> None:
+    """T28: whatever stands in a device, and no cell of it is a formula."""
     devices = [Device.model_validate(tree) for tree in trees]
     raw = table_of(devices)
     assert read(raw) == devices
@@ -82,6 +86,7 @@ def test_out_and_in_again(trees: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("evil", ["=1+1", "+cmd", "-cmd|' /C calc'!A0", "@SUM(1)", "\t=1", "\r=1", " =1", "＝1"])
 def test_formulas_are_disarmed(evil: str) -> None:
+    """T28: formula injection on export."""
     assert disarmed(evil)[0] == "'"
     assert armed(disarmed(evil)) == evil
 

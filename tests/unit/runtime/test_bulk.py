@@ -1,4 +1,4 @@
-"""Many devices at once as CSV, through the registry: a verdict for every row, all or nothing, out and in again."""
+"""T28: many devices at once as CSV, through the registry: a verdict for every row, all or nothing, out and in again."""
 
 import asyncio
 import time
@@ -61,6 +61,7 @@ async def test_added_changed_unchanged(house: House) -> None:
 
 
 async def test_an_export_goes_in_again_without_a_change(house: House) -> None:
+    """T28: formula injection on export, byte order mark, quotes, encodings, separators."""
     odd = another("=cmd|' /C calc'!A0", description="-1+1", labels=["@x", "a;b"], tags={"n": "502", "f": 1.5})
     await house.registry.change(lambda current: current.with_devices([odd]))
     text = await text_of(house)
@@ -94,6 +95,7 @@ async def test_an_export_goes_in_again_without_a_change(house: House) -> None:
     ],
 )
 async def test_one_wrong_row_and_nothing_is_changed(house: House, row: str, why: str) -> None:
+    """T28: every row that is wrong is named with its row, line, column and reason."""
     text = HEAD + "one,meter,device-scripted,,L1,9,All every 1s\n" + row + "\ngood,meter,device-scripted,,L2,4,\n"
     before, digest = house.files(), house.registry.digest
     outcome = await taken(house, text)
@@ -118,6 +120,7 @@ async def test_another_file(house: House, raw: bytes) -> None:
 
 
 async def test_a_million_rows_end_in_time(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T28: a million rows are bounded: what is past the limit is not looked at."""
     monkeypatch.setattr("gateway.runtime.configuration.bulk.MAX_ROWS", 1000)
     text = "name,profileName\n" + "".join(f"d{n},metre\n" for n in range(1_000_000))
     outcome = await taken(house, text)
@@ -200,3 +203,93 @@ def test_one_device_a_line_reads_back_equal() -> None:
     text = dump_devices_by_line(short)
     assert text.count("\n") == 2
     assert load_devices(text, "d.yaml", strict=True).value == short
+
+
+TEMPLATE = """\
+name: meter
+parameters:
+  ratio: { valueType: Float64, defaultValue: 1, minimum: 1 }
+  serial: { valueType: String, defaultValue: none }
+deviceResources:
+  - name: Voltage
+    attributes: { a: 1 }
+    tags: { serial: $(serial) }
+    properties: { valueType: Float32, readWrite: R, scale: $(ratio) }
+"""
+WITH = (
+    "name,profileName,serviceName,protocols.scripted.Line,protocols.scripted.Unit,parameters.ratio,parameters.serial\n"
+)
+
+
+@pytest.fixture
+async def templated(tmp_path: Path, clock: MovingClock) -> House:
+    found = House(tmp_path, clock)
+    (found.profiles / "meter.yaml").write_text(TEMPLATE)
+    await found.registry.reload()
+    text = WITH + 'a,meter,device-scripted,L1,1,80,"""0010"""\nb,meter,device-scripted,L1,2,,=1+1\n'
+    assert (await taken(found, text)).counts()["added"] == 2
+    return found
+
+
+def ratios(house: House) -> dict[str, object]:
+    return {name: one.properties.get("parameters") for name, one in house.registry.current.devices.items()}
+
+
+async def test_parameters_are_columns(templated: House) -> None:
+    """T28, with parameters: out, harmless for a spreadsheet, and in again without a change."""
+    assert ratios(templated) == {"a": {"ratio": 80, "serial": "0010"}, "b": {"serial": "=1+1"}}
+    resource = templated.registry.planned["a"].profile.device_resources[0]
+    assert (resource.properties.scale, resource.tags) == (80.0, {"serial": "0010"})
+    text = await text_of(templated)
+    assert text.splitlines()[0].endswith("parameters.ratio,parameters.serial,autoEvents")
+    assert "properties" not in text
+    assert "'=1+1" in text
+    before, files = dict(templated.registry.planned), templated.files()
+    again = await taken(templated, text)
+    assert [fate for _, _, fate in said(again)] == ["unchanged", "unchanged"]
+    assert (templated.files(), dict(templated.registry.planned)) == (files, before)
+
+
+async def test_a_changed_cell_replans_its_device_alone(templated: House) -> None:
+    before = dict(templated.registry.planned)
+    text = "name,parameters.ratio\na,\nb,5\n"
+    looked = await taken(templated, text, dry_run=True)
+    assert [fate for _, _, fate in said(looked)] == ["changed", "changed"]
+    assert dict(templated.registry.planned) == before
+    assert (await taken(templated, "name,parameters.ratio\nb,5\n")).applied
+    assert templated.registry.planned["a"] is before["a"]
+    assert ratios(templated)["b"] == {"serial": "=1+1", "ratio": 5}
+    assert (await taken(templated, "name;parameters.ratio;parameters.serial\na;;\n")).applied
+    assert templated.registry.current.devices["a"].properties == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("name,parameters.ratio\na,0\n", "parameters.ratio: expected a number of 1 or more, got 0"),
+        ("name,parameters.ratio\na,many\n", "parameters.ratio: expected a number of 1 or more, got 'many'"),
+        (
+            "name,parameters.ration\na,2\n",
+            "parameters.ration: profile meter has no parameter ration; did you mean ratio?",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_wrong_value_is_a_row_of_its_own(templated: House, text: str, why: str) -> None:
+    """T28: the row and the column that are to blame, the others are in order."""
+    outcome = (
+        await taken(templated, text + "b,3\n", partial=True) if "ration" not in text else await taken(templated, text)
+    )
+    assert [verdict.why for verdict in outcome.verdicts if verdict.name == "a"] == [why]
+    assert outcome.verdicts[0].column == why.partition(":")[0]
+    assert outcome.applied == ("ration" not in text)
+
+
+async def test_other_properties_keep_their_column(templated: House) -> None:
+    one = templated.registry.current.devices["a"]
+    both = one.model_copy(update={"properties": {**one.properties, "overrides": {"Voltage": {"tags": {"x": 1}}}}})
+    await templated.registry.change(lambda current: current.with_devices([both]))
+    text = await text_of(templated)
+    assert "properties,protocols" in text.splitlines()[0]
+    assert not (await taken(templated, text)).applied
+    assert (await taken(templated, "name,properties\na,\n")).applied
+    assert templated.registry.current.devices["a"].properties == one.properties

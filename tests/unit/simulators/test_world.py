@@ -11,6 +11,7 @@ from simulators.library import find_profile, shipped
 from simulators.options import SimulateOptions, run
 from simulators.world import Running, World, serve
 from tests.support.clock import MovingClock
+from tests.support.ports import free_port
 
 WORLD = """
 refresh: 100ms
@@ -173,3 +174,54 @@ async def test_the_options_of_the_command(tmp_path: Path, clock: MovingClock) ->
 async def test_wrong_options_are_told(options: SimulateOptions, what: str) -> None:
     with pytest.raises(ConfigError, match=what):
         await run(options)
+
+
+MULTI = """\
+name: Multi
+parameters:
+  circuit: { valueType: Uint8, minimum: 1, maximum: 12 }
+  ratio: { valueType: Float64, defaultValue: 1 }
+deviceResources:
+  - name: Current
+    attributes: { primaryTable: HOLDING_REGISTERS, startingAddress: $(1000 + 100 * (circuit - 1)) }
+    properties: { valueType: Uint16, readWrite: RW, scale: $(ratio) }
+"""
+
+
+async def test_devices_of_a_profile_with_parameters(tmp_path: Path) -> None:
+    """Circuits of one meter behind one unit id: each answers for its own registers."""
+    (tmp_path / "multi.yaml").write_text(MULTI)
+    port = free_port()
+    entries = [
+        f"  - {{profile: multi.yaml, name: c{n}, tcp: {port}, unit: 7, parameters: {{circuit: {n}, ratio: 2}}}}\n"
+        for n in (1, 2, 3)
+    ]
+    entries[2] = entries[2].replace("}}", "}, overrides: {Current: {properties: {scale: 10}}}}")
+    path = tmp_path / "world.yaml"
+    path.write_text("devices:\n" + "".join(entries))
+    async with serve(World.from_file(path)) as running:
+        endpoint = running.devices["c1"].endpoint
+        for n in (1, 2, 3):
+            running.set(f"c{n}", "Current", n * 100)
+        answers = [
+            endpoint.answer(7, bytes((3, *address.to_bytes(2, "big"), 0, 1)))[0] for address in (1000, 1100, 1200)
+        ]
+        assert [int.from_bytes(answer[2:], "big") for answer in answers if answer] == [50, 100, 30]
+        assert endpoint.answer(7, bytes.fromhex("0304b10001"))[0] == b"\x83\x02"
+        endpoint.answer(7, bytes.fromhex("06044c0009"))
+        assert [running.get(f"c{n}", "Current") for n in (1, 2, 3)] == [100, 18, 300]
+        assert [running.requests(f"c{n}") for n in (1, 2, 3)] == [2, 2, 1]
+        devices = load_devices(running.device_list(), "devices.yaml", strict=True).value
+        assert [one.properties.get("parameters") for one in devices] == [{"circuit": n, "ratio": 2} for n in (1, 2, 3)]
+        assert devices[2].properties["overrides"] == {"Current": {"properties": {"scale": 10}}}
+
+
+async def test_two_devices_with_an_address_in_common_need_units_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "multi.yaml").write_text(MULTI)
+    port = free_port()
+    entry = f"  - {{profile: multi.yaml, tcp: {port}, parameters: {{circuit: 4}}, name: "
+    path = tmp_path / "world.yaml"
+    path.write_text(f"devices:\n{entry}a}}\n{entry}b}}\n")
+    with pytest.raises(ConfigError, match=r"unit 1 is on .* twice"):
+        async with serve(World.from_file(path)):
+            pass

@@ -1,0 +1,141 @@
+"""A profile's parameters: what is wrong with how they are declared and used, and what a value of one must be."""
+
+import keyword
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.model.expression import Expression, Value, WrongExpression, pieces, written
+from gateway.model.near import nearest
+from gateway.model.profile import INTEGER_RANGE, DeviceProfile, Parameter, ValueType
+from gateway.model.references import is_reference
+from gateway.model.said import shown
+from gateway.model.scalar import Plain, flag, literal_text
+
+Path = tuple[str | int, ...]
+FIXED = "; the names, types and directions of a profile are the same for all its devices"
+
+
+def value_of(parameter: Parameter, given: Any) -> Value:
+    """A value that somebody gave for it. Raises ValueError: what was expected, and what came."""
+    found = _typed(parameter.value_type, given)
+    low, high = limits(parameter)
+    if found is None or (isinstance(found, float | int) and not low <= found <= high):
+        raise ValueError(f"expected {expected(parameter)}, got {shown(given)}")
+    if parameter.choices and found not in [_typed(parameter.value_type, one) for one in parameter.choices]:
+        near = nearest(found, map(str, parameter.choices)) if isinstance(found, str) else ""
+        hint = f"; did you mean {near}?" if near else ""
+        raise ValueError(f"expected {expected(parameter)}, got {shown(given)}{hint}")
+    return found
+
+
+def limits(parameter: Parameter) -> tuple[float, float]:
+    """Lowest and highest value of a number."""
+    low, high = INTEGER_RANGE.get(parameter.value_type, (float("-inf"), float("inf")))
+    low = low if parameter.minimum is None else max(low, parameter.minimum)
+    return low, high if parameter.maximum is None else min(high, parameter.maximum)
+
+
+def expected(parameter: Parameter) -> str:
+    """`a whole number of 0 to 65535`, for people."""
+    if parameter.choices:
+        return f"one of {', '.join(literal_text(one) for one in parameter.choices)}"
+    if parameter.value_type is ValueType.BOOL:
+        return "true or false"
+    if parameter.value_type is ValueType.STRING:
+        return "text"
+    low, high = limits(parameter)
+    kind = "a whole number" if parameter.value_type.is_integer else "a number"
+    if low == float("-inf"):
+        return kind if high == float("inf") else f"{kind} of at most {written(high)}"
+    return (
+        f"{kind} of {written(low)} or more" if high == float("inf") else f"{kind} of {written(low)} to {written(high)}"
+    )
+
+
+def _typed(kind: ValueType, given: Any) -> Value | None:
+    """None: not of the type."""
+    if kind is ValueType.STRING:
+        return literal_text(given) if isinstance(given, str | bool | int | float) else None
+    if kind is ValueType.BOOL:
+        found = flag(Plain(given)) if isinstance(given, str) else given
+        return found if isinstance(found, bool) else None
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    if kind.is_float:
+        return float(given) if abs(given) < 1e308 else None
+    return int(given) if isinstance(given, int) or given.is_integer() else None
+
+
+def references(tree: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text with `$(` in a tree, with its place."""
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from references(value, (*path, key))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from references(value, (*path, index))
+    elif is_reference(tree):
+        yield path, tree
+
+
+def wrong(profile: DeviceProfile, used: Iterator[tuple[Path, str]]) -> Iterator[tuple[Path, str, str]]:
+    """Where, what and how bad, of the declarations of a profile and of its references."""
+    for name, parameter in profile.parameters.items():
+        path: Path = ("parameters", name)
+        if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
+            yield path, f"{name!r} cannot be used in a sum; a name is letters, digits and _, such as ct_ratio", "error"
+        yield from (((*path, key), what, "error") for key, what in _declared(parameter))
+    named, readable = set[str](), True
+    for path, text in used:
+        try:
+            found = [part for part in pieces(text) if isinstance(part, Expression)]
+        except WrongExpression as error:
+            yield path, str(error), "error"
+            readable = False
+            continue
+        if found and not _may_differ(path):
+            yield path, f"{text[:60]} cannot stand here{FIXED}", "error"
+        for part in found:
+            named.update(part.names)
+            yield from ((path, what, "error") for what in _used(profile, part))
+    for name in profile.parameters:
+        if readable and name not in named:
+            yield ("parameters", name), f"nothing in the profile uses $({name})", "warning"
+
+
+def _declared(parameter: Parameter) -> Iterator[tuple[str, str]]:
+    """Key and what is wrong with it."""
+    low, high = limits(parameter)
+    numeric = parameter.value_type not in (ValueType.BOOL, ValueType.STRING)
+    if not numeric and (parameter.minimum, parameter.maximum) != (None, None):
+        yield "valueType", f"{parameter.value_type} has neither minimum nor maximum"
+    elif low > high:
+        yield "minimum", f"no value lies between {written(low)} and {written(high)}"
+    for choice in parameter.choices:
+        if _typed(parameter.value_type, choice) is None:
+            yield "choices", f"{shown(choice)} is no {parameter.value_type}"
+    if parameter.default_value is not None:
+        try:
+            value_of(parameter, parameter.default_value)
+        except ValueError as error:
+            yield "defaultValue", str(error)
+
+
+def _used(profile: DeviceProfile, part: Expression) -> Iterator[str]:
+    for name in part.names:
+        parameter = profile.parameters.get(name)
+        if parameter is None:
+            near = nearest(name, profile.parameters)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(profile.parameters)}"
+            yield f"$({part.text}): there is no parameter {name}; {hint}"
+        elif not part.alone and not (parameter.value_type.is_integer or parameter.value_type.is_float):
+            yield f"$({part.text}): {name} is a {parameter.value_type}, which cannot be part of a sum"
+
+
+def _may_differ(path: Path) -> bool:
+    """Whether a place may hold another value for every device."""
+    if path[0] == "deviceResources":
+        return path[2] in ("attributes", "tags", "description") or (
+            path[2] == "properties" and path[3] not in ("valueType", "readWrite")
+        )
+    return path[0] == "deviceCommands" and (path[2] == "tags" or path[-1] == "defaultValue" or "mappings" in path)
