@@ -12,7 +12,7 @@ from gateway.model.device import Device
 from gateway.model.document import Document, many_objects
 from gateway.model.dump import edgex_json, tree_of
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.parameters import references, wrong
+from gateway.model.parameters import wrong
 from gateway.model.profile import DeviceProfile
 from gateway.model.references import lift, lower
 from gateway.model.shaping import Shaping
@@ -162,7 +162,7 @@ def _check_parameters(shaping: Shaping, profile: DeviceProfile) -> None:
     del tree["parameters"]
     for resource in tree.get("deviceResources", ()):
         lift(resource)
-    for path, what, severity in wrong(profile, references(tree)):
+    for path, what, severity in wrong(profile, tree):
         (shaping.error if severity == "error" else shaping.warning)(path, what)
 
 

@@ -4,10 +4,9 @@ import keyword
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.model.expression import Expression, Value, WrongExpression, pieces, written
+from gateway.model.expression import MARK, Expression, Value, WrongExpression, pieces, written
 from gateway.model.near import nearest
 from gateway.model.profile import INTEGER_RANGE, DeviceProfile, Parameter, ValueType
-from gateway.model.references import is_reference
 from gateway.model.said import shown
 from gateway.model.scalar import Plain, flag, literal_text
 
@@ -66,27 +65,30 @@ def _typed(kind: ValueType, given: Any) -> Value | None:
     return int(given) if isinstance(given, int) or given.is_integer() else None
 
 
-def references(tree: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def references(tree: Any, path: Path = (), mark: str = MARK) -> Iterator[tuple[Path, str]]:
     """Every text with `$(` in a tree, with its place."""
     if isinstance(tree, Mapping):
         for key, value in tree.items():
-            yield from references(value, (*path, key))
+            yield from references(value, (*path, key), mark)
     elif isinstance(tree, list):
         for index, value in enumerate(tree):
-            yield from references(value, (*path, index))
-    elif is_reference(tree):
+            yield from references(value, (*path, index), mark)
+    elif isinstance(tree, str) and mark in tree:
         yield path, tree
 
 
-def wrong(profile: DeviceProfile, used: Iterator[tuple[Path, str]]) -> Iterator[tuple[Path, str, str]]:
-    """Where, what and how bad, of the declarations of a profile and of its references."""
+def wrong(profile: DeviceProfile, tree: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
+    """Where, what and how bad, of the declarations of a profile and of its references; `tree`: all of it beside the
+    declarations."""
     for name, parameter in profile.parameters.items():
         path: Path = ("parameters", name)
         if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
             yield path, f"{name!r} cannot be used in a sum; a name is letters, digits and _, such as ct_ratio", "error"
         yield from (((*path, key), what, "error") for key, what in _declared(parameter))
     named, readable = set[str](), True
-    for path, text in used:
+    for path, text in references(tree, mark="${"):
+        yield path, f"{text[:60]}: a parameter is written $(name) here, in round brackets", "warning"
+    for path, text in references(tree):
         try:
             found = [part for part in pieces(text) if isinstance(part, Expression)]
         except WrongExpression as error:

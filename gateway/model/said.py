@@ -87,6 +87,8 @@ def _choice(given: Any, expected: str) -> str:
 
 
 def _unquote(kind: str, given: Any) -> str:
+    if isinstance(given, str) and "$(" in given:
+        return "; what $(…) stands for is declared under parameters"
     if type(given) is not str:
         return ""
     try:

@@ -97,3 +97,24 @@ def test_import_writes_what_check_takes(southgate: Run) -> None:
     lenient = southgate(*given, "--force", "--lenient", "--json")
     assert lenient.code == 0
     assert json.loads(lenient.out)["left_out"] == 1
+
+
+def test_parameters_in_and_out(southgate: Run, plant: Path) -> None:
+    """T28: the row and the column of a wrong value; out and in again without a change."""
+    (plant / "profiles" / "p.yaml").write_text(
+        PROFILE.replace("name: p\n", "name: p\nparameters: { base: { valueType: Uint16, maximum: 99 } }\n", 1).replace(
+            "startingAddress: 0", "startingAddress: $(base)"
+        )
+    )
+    head = "name;profileName;protocols.modbus-tcp.Address;protocols.modbus-tcp.UnitID;parameters.base;autoEvents\n"
+    Path("in.csv").write_text(head + "one;p;10.0.0.1;1;7;a every 1s\ntwo;p;10.0.0.1;2;100;a every 1s\n")
+    refused = southgate("devices", "import", "in.csv", "--folder", plant)
+    assert refused.code == 1
+    said = "in.csv:3: error: row 3, column parameters.base: two: parameters.base: expected a whole number of 0 to 99"
+    assert said in refused.err
+    Path("in.csv").write_text(head + "one;p;10.0.0.1;1;7;a every 1s\ntwo;p;10.0.0.1;2;8;a every 1s\n")
+    assert southgate("devices", "import", "in.csv", "--folder", plant).code == 0
+    assert "FC3 holding registers 8" in southgate("plan", plant).out
+    assert southgate("devices", "export", "out.csv", "--folder", plant).code == 0
+    again = southgate("devices", "import", "out.csv", "--folder", plant)
+    assert again.out == "0 added, 0 changed, 2 unchanged, 0 refused: nothing was changed\n"

@@ -209,6 +209,16 @@ def test_a_template_is_checked_when_it_is_read(old: str, new: str, said: str) ->
     assert said in str(refused.value)
 
 
+def test_what_is_nearly_a_reference() -> None:
+    loaded = load_profile(METER.replace("Hz", '"${unit}Hz"'), "p.yaml")
+    assert [str(problem) for problem in loaded.problems] == [
+        "p.yaml:17: warning: deviceResources[1].properties.units: ${unit}Hz: a parameter is written $(name) here, in "
+        "round brackets"
+    ]
+    with pytest.raises(ConfigError, match=r"got \$\(a\); what \$\(…\) stands for is declared under parameters"):
+        load("name: p\ndeviceResources: [{name: a, properties: {valueType: Int16, readWrite: R, scale: $(a)}}]")
+
+
 def test_a_parameter_for_nothing_is_a_warning() -> None:
     loaded = load_profile(METER.replace("$(swapped)", "true"), "p.yaml")
     assert [str(problem) for problem in loaded.problems] == [
