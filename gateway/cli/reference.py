@@ -83,7 +83,15 @@ deviceList:
     protocols: { modbus-tcp: { Address: 192.168.1.5, Port: 502, UnitID: 1 } }
     autoEvents:
       - { sourceName: Instantaneous, interval: 1s }
+  - name: meter-2
+    profileName: Eastron-SDM230
+    protocols: { modbus-rtu: { Address: usb:0403:6001:A50285BI, BaudRate: 9600, Parity: N, UnitID: 2 } }
+    autoEvents:
+      - { sourceName: Instantaneous, interval: 5s }
 ```
+
+A serial port is named by its path or, as `southgate ports` shows it, by its
+[USB adapter](../../mappers/modbus/README.md#serial-ports).
 
 What a device has of its own, beside its address, stands under `properties`: `parameters` for a profile that has
 [parameters](profile.md), `overrides` for any. `southgate effective meter-1` shows what its profile comes to

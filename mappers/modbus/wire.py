@@ -77,7 +77,7 @@ class Wire:
                     self._port.lock(made[0].sync_serial)
                 return made
             except OSError as error:
-                self._refusal = self._why(error)
+                self._refusal = await self._why(error)
                 raise
             except (termios.error, ValueError) as error:  # no OSError, and pyserial lets it through
                 self._refusal = f"the port does not take these settings: {error.args[-1]}"
@@ -118,10 +118,11 @@ class Wire:
         client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # our clock times it
         return client
 
-    def _why(self, error: OSError) -> str:
+    async def _why(self, error: OSError) -> str:
         if self._port is not None:
             path = self._port.path
-            return why(path, error) if path == self._key else f"{path}: {why(path, error)}"
+            said = await asyncio.to_thread(why, path, error)  # it looks through all processes
+            return said if path == self._key else f"{path}: {said}"
         number = error.errno or 0  # resolver errors have numbers of their own, below 0
         return os.strerror(number) if number > 0 else error.strerror or str(error)
 
@@ -226,7 +227,7 @@ class Wire:
                 answer = await client.execute(False, call)
         except TimeoutError:
             self._quiet_at = self._clock.monotonic() + QUIET_S
-            raise self._silence(client, unit, timeout) from None
+            raise await self._silence(client, unit, timeout) from None
         except (ModbusException, OSError) as error:
             self.close()
             raise NotConnected(f"{self._key}: {error}") from None
@@ -247,18 +248,20 @@ class Wire:
         self._listener.answered.add(call.dev_id)
         return pdu
 
-    def _silence(self, client: Any, unit: int, timeout: float) -> NoAnswer | NotConnected:
+    async def _silence(self, client: Any, unit: int, timeout: float) -> NoAnswer | NotConnected:
         if not client.connected:
             return NotConnected(f"{self._key}: the connection was lost")
         if client.ctx.recv_buffer and self._framing == "tcp":
             self.close()  # the rest of a frame may still come: where the next one begins is not known
             return NotConnected(f"{self._key}: {self._listener.why(unit, self._framing)}")
-        why = f"{self._listener.why(unit, self._framing)}{self._besides()}"
+        why = f"{self._listener.why(unit, self._framing)}{await self._besides()}"
         return NoAnswer(f"unit {unit} on {self._key} did not answer within {timeout:g} s; {why}")
 
-    def _besides(self) -> str:
+    async def _besides(self) -> str:
         """Who else has the port open, when what came over it cannot be understood."""
-        others = holders(self._port.path) if self._port is not None and self._listener.came else []
+        if self._port is None or not self._listener.came:
+            return ""
+        others = await asyncio.to_thread(holders, self._port.path)
         return f"; the port is also open in {', '.join(others)}" if others else ""
 
     async def _quiet(self) -> None:
