@@ -36,6 +36,8 @@ SEEN = frozenset(
 """Points that belong in a twin."""
 OFTEN = ("Inverter", "Meter", "MPPT", "DERMeasureAC", "DERMeasureDC")
 """Models that measure; the others change seldom."""
+MOST_NAMES = 40
+"""Names in one note: of curves it may be hundreds."""
 CHAIN = "SunSpec"
 SCALES = "ScaleFactors"
 FIXED = (
@@ -151,24 +153,23 @@ def _model(to: _Writing, model: Model, name: str) -> None:
 def _said(model: Model, layout: Layout, name: str, points: Sequence[Placed], absent: Sequence[Placed]) -> Iterator[str]:
     left_out = [_name(one, name) for one in absent if not one.item.mandatory]
     if left_out:
+        more = f" and {len(left_out) - MOST_NAMES} more" if len(left_out) > MOST_NAMES else ""
         yield (
             f"Model {model.id} ({layout.title}): not implemented when it was asked, and left out: "
-            f"{', '.join(left_out)}. An inverter may give some of them by day only."
+            f"{', '.join(left_out[:MOST_NAMES])}{more}. An inverter may give some of them by day only."
         )
     unknown = [_name(one, name) for one in points if one.item.scale and _exponent(one, model) is None]
     if unknown:
         yield f"Model {model.id}: no valid scale factor, so these are raw: {', '.join(unknown)}."
-    if layout.more:
-        yield f"Model {model.id} ({layout.title}): its curves behind the first points are not described."
     last = max((one.offset + one.item.size for one in placed(model)), default=0)
-    if model.length > last + 1 and not layout.more:
+    if model.length > last + 1:
         yield f"Model {model.id}: {model.length - last} registers at its end are not described."
     if model.id != COMMON and not model.data and model.length:
         yield f"Model {model.id}: nothing of it could be read."
 
 
 def _name(one: Placed, name: str) -> str:
-    return f"{name}_{one.copy}_{one.item.name}" if one.copy else f"{name}_{one.item.name}"
+    return f"{name}_{one.path}_{one.item.name}" if one.path else f"{name}_{one.item.name}"
 
 
 def _operation(one: Placed, name: str) -> dict[str, Any]:
@@ -204,14 +205,15 @@ def _numeric(one: Placed, model: Model, properties: dict[str, Any], attributes: 
         properties["valueType"] = "Float32" if item.size == 1 else "Float64"
         properties["scale"] = float(f"1e{exponent}")
         attributes["rawType"] = raw
-    if item.kind == "sunssf" and _present(one, model):
-        properties["defaultValue"] = str(int.from_bytes(one.raw(model), signed=True))
+    counts = model.layout is not None and not one.path and item.name in model.layout.counts
+    if (item.kind == "sunssf" or counts) and _present(one, model):
+        properties["defaultValue"] = str(int.from_bytes(one.raw(model), signed=not counts))
 
 
 def _exponent(one: Placed, model: Model) -> int | None:
     """Of a value's scale factor; None if it is not there, not implemented or beyond what the document allows."""
     for other in placed(model):
-        if other.item.name == one.item.scale and other.copy in (0, one.copy):
+        if other.item.name == one.item.scale and other.path in ("", one.path):
             raw = other.raw(model)
             found = int.from_bytes(raw, signed=True) if len(raw) == 2 else -0x8000
             return found if abs(found) <= MOST_EXPONENT else None

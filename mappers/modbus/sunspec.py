@@ -5,7 +5,7 @@ implemented"); the models themselves are in `sunspec.yaml`.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,9 @@ COMMON = 1
 MOST_MODELS = 100
 """Models of one chain; real ones have some twenty."""
 MOST_REPEATS = 32
-"""Copies of a repeated group that are described: inputs of an inverter, ports of a converter."""
+"""Copies of a repeated group that are described: inputs of an inverter, curves, points of a curve."""
+LONGEST = 2000
+"""Registers that are read of a model with groups inside groups: 4 trip settings of three curves with 40 points each."""
 SMALLEST = 16
 """Registers of the shortest request that is tried when longer ones are refused."""
 WIDTHS = {
@@ -54,18 +56,34 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Points that belong together, and groups behind them: a curve with its points."""
+
+    name: str
+    parts: "tuple[Item | Group, ...]"
+    count: str = ""
+    """The point of the model that says how often it is there; empty: once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """A model, as the document says it."""
 
     name: str
     title: str
     points: tuple[Item, ...]
-    each: tuple[Item, ...] = ()
-    """A group that is repeated behind the points."""
-    count: str = ""
-    """The point that says how often."""
-    more: bool = False
-    """Repeated groups follow that are not described."""
+    each: Group | None = None
+    """What is repeated behind the points."""
+
+    @property
+    def nested(self) -> bool:
+        """Whether how long a copy is stands in a register, too."""
+        return self.each is not None and any(isinstance(part, Group) for part in self.each.parts)
+
+    @property
+    def counts(self) -> frozenset[str]:
+        """Points that say how often something is there."""
+        return frozenset(_counts(self.each)) if self.each else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +122,12 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A point at its place: `offset` in registers behind the model's header, `copy` of a repeated group from 1 on."""
+    """A point at its place: `offset` in registers behind the model's header."""
 
     item: Item
     offset: int
-    copy: int = 0
+    path: str = ""
+    """The groups it is in, with the copy (from 1 on) of those that are repeated: `2`, `2_MustTrip_Pt_3`."""
 
     def raw(self, model: Model) -> bytes:
         """Its registers; fewer or none if they could not be read."""
@@ -119,14 +138,31 @@ class Placed:
 def layouts() -> Mapping[int, Layout]:
     """Every model that is described, by id."""
     tree: Any = read((Path(__file__).parent / "sunspec.yaml").read_bytes(), "sunspec.yaml").value
-    groups = {name: tuple(_item(row) for row in rows) for name, rows in tree["points"].items()}
+    rows = tree["points"]
     return {
         int(number): Layout(
-            about["name"], about["title"], groups[about["points"]],
-            groups[about["each"]] if "each" in about else (), about.get("count", ""), "more" in about,
+            about["name"], about["title"], tuple(map(_item, rows[about["points"]])),
+            _group("", about["each"], about.get("count", ""), rows) if "each" in about else None,
         )
         for number, about in tree["models"].items()
     }  # fmt: skip
+
+
+def _group(name: str, points: str, count: str, rows: Mapping[str, Any]) -> Group:
+    """A row that is a mapping is a group behind the points."""
+    parts = [
+        _group(row["name"], row["points"], row.get("count", ""), rows) if isinstance(row, Mapping) else _item(row)
+        for row in rows[points]
+    ]
+    return Group(name, tuple(parts), count)
+
+
+def _counts(group: Group) -> Iterator[str]:
+    if group.count:
+        yield group.count
+    for part in group.parts:
+        if isinstance(part, Group):
+            yield from _counts(part)
 
 
 def _item(row: list[Any]) -> Item:
@@ -137,35 +173,58 @@ def _item(row: list[Any]) -> Item:
     return Item(name, "string" if is_text else kind, size, "M" in flags, "W" in flags, units, scale, text, words)
 
 
-def placed(model: Model) -> list[Placed]:
+@lru_cache(maxsize=64)
+def placed(model: Model) -> Sequence[Placed]:
     """The points of a model that lie within the length it says; repeated groups as often as they fit and it says."""
     layout = model.layout
     if layout is None:
-        return []
-    found = list(_row(layout.points, 0, 0))
-    fixed, width = _width(layout.points), _width(layout.each)
-    for copy in range(1, _copies(model, layout, fixed, width) + 1):
-        found += _row(layout.each, fixed + (copy - 1) * width, copy)
+        return ()
+    found, end = _row(layout.points, 0)
+    if layout.each is not None:
+        said = {one.item.name: _said(one.raw(model)) for one in found if one.item.name in layout.counts}
+        for copy in range(1, _copies(model, layout, said, end) + 1):
+            more, end = _row(layout.each.parts, end, str(copy), said)
+            found += more
     return [one for one in found if one.offset + one.item.size <= model.length]
 
 
-def _row(items: tuple[Item, ...], at: int, copy: int) -> Iterator[Placed]:
-    for item in items:
-        yield Placed(item, at, copy)
-        at += item.size
+def _said(raw: bytes) -> int | None:
+    """How often; None: the unit does not say it."""
+    found = int.from_bytes(raw) if len(raw) == 2 else END
+    return None if found == END else found
 
 
-def _width(items: tuple[Item, ...]) -> int:
-    return sum(item.size for item in items)
+def _row(
+    parts: Sequence[Item | Group], at: int, path: str = "", said: Mapping[str, int | None] | None = None
+) -> tuple[list[Placed], int]:
+    """Points from an offset on, and the offset behind them."""
+    found: list[Placed] = []
+    for part in parts:
+        if isinstance(part, Item):
+            found.append(Placed(part, at, path))
+            at += part.size
+            continue
+        for copy in range(1, ((said or {}).get(part.count) or 0) + 1) if part.count else (0,):
+            more, at = _row(part.parts, at, f"{path}_{part.name}" + (f"_{copy}" if copy else ""), said)
+            found += more if copy <= MOST_REPEATS else []
+    return found, at
 
 
-def _copies(model: Model, layout: Layout, fixed: int, width: int) -> int:
-    if not width:
+def _copies(model: Model, layout: Layout, said: Mapping[str, int | None], fixed: int) -> int:
+    """How often the group behind the points is there; 0 where nobody knows how long it is, or it fits nowhere."""
+    assert layout.each is not None
+    if any(said.get(name) is None for name in layout.counts - {layout.each.count}):
         return 0
-    fit = min(max(0, model.length - fixed) // width, MOST_REPEATS)
-    count = next((p.raw(model) for p in _row(layout.points, 0, 0) if p.item.name == layout.count), b"")
-    said = int.from_bytes(count) if len(count) == 2 else END
-    return fit if said == END else min(fit, said)
+    fit = min(max(0, model.length - fixed) // _width(layout.each, said), MOST_REPEATS)
+    count = said.get(layout.each.count)
+    return fit if count is None else min(fit, count)
+
+
+def _width(group: Group, said: Mapping[str, int | None]) -> int:
+    """Registers of one copy."""
+    inner = [part for part in group.parts if isinstance(part, Group)]
+    own = sum(part.size for part in group.parts if isinstance(part, Item))
+    return own + sum(_width(part, said) * ((said.get(part.count) or 0) if part.count else 1) for part in inner)
 
 
 def walk() -> Talk[Chain | None]:
@@ -212,6 +271,8 @@ def _first(models: list[Model]) -> list[str]:
 
 def _wanted(model: Model) -> int:
     """Registers worth reading: those that are described."""
+    if model.layout is not None and model.layout.nested:
+        return min(model.length, LONGEST)
     last = max(placed(model), key=lambda one: one.offset, default=None)
     return 0 if last is None else last.offset + last.item.size
 

@@ -45,9 +45,9 @@ def identity() -> ModbusDeviceIdentification:
 
 
 @asynccontextmanager
-async def pymodbus_inverter(unit: int = 1) -> AsyncIterator[int]:
+async def pymodbus_inverter(unit: SimDevice | None = None) -> AsyncIterator[int]:
     port = free_port()
-    server = ModbusTcpServer(sun(unit), identity=identity(), address=("127.0.0.1", port))
+    server = ModbusTcpServer(unit or sun(1), identity=identity(), address=("127.0.0.1", port))
     await server.serve_forever(background=True)
     try:
         yield port
@@ -142,6 +142,28 @@ async def test_a_simulation_of_what_was_written_is_found_again(tmp_path: Path) -
     scales = [{r.name: r.properties.scale for r in p.device_resources if r.properties.scale} for p in (first, second)]
     assert scales[0]
     assert scales[0].items() <= scales[1].items()
+
+
+async def test_a_simulation_of_curves_is_found_again(tmp_path: Path) -> None:
+    """Volt-var with two curves of three points: as pymodbus serves it, and as the simulator makes it of the profile."""
+    curve = (3, 1, 1, 1000, 1000, 0, 5, 0, 10, 0, 900, 440, 1000, 0, 1100, -440)
+    volt_var = (705, 13 + 32, 1, 0, 1, 3, 2, 0, 0, 0, 0, 0, -1, -1, 0, *curve, *curve)
+    words = at(40000, "SunS", *COMMON, *volt_var, *END)
+    unit = SimDevice(1, [SimData(40000, values=[words[a] for a in sorted(words)], datatype=DataType.REGISTERS)])
+    async with pymodbus_inverter(unit) as port:
+        await discover(f"127.0.0.1:{port}", "--out", "first", cwd=tmp_path)
+        path = tmp_path / "first/profiles/Acme-Sun-5-SunSpec.yaml"
+        profile = load_profile(path.read_text("utf-8"), "p", strict=True).value
+        (device,) = load_devices((tmp_path / "first/devices/discovered.yaml").read_text("utf-8"), "d.yaml").value
+        values = await read(device, profile, "DERVoltVar")
+    assert (values["DERVoltVar_2_Pt_3_V"], values["DERVoltVar_2_Pt_3_Var"]) == (1100.0, -440.0)
+    async with serve(World.from_profiles([path])) as running:
+        (served,) = running.devices.values()
+        said = await discover(served.address, "--out", "second", cwd=tmp_path)
+    assert said.code == 0, said.err
+    again = load_profile((tmp_path / "second/profiles/Acme-Sun-5-SunSpec.yaml").read_text("utf-8"), "p").value
+    places = [{r.name: r.attributes["startingAddress"] for r in p.device_resources} for p in (profile, again)]
+    assert places[0] == places[1]
 
 
 async def test_a_serial_line_of_our_simulators(tmp_path: Path) -> None:
@@ -241,7 +263,7 @@ async def test_a_device_without_a_sure_profile_stands_in_the_list_as_a_comment(t
 
 
 async def test_one_device_that_answers_to_every_unit_id(tmp_path: Path) -> None:
-    async with pymodbus_inverter(0) as port:
+    async with pymodbus_inverter(sun(0)) as port:
         said = await discover(f"127.0.0.1:{port}", "--units", "1-6", cwd=tmp_path)
     assert said.code == 0, said.err
     assert "6 units say that they are Acme Sun 5 1.2 S-77: like devices behind a gateway, or one device" in said.out

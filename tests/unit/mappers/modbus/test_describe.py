@@ -9,7 +9,7 @@ from gateway.model.load import load_profile
 from gateway.model.profile import DeviceProfile, DeviceResource
 from mappers import Switchboard
 from mappers.modbus.describe import Description, describe, profile_name
-from mappers.modbus.sunspec import Chain, layouts, walk
+from mappers.modbus.sunspec import Chain, Group, Item, layouts, walk
 from tests.unit.mappers.modbus.talk import COMMON, END, at, holding, padded, talk
 
 NO = 0xFFFF
@@ -26,6 +26,12 @@ def chain(*parts: Any) -> Chain:
     found, _ = talk(walk(), holding(at(40000, "SunS", *parts)))
     assert found is not None
     return found
+
+
+def items(group: Group | None) -> list[Item]:
+    """The points of a group and of those in it, once."""
+    parts = group.parts if group else ()
+    return [one for part in parts for one in ([part] if isinstance(part, Item) else items(part))]
 
 
 def resources(profile: DeviceProfile) -> dict[str, DeviceResource]:
@@ -119,10 +125,60 @@ def test_two_meters_and_two_inputs_have_names_of_their_own() -> None:
     assert found["MPPT_2_DCA"].attributes["startingAddress"] == 40072 + 8 + 20 + 9
 
 
+def test_curves_have_scales_words_and_names_of_their_own() -> None:
+    """Volt-var with one curve of two points, and trip settings with one point in each of their three curves."""
+    volt_var = (
+        705,
+        27,
+        1,
+        0,
+        1,
+        2,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        -1,
+        -2,
+        0,
+        2,
+        1,
+        1,
+        1000,
+        NO,
+        0,
+        5,
+        0,
+        10,
+        0,
+        920,
+        44,
+        NO,
+        0x8000,
+    )
+    trip = (707, 7 + 13, 1, 0, 1, 1, 1, -1, -2, 0, 1, 880, 0, 200, 0, NO, NO, NO, 0, 1, 500, 0, 16)
+    found = describe(chain(*COMMON, *volt_var, *trip, *END), "A", writable=True)
+    by_name = resources(found.profile)
+    point = by_name["DERVoltVar_1_Pt_1_V"]
+    assert (point.attributes["startingAddress"], point.properties.scale) == (40072 + 13 + 10, 0.1)
+    assert by_name["DERVoltVar_1_Pt_1_Var"].properties.scale == 0.01
+    assert by_name["DERVoltVar_1_Pt_1_Var"].properties.read_write == "RW"
+    assert by_name["DERVoltVar_NPt"].properties.default_value == "2"
+    assert "DERVoltVar_1_Pt_2_V" not in by_name, "it holds what means not implemented"
+    operations = {c.name: c.resource_operations for c in found.profile.device_commands}["DERVoltVar"]
+    assert {o.device_resource: o.mappings for o in operations}["DERVoltVar_1_ReadOnly"] == {"0": "RW", "1": "R"}
+    assert by_name["DERTripLV_1_MustTrip_Pt_1_Tms"].attributes["startingAddress"] == 40072 + 27 + 2 + 7 + 3
+    assert by_name["DERTripLV_1_MomCess_Pt_1_V"].properties.scale == 0.1
+    assert "DERTripLV_1_MayTrip_Pt_1_V" not in by_name
+    assert not [note for note in found.notes if "not described" in note]
+
+
 @pytest.mark.parametrize("number", sorted(layouts()))
 def test_every_model_of_the_table_makes_a_profile_without_a_warning(number: int) -> None:
     layout = layouts()[number]
-    size = sum(item.size for item in (*layout.points, *layout.each))
+    size = sum(item.size for item in (*layout.points, *items(layout.each)))
     first = COMMON if number != 1 else ()
     body = COMMON[2:] if number == 1 else [1] * size
     found = describe(chain(*first, number, 66 if number == 1 else size, *body, *END), "A", writable=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappers.modbus.sunspec import MOST_MODELS, MOST_REPEATS, Chain, layouts, placed, walk
+from mappers.modbus.sunspec import LONGEST, MOST_MODELS, MOST_REPEATS, Chain, Group, Item, layouts, placed, walk
 from tests.unit.mappers.modbus.talk import COMMON, END, at, holding, talk
 
 LENGTHS = {
@@ -15,6 +15,12 @@ LENGTHS = {
     211: 124, 214: 124, 701: 153, 702: 50, 703: 17, 704: 65, 713: 7, 715: 7,
 }  # fmt: skip
 """Lengths that the documents give for models without repeated groups."""
+
+
+def items(group: Group | None) -> list[Item]:
+    """The points of a group and of those in it."""
+    parts = group.parts if group else ()
+    return [one for part in parts for one in ([part] if isinstance(part, Item) else items(part))]
 
 
 def chain(*parts: Any, base: int = 40000) -> Chain:
@@ -31,7 +37,7 @@ def test_layouts_are_as_long_as_the_documents_say(number: int) -> None:
 def test_scale_factors_are_points_of_their_model() -> None:
     for number, layout in layouts().items():
         names = {item.name for item in layout.points if item.kind == "sunssf"}
-        used = {item.scale for item in (*layout.points, *layout.each) if item.scale}
+        used = {item.scale for item in (*layout.points, *items(layout.each)) if item.scale}
         assert used <= names, number
         assert len({item.name for item in layout.points}) == len(layout.points)
 
@@ -66,7 +72,7 @@ def test_points_beyond_the_length_do_not_count() -> None:
 def test_inputs_of_an_inverter(length: int, said: int, copies: int) -> None:
     body = (0, 0, 0, 0, 0, 0, said, 0)
     found = chain(*COMMON, 160, length, *body, *[7] * (length - 8), *END)
-    assert max((p.copy for p in placed(found.models[1])), default=0) == copies
+    assert max((int(p.path or 0) for p in placed(found.models[1])), default=0) == copies
     assert found.problems == ()
 
 
@@ -74,7 +80,7 @@ def test_a_model_of_enormous_length_is_capped() -> None:
     registers = at(0, "SunS", *COMMON, 160, 60000, 0, 0, 0, 0, 0, 0, 0xFFFF, 0) | dict.fromkeys(range(80, 60072), 1)
     found, asked = talk(walk(), holding(registers | at(60072, *END)))
     assert found is not None
-    assert max(p.copy for p in placed(found.models[1])) == MOST_REPEATS
+    assert max(int(p.path or 0) for p in placed(found.models[1])) == MOST_REPEATS
     assert len(asked) < 30
 
 
@@ -144,3 +150,55 @@ def test_no_registers_raise_or_loop(words: list[int]) -> None:
     assert found is not None
     for model in found.models:
         assert all(p.offset + p.item.size <= model.length for p in placed(model))
+
+
+VOLT_VAR = (1, 0, 1, 4, 2, 0, 0, 0, 0, 0, -2, -2, 0)
+"""The points of a model with two curves of four points; a curve is 10 registers and 2 for each of its points."""
+
+
+def curves(number: int) -> list[int]:
+    """Every register its own number, from 1000 on."""
+    return list(range(1000, 1000 + number))
+
+
+def test_curves_and_their_points() -> None:
+    found = chain(*COMMON, 705, 13 + 36, *VOLT_VAR, *curves(36), *END)
+    at_ = {f"{p.path}_{p.item.name}": p for p in placed(found.models[1]) if p.path}
+    assert len(at_) == 2 * (9 + 2 * 4)
+    assert at_["1_ActPt"].offset == 13
+    assert (at_["1_Pt_1_V"].offset, at_["1_Pt_4_Var"].offset) == (23, 30)
+    assert (at_["2_ActPt"].offset, at_["2_Pt_4_Var"].offset) == (31, 48)
+    assert at_["2_Pt_4_Var"].raw(found.models[1]) == struct.pack(">H", 1035)
+    assert found.problems == ()
+
+
+def test_trip_settings_have_three_curves_each() -> None:
+    fixed = (1, 0, 1, 2, 1, 0, 0)
+    found = chain(*COMMON, 709, 7 + 28, *fixed, *curves(28), *END)
+    at_ = {f"{p.path}_{p.item.name}": p.offset for p in placed(found.models[1]) if p.path}
+    assert at_ == {
+        "1_ReadOnly": 7,
+        **{f"1_{curve}_ActPt": 8 + 9 * n for n, curve in enumerate(("MustTrip", "MayTrip", "MomCess"))},
+        **{
+            f"1_{curve}_Pt_{point}_{name}": 9 + 9 * n + 4 * (point - 1) + 2 * (name == "Tms")
+            for n, curve in enumerate(("MustTrip", "MayTrip", "MomCess"))
+            for point in (1, 2)
+            for name in ("Hz", "Tms")
+        },
+    }
+
+
+@pytest.mark.parametrize(("points", "copies"), [(4, 2), (0xFFFF, 0), (65000, 0), (0, 3)])
+def test_counts_that_cannot_be_leave_the_curves_out(points: int, copies: int) -> None:
+    """Where nobody says how long a curve is, no place in the next one is known."""
+    fixed = (1, 0, 1, points, 0xFFFF, 0, 0, 0, 0, 0, -2, -2, 0)
+    found = chain(*COMMON, 705, 49, *fixed, *curves(36), *END)
+    assert len({p.path.partition("_")[0] for p in placed(found.models[1]) if p.path}) == copies
+
+
+def test_models_with_curves_are_read_up_to_a_bound() -> None:
+    registers = at(0, "SunS", *COMMON, 705, 60000, 1, 0, 1, 4, 0xFFFF) | dict.fromkeys(range(77, 60072), 1)
+    found, asked = talk(walk(), holding(registers | at(60072, *END)))
+    assert found is not None
+    assert len(found.models[1].data) == 2 * LONGEST
+    assert len(asked) < 40
