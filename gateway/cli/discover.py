@@ -20,6 +20,7 @@ EXAMPLES = """  southgate discover modbus 192.168.1.5                      one h
   southgate discover modbus 192.168.1.0/24 --out found        a range; writes profiles and a device list
   southgate discover modbus 192.168.1.10-50 --ports 502,1502 --units 1-10
   southgate discover modbus /dev/ttyUSB0                      a serial line: common settings, units 1 to 32
+  southgate discover modbus /dev/ttyUSB0 --framing rtu,ascii  and ASCII lines
   southgate discover modbus usb:0403:6001 --baud 19200 --parity E --units 1-247     by name: southgate ports
   southgate discover modbus 192.168.1.0/24 --requests 5 --connects 5 --at-once 2     very politely"""
 INTERRUPTED = 130
@@ -40,8 +41,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parity", default="N,E", help="parities to try: N, E, O")
     parser.add_argument("--stopbits", default="1", help="stop bits to try: 1, 2")
     parser.add_argument("--every-setting", action="store_true", help="go on with other settings after an answer")
-    framing = "rtu for converters that pass the frames of a serial line on over TCP"
-    parser.add_argument("--framing", choices=["tcp", "rtu"], default="tcp", help=framing)
+    framing = "framings to try: tcp, rtu, ascii; default: over TCP tcp, then rtu (converters), on a serial line rtu"
+    parser.add_argument("--framing", default="", help=framing)
     parser.add_argument("--timeout", type=_seconds, default="500ms", help="longest wait for an answer")
     parser.add_argument("--connect-timeout", type=_seconds, default="1s", help="longest wait for a connection")
     parser.add_argument("--connects", type=_rate, default="20", help="at most so many new connections a second")
@@ -193,16 +194,19 @@ def _show(findings: "Findings", written: list[str], scan: "Scan", output: Output
 
 def _nothing(scan: "Scan", asked: "list[Job]", output: Output) -> int:
     """Says why nothing was found, and what to try."""
-    if len(asked) == 1 and len(scan.unreachable) == len(asked[0]):
+    if len(asked) == 1 and len(scan.unreachable) == len({place.shown for place in asked[0]}):
         raise NotConnected(next(iter(scan.unreachable.values())))
     count = len(scan.unreachable)
     output.error(f"no device answered: {count} places cannot be reached, at {len(scan.silent)} nobody answers")
-    serial = any(place.key == "modbus-rtu" for job in asked for place in job)
+    serial = any(place.key != "modbus-tcp" for job in asked for place in job)
     if serial:
-        output.error("serial: other --baud, --parity O, --units 1-247; A and B swapped? another program on the port?")
+        output.error(
+            "serial: other --baud, --parity O, --units 1-247, --framing ascii; A and B swapped? another program on the "
+            "port?"
+        )
     elif scan.silent:
         shown = ", ".join(scan.silent[:5])
-        output.error(f"a port is open at {shown}: try --units 1-247, --timeout 3s, --framing rtu; is it Modbus?")
+        output.error(f"a port is open at {shown}: try --units 1-247, --timeout 3s; is it Modbus?")
     else:
         output.error("try other --ports (502, 1502, 5020), --connect-timeout 3s; is Modbus TCP enabled in the device?")
     return 1

@@ -51,7 +51,8 @@ def line_of(found: Found) -> str:
     if found.suggestions:
         best = found.suggestions[0]
         parts.append(f"{'is' if best.sure else 'may be'} {best.profile} ({'; '.join(best.reasons)})")
-    return f"{found.place.shown} unit {found.unit}: {'; '.join(parts)}"
+    frames = " in RTU frames" if found.place.properties.get("Framing") == "rtu" else ""
+    return f"{found.place.shown} unit {found.unit}{frames}: {'; '.join(parts)}"
 
 
 class Findings:

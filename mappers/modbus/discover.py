@@ -1,9 +1,10 @@
 """Where to look for Modbus devices: what people write, as places to ask. Pure."""
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.model.device import Device
@@ -18,6 +19,15 @@ MOST_PORTS = 16
 LIKELY_UNITS = (1, 255, 0, 2, 3, 126, 240, 247)
 """Unit ids that devices with an address of their own answer to, the likelier first: most take 1 or all, the
 specification recommends 255, some 0; 126, 240 and 247 are defaults of inverters and their meters."""
+RTU_UNITS = tuple(unit for unit in LIKELY_UNITS if 0 < unit < 248)
+"""Of those, what a unit of a serial line may have."""
+TCP_FRAMINGS = ("tcp", "rtu")
+"""Of an endpoint where nobody says it: Modbus TCP, and where that is met with silence RTU frames, which simple
+converters pass on as they are."""
+LINE_FRAMINGS = ("rtu",)
+"""Of a serial line where nobody says it: few speak ASCII, and trying it costs as much again."""
+ASCII_BITS = (7, 8)
+"""Data bits of ASCII lines: 7 says the specification, 8 have many (Modbus over Serial Line V1.02, 2.5.2)."""
 LINE_UNITS = "1-32"
 """Of a serial line, unless others are named."""
 BAUD_RATES = "9600,19200,38400,115200"
@@ -31,7 +41,7 @@ class Place:
     """A TCP endpoint, or a serial line with its settings."""
 
     key: str
-    """`modbus-tcp` or `modbus-rtu`."""
+    """`modbus-tcp`, `modbus-rtu` or `modbus-ascii`."""
     properties: Mapping[str, Any]
     """Protocol properties of a device there, without the unit."""
     units: tuple[int, ...]
@@ -44,11 +54,12 @@ class Place:
 
     @property
     def shown(self) -> str:
-        """`192.168.1.5:502`, `/dev/ttyUSB0 9600 8N1`."""
+        """`192.168.1.5:502`, `/dev/ttyUSB0 9600 8N1`, `/dev/ttyUSB0 9600 7E1 ASCII`."""
         given = self.properties
         if self.key == "modbus-tcp":
             return self.connection.key
-        return f"{given['Address']} {given['BaudRate']} {given['DataBits']}{given['Parity']}{given['StopBits']}"
+        settings = f"{given['BaudRate']} {given['DataBits']}{given['Parity']}{given['StopBits']}"
+        return f"{given['Address']} {settings}{' ASCII' if self.key == 'modbus-ascii' else ''}"
 
     def device(self, name: str, unit: int, profile: str = "discovered") -> Device:
         return Device(
@@ -66,23 +77,25 @@ class Line:
     baud: str = BAUD_RATES
     parity: str = PARITIES
     stop_bits: str = "1"
+    framings: tuple[str, ...] = LINE_FRAMINGS
 
 
 Job = tuple[Place, ...]
-"""Places to try one after another until one answers: the settings of one serial line, or one TCP endpoint."""
+"""Places to try one after another until one answers: the settings of one serial line, the framings of one endpoint."""
 
 
-def jobs(targets: Sequence[str], ports: str, units: str, line: Line, framing: str = "tcp") -> list[Job]:
-    """Everything to ask. `framing`: `tcp`, or `rtu` for converters that pass RTU frames on. Raises ConfigError for what
-    is not understood or too much."""
-    framed = {} if framing == "tcp" else {"Framing": framing}
+def jobs(targets: Sequence[str], ports: str, units: str, line: Line, framing: str = "") -> list[Job]:
+    """Everything to ask. `framing`: those to try, such as `rtu,ascii`; empty: what is usual. Raises ConfigError for
+    what is not understood or too much."""
+    framings = _framings(framing, TCP_FRAMINGS) or TCP_FRAMINGS
+    line = replace(line, framings=_framings(framing, ("rtu", "ascii")) or line.framings)
     found: list[Job] = []
     tcp = numbers(ports, 1, 65535, "ports")
     if len(tcp) > MOST_PORTS:
         raise ConfigError(
             f"{len(tcp)} ports: at most {MOST_PORTS} are tried; Modbus TCP is mostly on 502, some on 1502"
         )
-    ids = numbers(units, 0, 255, "unit ids") if units else LIKELY_UNITS
+    ids = tuple(numbers(units, 0, 255, "unit ids")) if units else ()
     hosts: dict[tuple[str, int], None] = {}
     for target in targets:
         if target.startswith("/") or _usb(target):
@@ -94,8 +107,23 @@ def jobs(targets: Sequence[str], ports: str, units: str, line: Line, framing: st
     if distinct > MOST_ADDRESSES:
         raise ConfigError(f"{distinct} addresses in all; {_too_many()}")
     for host, number in hosts:
-        found.append((Place("modbus-tcp", {"Address": host, "Port": number, **framed}, tuple(ids), not units),))
+        found.append(tuple(_endpoint(host, number, ids, one) for one in framings))
     return found
+
+
+def _endpoint(host: str, port: int, units: tuple[int, ...], framing: str) -> Place:
+    likely = LIKELY_UNITS if framing == "tcp" else RTU_UNITS
+    framed = {} if framing == "tcp" else {"Framing": framing}
+    return Place("modbus-tcp", {"Address": host, "Port": port, **framed}, units or likely, not units)
+
+
+def _framings(text: str, there: Sequence[str]) -> tuple[str, ...]:
+    """Those of a list that a kind of place has. Raises ConfigError for what is no framing."""
+    named = [part.strip().lower() for part in text.split(",")] if text else []
+    unknown = [name for name in named if name not in ("tcp", "rtu", "ascii")]
+    if unknown:
+        raise ConfigError(f"{unknown[0]!r}: expected framings tcp, rtu or ascii, such as rtu,ascii")
+    return tuple(dict.fromkeys(name for name in named if name in there))
 
 
 def addresses(text: str) -> list[str]:
@@ -182,9 +210,11 @@ def _line(path: str, units: str, line: Line) -> Job:
     parities = [part.strip().upper() for part in line.parity.split(",")]
     if not set(parities) <= {"N", "E", "O"}:
         raise ConfigError(f"{line.parity!r}: expected parities N, E or O, such as N,E")
-    for baud in numbers(line.baud, 50, 4_000_000, "baud rates"):
-        for parity in parities:
-            for stop in numbers(line.stop_bits, 1, 2, "stop bits"):
-                settings = {"BaudRate": baud, "DataBits": 8, "StopBits": stop, "Parity": parity}
-                places.append(Place("modbus-rtu", {"Address": path, **settings}, ids))
+    bauds = numbers(line.baud, 50, 4_000_000, "baud rates")
+    stops = numbers(line.stop_bits, 1, 2, "stop bits")
+    for framing in line.framings:
+        bits = ASCII_BITS if framing == "ascii" else (8,)
+        for baud, data, parity, stop in itertools.product(bauds, bits, parities, stops):
+            settings = {"BaudRate": baud, "DataBits": data, "StopBits": stop, "Parity": parity}
+            places.append(Place(f"modbus-{framing}", {"Address": path, **settings}, ids))
     return tuple(places)

@@ -128,7 +128,8 @@ class Scan:
     async def _job(self, job: Job, every: bool) -> None:
         there = False
         for place in job:
-            if there and not every:
+            known = place.shown in self.unreachable or place.shown in self.gateways  # of an endpoint in other frames
+            if (there and not every) or known:
                 self.asked += len(place.units)
             else:
                 there = await self._place(place) or there
@@ -150,9 +151,15 @@ class Scan:
         finally:
             line.close()
         self.asked += len(place.units) - asked
-        if not count and place.shown not in self.gateways and place.shown not in self.unreachable:
-            self.silent.append(place.shown)
+        self._note(place.shown, count > 0)
         return count > 0
+
+    def _note(self, shown: str, answered: bool) -> None:
+        """An endpoint may have been silent in another framing before."""
+        if answered:
+            self.silent = [other for other in self.silent if other != shown]
+        elif shown not in self.gateways and shown not in self.unreachable and shown not in self.silent:
+            self.silent.append(shown)
 
     async def _unit(self, line: "_Line", unit: int) -> bool:
         answer = await line.ask(unit, PROBE)

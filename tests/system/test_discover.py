@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pymodbus.framer import FramerType
 from pymodbus.pdu.device import ModbusDeviceIdentification
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -176,24 +178,26 @@ async def test_a_serial_line_of_our_simulators(tmp_path: Path) -> None:
     assert {one["protocols"]["modbus-rtu"]["BaudRate"] for one in found} == {19200}, "one setting of a line is enough"
 
 
-async def test_pymodbus_on_a_serial_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("framer", "shown"), [(FramerType.RTU, "9600 8N1"), (FramerType.ASCII, "9600 8N1 ASCII")])
+async def test_pymodbus_on_a_serial_line(tmp_path: Path, framer: FramerType, shown: str) -> None:
     ends = (tmp_path / "a", tmp_path / "b")
     cable = await asyncio.create_subprocess_exec(need("socat"), *(f"pty,raw,echo=0,link={end}" for end in ends))
     try:
         async with asyncio.timeout(10):
             while not all(end.exists() for end in ends):  # noqa: ASYNC110  socat tells nobody
                 await asyncio.sleep(0.01)
-        server = ModbusSerialServer(sun(3), identity=identity(), port=str(ends[0]), baudrate=9600)
+        server = ModbusSerialServer(sun(3), identity=identity(), framer=framer, port=str(ends[0]), baudrate=9600)
         await server.serve_forever(background=True)
         try:
-            said = await discover(ends[1], "--units", "2-3", "--baud", "9600", "--parity", "N", cwd=tmp_path)
+            settings = ("--units", "2-3", "--baud", "9600", "--parity", "N", "--framing", "rtu,ascii")
+            said = await discover(ends[1], *settings, cwd=tmp_path)
         finally:
             await server.shutdown()
     finally:
         cable.terminate()
         await cable.wait()
     assert said.code == 0, said.err
-    assert f"{ends[1]} 9600 8N1 unit 3: Acme Sun 5 1.2; SunSpec 1, 103, 64001 (Acme Sun 5 S-77)" in said.out
+    assert f"{ends[1]} {shown} unit 3: Acme Sun 5 1.2; SunSpec 1, 103, 64001 (Acme Sun 5 S-77)" in said.out
     assert "--- profiles/Acme-Sun-5-SunSpec.yaml" in said.out
     assert "--- devices/discovered.yaml" in said.out
 
@@ -274,8 +278,9 @@ async def test_a_converter_that_passes_rtu_frames_on(tmp_path: Path) -> None:
     (tmp_path / "world.yaml").write_text("devices: [{profile: xy-md02, unit: 7, framing: rtu, name: c}]", "utf-8")
     async with serve(World.from_file(tmp_path / "world.yaml")) as running:
         address = running.devices["c"].address
-        said = await discover(address, "--units", "6-7", "--framing", "rtu", "--json", cwd=tmp_path)
+        said = await discover(address, "--units", "6-7", "--json", cwd=tmp_path)
         assert said.code == 0, said.err
+        assert (said.body["silent"], said.body["unreachable"]) == ([], {})
         (found,) = said.body["found"]
         assert (found["unit"], found["profile"]) == (7, "XY-MD02")
         assert found["protocols"]["modbus-tcp"]["Framing"] == "rtu"

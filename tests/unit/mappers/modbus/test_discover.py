@@ -72,6 +72,26 @@ def test_serial_places() -> None:
         f"/dev/ttyS9 {baud} 8{parity}{stop}" for baud in (9600, 19200) for parity in "NE" for stop in (1, 2)
     ]
     assert job[0].units == tuple(range(1, 33))
+    assert {place.key for place in job} == {"modbus-rtu"}
+
+
+def test_framings() -> None:
+    (job,) = jobs(["127.0.0.1"], "502", "", Line())
+    assert [(place.properties.get("Framing"), place.units) for place in job] == [
+        (None, LIKELY_UNITS),
+        ("rtu", (1, 2, 3, 126, 240, 247)),
+    ]
+    (job,) = jobs(["127.0.0.1"], "502", "1-3", Line(), "rtu")
+    assert [(place.properties["Framing"], place.units, place.first_only) for place in job] == [
+        ("rtu", (1, 2, 3), False)
+    ]
+    (job,) = jobs(["/dev/ttyS9"], "502", "1", Line("9600", "E"), "rtu,ascii")
+    assert [place.shown for place in job] == [
+        "/dev/ttyS9 9600 8E1", "/dev/ttyS9 9600 7E1 ASCII", "/dev/ttyS9 9600 8E1 ASCII",
+    ]  # fmt: skip
+    assert job[1].connection.settings.framing == "ascii"  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="expected framings tcp, rtu or ascii"):
+        jobs(["127.0.0.1"], "502", "", Line(), "rtu,asci")
 
 
 @pytest.mark.parametrize(

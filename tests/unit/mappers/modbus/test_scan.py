@@ -3,10 +3,11 @@
 import asyncio
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 
 from gateway.runtime.clock import SystemClock
 from mappers.modbus.discover import Job, Line, jobs
-from mappers.modbus.scan import Found, Manners, Scan
+from mappers.modbus.scan import Found, Manners, Scan, Turns
 from simulators.library import find_profile
 from simulators.world import World, serve
 from tests.support.ports import free_port
@@ -112,6 +113,43 @@ async def test_likely_units_until_one_answers() -> None:
         scan = await scanned(jobs([f"127.0.0.1:{made.port}"], "502", "", Line()))
     assert [found.unit for found in scan.found] == [0]
     assert {request[6] for request in made.requests} == {1, 255, 0, 126}
+
+
+async def test_a_converter_that_passes_rtu_frames_on_is_found_by_itself(tmp_path: Path) -> None:
+    """It is silent to Modbus TCP; then the likely units of a serial line are asked in RTU frames."""
+    (tmp_path / "world.yaml").write_text(
+        "devices: [{profile: eastron-sdm630, unit: 2, framing: rtu, name: c}]", "utf-8"
+    )
+    async with serve(World.from_file(tmp_path / "world.yaml")) as running:
+        scan = await scanned(jobs([running.devices["c"].address], "502", "", Line()))
+    (found,) = scan.found
+    assert (found.unit, found.place.properties["Framing"]) == (2, "rtu")
+    assert (scan.silent, scan.unreachable) == ([], {})
+    assert [s.profile for s in found.suggestions] == ["Eastron-SDM630"]
+
+
+async def test_who_answers_in_tcp_frames_is_not_asked_in_others() -> None:
+    scan, made = await against(lambda request: registers(request, 0), "1")
+    assert [found.unit for found in scan.found] == [1]
+    assert scan.asked == 2, "one in each framing, of which one need not be asked any more"
+    assert all(request[2:4] == b"\0\0" for request in made.requests)
+
+
+async def test_a_place_that_is_not_there_is_asked_once() -> None:
+    closed = free_port()
+    connects = Counting(SystemClock(), 1000)
+    scan = Scan(FAST, SystemClock())
+    scan.connects = connects
+    await scan.run(jobs([f"127.0.0.1:{closed}"], "502", "1", Line()))
+    assert connects.count == 1
+
+
+class Counting(Turns):
+    count = 0
+
+    async def turn(self) -> None:
+        self.count += 1
+        await super().turn()
 
 
 async def test_never_faster_than_asked_for() -> None:
