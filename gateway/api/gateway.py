@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from gateway.api import devicecsv
+from gateway.api import devicecsv, lines
 from gateway.api.actuate import CommandId, actor, command_id
 from gateway.api.bodies import read_definitions, read_json
 from gateway.api.devices import find_device
@@ -26,6 +26,7 @@ from gateway.runtime.twin.lastvalues import Row
 
 router = APIRouter()
 router.include_router(devicecsv.router)
+router.include_router(lines.router)
 DryRun = Annotated[bool, Query(description="Only show what would change")]
 
 

@@ -17,6 +17,7 @@ from gateway.model.reading import Source
 from gateway.model.template import PARAMETERS, PLACE, Template
 from gateway.model.yaml import read
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.configuration.budget import crowded
 from gateway.runtime.configuration.files import Contents, Folders, Place
 from gateway.runtime.configuration.registry import FACTS, FileRegistry, Keeping
 from mappers import Switchboard
@@ -132,7 +133,9 @@ async def _planned(folders: "Folders | _Read", settings: GatewaySettings) -> Pla
     logging.getLogger("gateway.runtime.configuration.registry").addHandler(logging.NullHandler())
     facts = learned(settings.data) if isinstance(folders, Folders) else {}
     registry = await registry_over(cast("Folders", folders), settings, facts)
-    return list(registry.planned.values()), list(registry.problems)
+    planned = list(registry.planned.values())
+    tight = crowded(planned)  # the commands say it themselves, and how sure it is
+    return planned, [problem for problem in registry.problems if problem not in tight]
 
 
 async def registry_over(folders: Folders, settings: GatewaySettings, facts: Mapping[str, Any]) -> FileRegistry:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.model.errors import Problem
 from gateway.model.health import FlowReport
@@ -88,6 +88,13 @@ def budgets(planned: Iterable[PlannedDevice], answer_ms: float | None = None) ->
         _, costs = lines.setdefault((connection.key, connection.service), (connection, []))
         costs += [cost_of(poll, device.facts, answer_ms) for poll in device.polls]
     return [LineBudget(connection, tuple(costs)) for _, (connection, costs) in sorted(lines.items())]
+
+
+def crowded(planned: Iterable[PlannedDevice]) -> list[Problem]:
+    """Connections that are asked for more than they can carry, or nearly so. Warnings: what runs does what it can, and
+    how much that is can be looked at."""
+    found = [problem for budget in budgets(planned) for problem in budget.problems()]
+    return [replace(problem, severity="warning") for problem in found]
 
 
 def cost_of(poll: Poll, facts: Mapping[str, object], answer_ms: float | None = None) -> PollCost:

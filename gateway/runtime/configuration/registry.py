@@ -13,6 +13,7 @@ from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem, StoreFailed
 from gateway.model.plan import Facts, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
+from gateway.runtime.configuration.budget import crowded
 from gateway.runtime.configuration.edit import Edit, changes
 from gateway.runtime.configuration.files import Contents, Folders
 from gateway.runtime.configuration.planning import (
@@ -163,6 +164,7 @@ class FileRegistry:
                 problems += [_of_device(contents, device.name, problem, profile) for problem in error.problems]
             await turns.give()
         problems += shared_connections(planned)
+        problems += crowded(planned.values())
         # a profile may have 100,000 resources, and is checked in one piece
         problems += await asyncio.to_thread(self._unused, wanted, contents, shipped)
         if any(problem.severity == "error" for problem in problems):

@@ -60,6 +60,17 @@ async def test_reports(api: httpx.AsyncClient) -> None:
     assert (await api.get(f"{OWN}/consumers")).json()["consumers"][0]["behind"] == 5
 
 
+async def test_a_line_with_everything_on_it(api: httpx.AsyncClient) -> None:
+    (line,) = (await api.get(f"{OWN}/lines")).json()["lines"]
+    assert (line["connection"], line["busy"], line["errors"]) == ("127.0.0.1:502", 0.25, {"no_answer": 3})
+    assert line["busy_planned"] == pytest.approx(0.004), "one request each second, 4 ms to the answer"
+    (boiler,) = line["devices"]
+    assert (boiler["device"], boiler["unit"], boiler["state"], boiler["quarantine"]) == ("boiler", 1, "online", None)
+    (poll,) = boiler["polls"]
+    assert (poll["requested_s"], poll["achieved_s"], poll["reads"], poll["requests"]) == (1.0, 1.01, 60, 1)
+    assert (poll["cycle_s"], poll["share"]) == (0.004, 0.004)
+
+
 async def test_reload_and_dry_run(house: House, api: httpx.AsyncClient) -> None:
     dry = (await api.post(f"{OWN}/config/reload?dry_run=true")).json()
     assert (dry["changed"], dry["dry_run"], dry["changed_devices"], house.registry.changes) == (

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.model.device import AutoEvent
 from gateway.model.errors import ConfigError
 from gateway.runtime.configuration import edit
 from tests.support.clock import MovingClock
@@ -30,6 +31,16 @@ async def test_a_full_disk_applies_nothing(house: House, monkeypatch: pytest.Mon
     assert house.files() == files
     assert "three" not in house.registry.planned
     assert len(house.lanes.applied) == 1
+
+
+async def test_a_line_that_is_asked_too_much_runs_and_is_warned_of(house: House) -> None:
+    """Ask 6: before anybody wonders why values are late."""
+    await house.registry.reload()
+    fast = another().model_copy(update={"auto_events": [AutoEvent(interval="5ms", source_name="All")]})
+    difference = await house.registry.change(lambda c: c.with_devices([fast]))
+    (said,) = [p for p in difference.problems if "of the connection's time" in p.what]
+    assert (said.severity, said.where) == ("warning", "L2")
+    assert "three" in house.registry.planned
 
 
 async def test_lanes_that_fail_take_the_files_back(house: House) -> None:
