@@ -1,4 +1,4 @@
-/* A Modbus device by libmodbus, on a TCP port or, given a path, as unit 17 of a serial line: registers hold their
+/* A Modbus device by libmodbus, on a TCP port (of an address) or, given a path, as unit 17 of a serial line: registers hold their
  * address, inputs 1000 more, coils every third are on; a float at 500, high word first, and at 502, low word first. */
 #include <modbus.h>
 #include <stdio.h>
@@ -8,7 +8,8 @@
 
 int main(int argc, char **argv) {
     int serial = argc > 1 && argv[1][0] == '/';
-    modbus_t *ctx = serial ? modbus_new_rtu(argv[1], 19200, 'N', 8, 1) : modbus_new_tcp("127.0.0.1", atoi(argv[1]));
+    modbus_t *ctx = serial ? modbus_new_rtu(argv[1], 19200, 'N', 8, 1) 
+                           : modbus_new_tcp(argc > 2 ? argv[2] : "127.0.0.1", atoi(argv[1]));
     modbus_mapping_t *map = modbus_mapping_new(2000, 2000, 2000, 2000);
     float number = 123.456f;
     uint32_t bits;

@@ -1,7 +1,6 @@
 """libmodbus as the device: an implementation that shares nothing with ours nor with pymodbus."""
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,15 @@ from gateway.runtime.clock import SystemClock
 from mappers.modbus.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import plan
+from tests.support.libmodbus import build
 from tests.support.peers import need
 from tests.support.ports import free_port
 from tests.unit.mappers.modbus.build import device, resource, serial_device, source
 
-CODE = Path(__file__).with_name("libmodbus_server.c")
-
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("libmodbus") / "server"
-    found = subprocess.run(
-        [need("pkg-config"), "--cflags", "--libs", "libmodbus"], capture_output=True, text=True, check=False
-    )
-    if found.returncode:
-        need("libmodbus's headers (libmodbus-dev)")
-    subprocess.run([need("gcc"), "-O1", "-o", made, CODE, *found.stdout.split()], check=True)
-    return made
+    return build(tmp_path_factory.mktemp("libmodbus"))
 
 
 @pytest_asyncio.fixture
