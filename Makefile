@@ -1,10 +1,10 @@
-# make demo | test | check | bench — each makes its own environment first
+# make demo | test | check | fuzz | bench — each makes its own environment first
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all check bench lock clean
+.PHONY: demo test test-all check fuzz bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/southgate demo
@@ -25,6 +25,12 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# coverage-guided, MINUTES for each target; atheris is not made for every Python, so nothing else needs it
+MINUTES ?= 5
+fuzz: $(STAMP)
+	$(BIN)/pip install -q atheris
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

@@ -114,7 +114,7 @@ class ModbusMapper:
     async def _block(self, to: Unit, block: Block) -> Answer:
         """The values of one request, or what is wrong with all of them."""
         answer = await self._ask(to, block.request.pdu)
-        if len(answer) == block.payload + 2 and answer[1] == block.payload:
+        if len(answer) == block.payload + 2 and answer[0] < 0x80 and answer[1] == block.payload:
             return block.decode(answer[2:])
         code = code_of(answer)
         if code in NOT_THERE:
@@ -146,7 +146,7 @@ class ModbusMapper:
     async def _merged(self, to: Unit, point: Point, value: Any) -> bytes:
         """The write of a register with one bit changed; calls on a mapper do not overlap, so nothing comes between."""
         answer = await self._confirmed(to, read_of(point))
-        if len(answer) != 4 or answer[1] != 2:
+        if len(answer) != 4 or answer[:2] != b"\x03\x02":
             raise DeviceError(
                 "", f"the device answered {answer[:8].hex(' ')} instead of one register", _text(read_of(point))
             )

@@ -13,6 +13,7 @@ from pymodbus.framer import FramerType
 from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Connection
+from mappers.modbus.ascii import SafeAscii
 from mappers.modbus.connection import Serial, Tcp
 from mappers.modbus.frames import Call, Decoder
 from mappers.modbus.heard import Heard
@@ -114,6 +115,7 @@ class Wire:
             )
         else:
             client = self._serial_client(settings)
+        client.ctx.framer = SafeAscii(Decoder(False)) if self._framing == "ascii" else client.ctx.framer
         client.ctx.framer.decoder = Decoder(False)
         client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # our clock times it
         return client

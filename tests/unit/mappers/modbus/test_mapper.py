@@ -71,6 +71,7 @@ async def test_bytes_that_are_no_frame_end_the_connection(wrong: Answer) -> None
 
 @pytest.mark.parametrize("sent", [0, 5, 9, 12])
 async def test_a_reset_in_the_middle_of_a_frame_is_noticed_at_once(sent: int) -> None:
+    """T11."""
     async with talking(lambda request: registers(request)[:sent], Timeout="30s") as (peer, mapper, plan):
         peer.reset = True
         with pytest.raises(NotConnected):
@@ -81,7 +82,16 @@ async def test_a_reset_in_the_middle_of_a_frame_is_noticed_at_once(sent: int) ->
 
 
 @pytest.mark.parametrize(
-    "pdu", [b"\x83", b"\x83\x02\x02", b"\x03", b"\x03\x06", b"\x03\x06\x00\x01\x00\x02", b"\x03\x04\0\0\0\0\0\0"]
+    "pdu",
+    [
+        b"\x83",
+        b"\x83\x02\x02",
+        b"\x03",
+        b"\x03\x06",
+        b"\x03\x06\x00\x01\x00\x02",
+        b"\x03\x04\0\0\0\0\0\0",
+        b"\x83\x06\0\1\0\2\0\3",
+    ],
 )
 async def test_a_lying_answer_is_bad_and_the_rest_goes_on(pdu: bytes) -> None:
     async with talking(lambda request: frame(request, pdu)) as (peer, mapper, plan):
@@ -229,6 +239,9 @@ async def test_a_bit_of_a_register_is_read_changed_and_written() -> None:
         assert [r[7:].hex(" ") for r in peer.requests] == ["03 00 04 00 01", "06 00 04 01 81"]
         peer.answer = lambda request: frame(request, b"\x03\x04\0\0\0\0")
         with pytest.raises(DeviceError, match="answered 03 04 00 00 00 00 instead of one register"):
+            await mapper.write(bit, {"b": True})
+        peer.answer = lambda request: frame(request, b"\x83\x02\1\x80")
+        with pytest.raises(DeviceError, match="answered 83 02 01 80 instead of one register"):
             await mapper.write(bit, {"b": True})
 
 
