@@ -59,7 +59,7 @@ class Expression:
             raise WrongExpression(f"$({self.text}) comes to a number of too many digits") from None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def pieces(text: str) -> tuple[str | Expression, ...]:
     """The text in parts; `$$(` is a plain `$(`. Raises WrongExpression."""
     return tuple(_pieces(text))

@@ -81,6 +81,11 @@ async def test_three_circuits_of_one_meter(tmp_path: Path) -> None:
             await gateway.until_value("c2", "Current", 1.5)
             assert await gateway.value("c3", "Current") == 1500.0
 
+            body[0]["device"] = {"name": "c2", "properties": {"parameters": {"circuit": 20}}}
+            (wrong,) = (await gateway.ask("PATCH", f"{META}/device", json=body)).json()
+            assert wrong["statusCode"] == 400
+            assert "parameters.circuit: expected a whole number of 1 to 12, got 20" in wrong["message"]
+
             profile = (await gateway.get(f"{META}/deviceprofile/name/Multi-Circuit"))["profile"]
             put = [{"apiVersion": "v3", "requestId": "", "profile": {**profile, "description": "edited"}}]
             assert (await gateway.ask("PUT", f"{META}/deviceprofile", json=put)).json()[0]["statusCode"] == 200

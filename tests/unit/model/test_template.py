@@ -5,6 +5,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.model.device import Device
 from gateway.model.dump import dump_profile, edgex_json
@@ -256,3 +258,62 @@ def test_values_for_a_profile_without_parameters_are_doubtful() -> None:
     assert (doubt.severity, doubt.where) == ("warning", "properties.parameters")
     assert effective(plain, device({"x": 1})) is plain
     assert Template(plain).doubts(Device(name="d", properties={"parameters": "mine"})) == []
+
+
+TEXTS = st.lists(
+    st.sampled_from(["$(n)", "$(t)", "$(n * 2)", "$(n", "$$(", "a", "5", "0.50", " ", "$(b)",
+                     "${n}", "#", ": ", '"', "\n"]),
+    min_size=1, max_size=4,
+).map("".join)  # fmt: skip
+
+
+SCALES = st.sampled_from(["$(n)", "$(n / 4 + 0.1)", " $(n)", "$(n)0"])
+
+
+@given(
+    units=TEXTS,
+    scale=st.one_of(SCALES, TEXTS),
+    address=TEXTS,
+    mapping=TEXTS,
+    n=st.integers(0, 99),
+    t=TEXTS,
+    b=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_stands_in_a_template_it_is_the_same_in_every_form(
+    units: str, scale: str, address: str, mapping: str, n: int, t: str, b: bool
+) -> None:
+    """T25: as YAML, as JSON and as a plain profile; or it is refused in words when it is read or used."""
+    parameters = {
+        "n": {"valueType": "Uint8", "defaultValue": n},
+        "t": {"valueType": "String", "defaultValue": t},
+        "b": {"valueType": "Bool", "defaultValue": b},
+    }
+    properties = {"valueType": "Int16", "readWrite": "RW", "units": units, "scale": scale}
+    body = {
+        "name": "p",
+        "parameters": parameters,
+        "deviceResources": [{"name": "a", "attributes": {"at": address}, "properties": properties}],
+        "deviceCommands": [
+            {"name": "c", "readWrite": "R", "resourceOperations": [{"deviceResource": "a", "mappings": {"1": mapping}}]}
+        ],
+    }
+    try:
+        profile = profile_from_json(body)
+    except ConfigError:
+        return
+    assert load_profile(dump_profile(profile), "p.yaml").value == profile
+    assert profile_from_json(edgex_json(profile)) == profile
+    wrong, made = [], None
+    try:
+        made = by_default(profile)
+    except ConfigError as refused:
+        wrong = [problem.where for problem in refused.problems]
+    if made is None:
+        assert wrong == ["deviceResources[0].properties.scale"]
+        return
+    assert load_profile(dump_profile(made), "p.yaml").value == made
+    assert profile_from_json(edgex_json(made)) == made
+    own = Device(name="d", properties={"parameters": {"n": n, "t": t, "b": b}})
+    assert effective(profile, own) == made
+    assert load_profile(explained(profile, own).as_yaml(), "p.yaml").value == made
