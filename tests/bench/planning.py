@@ -34,7 +34,9 @@ def optimum() -> Iterator[Figure]:
     ours, best = zip(*map(_requests, _maps(serial=False)), strict=True)
     worst = max(a / b for a, b in zip(ours, best, strict=True))
     maps = f"{MAPS} random maps with gaps, barriers and holes, 4 tables, up to {PLACES} places each, seed {SEED}"
-    conditions = f"{maps}; {sum(ours)} requests against every way to share the values out ({sum(best)}) within the same"
+    conditions = (
+        f"{maps}; {sum(ours):.0f} requests against every way to share the values out ({sum(best):.0f}) within the same"
+    )
     conditions += f" limits, bridging no more than MaxGap; worst map {worst:.2f}"
     yield Figure("modbus.plan.requests_over_optimum", sum(ours) / sum(best), "ratio", conditions)
     ours, best = zip(*map(_line_time, _maps(serial=True)), strict=True)
