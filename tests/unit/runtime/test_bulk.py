@@ -263,25 +263,22 @@ async def test_a_changed_cell_replans_its_device_alone(templated: House) -> None
     assert templated.registry.current.devices["a"].properties == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("name,parameters.ratio\na,0\n", "parameters.ratio: expected a number of 1 or more, got 0"),
-        ("name,parameters.ratio\na,many\n", "parameters.ratio: expected a number of 1 or more, got 'many'"),
-        (
-            "name,parameters.ration\na,2\n",
-            "parameters.ration: profile meter has no parameter ration; did you mean ratio?",
-        ),
-    ],
-)  # fmt: skip
-async def test_a_wrong_value_is_a_row_of_its_own(templated: House, text: str, why: str) -> None:
-    """T28: the row and the column that are to blame, the others are in order."""
-    outcome = (
-        await taken(templated, text + "b,3\n", partial=True) if "ration" not in text else await taken(templated, text)
-    )
-    assert [verdict.why for verdict in outcome.verdicts if verdict.name == "a"] == [why]
-    assert outcome.verdicts[0].column == why.partition(":")[0]
-    assert outcome.applied == ("ration" not in text)
+@pytest.mark.parametrize(("value", "got"), [("0", "0"), ("many", "'many'"), ("[1]", "a list"), ('"""80"""', "'80'")])
+async def test_a_wrong_value_is_a_row_of_its_own(templated: House, value: str, got: str) -> None:
+    """T28: the row and the column that are to blame; the others are in order."""
+    outcome = await taken(templated, f"name,parameters.ratio\na,{value}\nb,3\n", partial=True)
+    wrong, right = outcome.verdicts
+    assert (wrong.name, wrong.row, wrong.column) == ("a", 2, "parameters.ratio")
+    assert wrong.why == f"parameters.ratio: expected a number of 1 or more, got {got}"
+    assert (right.name, right.fate.value, outcome.applied) == ("b", "changed", True)
+
+
+async def test_a_column_for_no_parameter(templated: House) -> None:
+    """T28: a heading that means nothing for the profile of a row."""
+    outcome = await taken(templated, "name,parameters.ration\na,2\n")
+    why = "parameters.ration: profile meter has no parameter ration; did you mean ratio?"
+    assert [verdict.why for verdict in outcome.verdicts] == [why]
+    assert not outcome.applied
 
 
 async def test_other_properties_keep_their_column(templated: House) -> None:

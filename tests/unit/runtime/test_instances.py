@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from gateway.model.device import Device
 from gateway.model.errors import ConfigError
+from gateway.model.load import load_profile
 from gateway.model.profile import DeviceProfile
 from gateway.runtime.configuration.instances import Instances
 from tests.support.clock import MovingClock
@@ -156,10 +158,7 @@ async def test_values_for_nothing_are_a_warning(house: House) -> None:
 
 
 def test_two_hundred_devices_of_a_hundred_resources() -> None:
-    """Each with a value of its own, within a few times what reading the same profile once for each would cost."""
-    from gateway.model.device import Device
-    from gateway.model.load import load_profile
-
+    """Each with a value of its own: for less than reading the same profile once for each would cost."""
     resources = "".join(
         f"  - {{name: r{n}, attributes: {{primaryTable: HOLDING_REGISTERS, startingAddress: $(base + {2 * n})}}, "
         "properties: {valueType: Float32, readWrite: R, scale: $(ratio)}}\n"
