@@ -64,7 +64,8 @@ class House:
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None, ends: bool = False) -> None:
         """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
         configuration cannot run or a port is taken. `ends`: the process ends with it."""
-        listeners = listen(self._parts(), self.settings.api)
+        parts = self._parts()
+        listeners = listen(parts, self.settings.api)
         stop = asyncio.Event()
         async with _closing(listeners), _told_plainly(), asyncio.TaskGroup() as tasks:
             await self.twins.start()
@@ -84,6 +85,7 @@ class House:
                     ready(listeners)
                     await stop.wait()
                     log.info("stopping")
+                    parts.recordings.end("the gateway stops")
                     await _cancel(askers)
                     await self.commands.close()
                     await self.twins.save()

@@ -20,6 +20,11 @@ def find_profile(name: str, near: Path | None = None) -> DeviceProfile:
     path = (near / name) if near else Path(name)
     if path.is_file():
         return load_profile(path.read_bytes(), str(path)).value
+    return shipped_profile(name)
+
+
+def shipped_profile(name: str) -> DeviceProfile:
+    """One of the shipped library, by file name or its own name. Raises ConfigError, naming the nearest."""
     library = {entry.name.rsplit(".", 1)[0]: entry for entry in shipped()}
     if name in library:
         return load_profile(library[name].read_bytes(), library[name].name).value

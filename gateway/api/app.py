@@ -7,7 +7,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gateway.api import command, common, data, device_service, effective, facts, gateway, metadata, metrics, pages
+from gateway.api import (
+    command,
+    common,
+    data,
+    device_service,
+    effective,
+    facts,
+    gateway,
+    metadata,
+    metrics,
+    pages,
+    recording,
+)
 from gateway.api.border import MAX_BODY, Border, Token
 from gateway.api.common import CORE_SERVICES, GATEWAY, served_by, serving, serving_device_service
 from gateway.api.envelope import DeviceServiceResponse, GoResponse, as_edgex, base, explain
@@ -33,7 +45,7 @@ def add_routes(app: FastAPI) -> None:
     """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
-    for own in (gateway.router, facts.router, effective.router):
+    for own in (gateway.router, facts.router, effective.router, recording.router):
         app.include_router(own, prefix="/gateway/api/v1", dependencies=[Depends(serving(GATEWAY))], tags=[GATEWAY])
     app.include_router(metrics.router, tags=[GATEWAY])
     app.include_router(pages.router, tags=[GATEWAY])

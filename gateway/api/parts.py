@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
+from gateway.runtime.recorder import Recordings
 from gateway.runtime.twin.lastvalues import Row
 
 
@@ -47,6 +48,12 @@ class Parts:
     """More gauges for /metrics: name without the prefix → value (loop lag, memory)."""
     cloud: Callable[[], Mapping[str, int]] = dict
     """What the cloud room handled, ignored and refused, by cause."""
+    recordings: Recordings = field(init=False)
+    """Of connections, while somebody takes them."""
+
+    def __post_init__(self) -> None:
+        made = Recordings(self.protocols, self.registry, self.clock, self.compat, self.version)
+        object.__setattr__(self, "recordings", made)
 
 
 def _parts(request: Request) -> Parts:

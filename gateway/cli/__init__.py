@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "effective": "show what the profile of a device comes to, and where each value comes from",
     "facts": "show what was learned about devices: answer times, holes, limits",
     "decode": "show every type and byte order of register values, or find the one that fits the display",
+    "record": "keep what goes over a line, byte by byte, to replay it",
+    "replay": "show the readings that a recorded line gives, or what differs from others",
     "discover": "find devices on a network or a serial line, and write profiles for what speaks SunSpec",
     "ports": "list the serial ports: names that last, and whether the gateway could open them",
     "simulate": "serve simulated devices from their profiles",

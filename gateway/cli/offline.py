@@ -62,6 +62,19 @@ def plan_settings(settings: GatewaySettings, strict: bool = False) -> Planned:
 def plan_devices(path: Path, strict: bool = False) -> Planned:
     """The devices of one device list. Their profiles are the shipped ones and those in `profiles` beside the file or
     beside its folder. Raises ConfigError."""
+    return asyncio.run(_planned(_listed(path, strict), GatewaySettings()))
+
+
+async def registry_of(path: Path) -> tuple[FileRegistry, GatewaySettings]:
+    """What a gateway would have in force: of a device list, a gateway.yaml or its folder. Raises ConfigError."""
+    if kind_of(path) == "devices":
+        settings = GatewaySettings()
+        return await registry_over(cast("Folders", _listed(path)), settings, {}), settings
+    settings = settings_of(path).gateway
+    return await registry_over(Folders(settings.profiles, settings.devices), settings, learned(settings.data)), settings
+
+
+def _listed(path: Path, strict: bool = False) -> "_Read":
     nearby = [folder / "profiles" for folder in (path.parent, path.parent.parent)]
     contents = Folders([folder for folder in nearby if folder.is_dir()], path, strict).read()
     loaded = read_devices(path.read_bytes(), str(path), strict)
@@ -69,7 +82,7 @@ def plan_devices(path: Path, strict: bool = False) -> Planned:
     contents.devices = {d.name: Place(d, str(path), path, index) for index, d in loaded.value.items()}
     used = {device.profile_name for device in loaded.value.values()}
     contents.profiles = {name: place for name, place in contents.profiles.items() if name in used}
-    return asyncio.run(_planned(_Read(contents), GatewaySettings()))
+    return _Read(contents)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,17 @@ class Remote:
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json", timeout: float = 30
     ) -> bytes:
         """As `ask`, for bodies of any kind. `timeout`: seconds without a word from the gateway."""
+        with self._open(method, path, body, kind, timeout) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def lines(self, path: str, timeout: float = 30) -> Iterator[bytes]:
+        """Of a GET, as they come. Raises as `ask`."""
+        with self._open("GET", path, None, "application/json", timeout) as answer:
+            yield from answer
+
+    @contextmanager
+    def _open(self, method: str, path: str, body: bytes | None, kind: str, timeout: float) -> Iterator[Any]:
         request = urllib.request.Request(  # noqa: S310  the scheme was checked
             self.url + path,
             method=method,
@@ -63,8 +76,7 @@ class Remote:
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
-                content: bytes = answer.read()
-                return content
+                yield answer
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read()) from None
         except (OSError, http.client.HTTPException) as error:

@@ -17,6 +17,7 @@ from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
 from gateway.model.profile import DeviceProfile
 from gateway.model.query import Selection
 from gateway.model.reading import Batch, Event, Record, Source
+from gateway.model.recording import Frame, Tap
 
 P = TypeVar("P", bound=Plan)
 P_contra = TypeVar("P_contra", contravariant=True)
@@ -84,6 +85,26 @@ class Mapper(Protocol[P_contra]):
         ...
 
 
+class Tape(Mapper[P_contra], Protocol[P_contra]):
+    """A mapper that is answered what was recorded: to each request, in order, the next answer that it had then, with
+    the times between. Its clock must be one that does not wait."""
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """Requests that were never recorded, in words; they are as not answered."""
+        ...
+
+    @property
+    def left(self) -> Sequence[str]:
+        """Requests of the recording that nobody has asked, in words."""
+        ...
+
+    def next(self, plan: P_contra) -> float | None:
+        """When the next request not yet asked was sent that this plan begins with, in seconds after the start; None:
+        there is none left. `read` raises EndOfRecording when the recording ends in the middle of it."""
+        ...
+
+
 class DeviceProtocol(Protocol[P]):
     """A mapper package's face: everything that needs no connection. One device service each."""
 
@@ -122,6 +143,15 @@ class DeviceProtocol(Protocol[P]):
 
     def open(self, connection: Connection, clock: Clock) -> Mapper[P]:
         """Builds the mapper; connects nothing."""
+        ...
+
+    def tap(self, connection: Connection, tap: Tap | None) -> None:
+        """From now on `tap` is told what goes over a connection, whoever opened it; None: nobody is, and it costs
+        nothing."""
+        ...
+
+    def replay(self, connection: Connection, clock: Clock, frames: Sequence[Frame]) -> "Tape[P]":
+        """As `open`, for a wire on which happens what was recorded. Raises ConfigError."""
         ...
 
 

@@ -44,6 +44,10 @@ class NoAnswer(GatewayError):
     """One unit on a live connection did not answer in time. The lane quarantines that unit only."""
 
 
+class EndOfRecording(GatewayError):
+    """What was asked of a recording was answered before it began or after it ended."""
+
+
 class DeviceError(GatewayError):
     """The device answered: no. The others go on."""
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gateway.model.contracts import Clock, DeviceProtocol, Mapper
+from gateway.model.contracts import Clock, DeviceProtocol, Mapper, Tape
 from gateway.model.device import Device
 from gateway.model.errors import Problem
 from gateway.model.plan import Connection, Facts, PlannedDevice
 from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
+from gateway.model.recording import Frame, Tap
 from mappers.modbus import plan as planning
 from mappers.modbus.address import OF_MODBUS
 from mappers.modbus.advice import advice as advised
@@ -28,6 +29,7 @@ class Modbus:
     def __init__(self) -> None:
         self._framings: dict[str, str] = {}
         """By connection, what `Framing: auto` has found since the start."""
+        self._taps: dict[str, Tap] = {}
 
     def recognises(self, profile: DeviceProfile) -> bool:
         """Whether any resource has an attribute that only Modbus has."""
@@ -65,8 +67,22 @@ class Modbus:
     def open(self, connection: Connection, clock: Clock) -> Mapper[ModbusPlan]:
         """Connects nothing."""
         from mappers.modbus.mapper import ModbusMapper
+        from mappers.modbus.wire import Wire
 
-        return ModbusMapper(connection, clock, self._framings)
+        return ModbusMapper(connection, clock, Wire(connection, clock, self._framings, self._taps))
+
+    def tap(self, connection: Connection, tap: Tap | None) -> None:
+        """One at a time for a connection."""
+        if tap is None:
+            self._taps.pop(connection.key, None)
+        else:
+            self._taps[connection.key] = tap
+
+    def replay(self, connection: Connection, clock: Clock, frames: Sequence[Frame]) -> Tape[ModbusPlan]:
+        """Raises ConfigError: a frame of ours that is none."""
+        from mappers.modbus.tape import ModbusTape
+
+        return ModbusTape(connection, clock, frames)
 
 
 def _carried(point: Point, unit: Unit, writable: bool, index: int) -> Iterator[Problem]:

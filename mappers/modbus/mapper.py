@@ -31,14 +31,14 @@ MOST_SILENT = 2
 class ModbusMapper:
     """Fulfils `gateway.model.contracts.Mapper` for `ModbusPlan`."""
 
-    def __init__(self, connection: Connection, clock: Clock, framings: dict[str, str] | None = None) -> None:
-        """`framings`: see `Wire`."""
-        self._wire = Wire(connection, clock, framings)
+    def __init__(self, connection: Connection, clock: Clock, wire: Wire | None = None) -> None:
+        self._wire = wire or Wire(connection, clock)
         self._clock = clock
         self.found: dict[str, Facts] = {}
         """See `Mapper.found`."""
         self._split: dict[tuple[int, bytes], tuple[float, list[Sequence[Point]]]] = {}
         """Requests of which nothing is to be learned: until when, and in which parts they are answered, if in any."""
+        self._wire.ear.begins = self._split.clear  # a recording shows how it came to ask as it does
 
     async def connect(self) -> None:
         """Raises NotConnected."""

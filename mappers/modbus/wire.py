@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import termios
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 from pymodbus import ModbusException
@@ -13,8 +15,10 @@ from pymodbus.framer import FramerType
 from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Connection
+from gateway.model.recording import Tap
 from mappers.modbus.ascii import SafeAscii
 from mappers.modbus.connection import Serial, Tcp
+from mappers.modbus.ear import Ear
 from mappers.modbus.frames import Call, Decoder
 from mappers.modbus.heard import Heard
 from mappers.modbus.owned import OwnedPort
@@ -39,11 +43,19 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # who owns the
 class Wire:
     """A connection that one caller at a time uses."""
 
-    def __init__(self, connection: Connection, clock: Clock, framings: dict[str, str] | None = None) -> None:
-        """`framings`: by connection, what `auto` has found; kept by whoever opens one wire after another."""
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        framings: dict[str, str] | None = None,
+        taps: Mapping[str, Tap] = MappingProxyType({}),
+    ) -> None:
+        """By connection: `framings` what `auto` has found, kept by whoever opens one wire after another; `taps` who
+        wants to hear now what goes over it."""
         self._key = connection.key
         self._settings = settings = cast(Tcp | Serial, connection.settings)
         self._framings = {} if framings is None else framings
+        self.ear = Ear(self._key, taps)
         self.rest_after = 0.0 if settings.close_after_cycle else settings.idle_timeout
         """Seconds; see `Mapper.rest_after`. A device that hangs up meanwhile does nothing wrong."""
         found = self._framings.get(self._key, "tcp")
@@ -130,9 +142,8 @@ class Wire:
 
     def _serial_client(self, line: Serial) -> AsyncModbusSerialClient:
         """Raises NotConnected when there is no such port now."""
-        self._port = OwnedPort(self._key, find(line.address))
         return AsyncModbusSerialClient(
-            self._port.path,
+            self._take_port(line),
             framer=_FRAMERS[self._framing],
             baudrate=line.baud_rate,
             bytesize=line.data_bits,
@@ -144,17 +155,26 @@ class Wire:
             trace_connect=self._changed,
         )
 
+    def _take_port(self, line: Serial) -> str:
+        """Path of the port, which is ours then."""
+        self._port = OwnedPort(self._key, find(line.address))
+        return self._port.path
+
     def _changed(self, connected: bool) -> None:
         """Ends the wait for an answer that cannot come any more."""
         if not connected and self._port is not None:
             self._port.release()
         client = self._client
+        if not connected and client is not None:
+            self.ear.tell("closed", "")
         if not connected and self._asking and client is not None and not client.ctx.response_future.done():
             client.ctx.response_future.set_exception(ConnectionResetError("the connection was lost"))
 
     def _heard(self, sending: bool, data: bytes) -> bytes:
         if sending:
             self._listener.asks(data)
+            if self.ear.taps and self._client is not None:
+                self.ear.sent(self._client.ctx, self._framing, data)
         elif self._asking or not self._doubtful:
             self._listener.hears(data, self._asking)
         if not sending and self._doubtful:
@@ -228,6 +248,7 @@ class Wire:
             async with self._clock.timeout(timeout):
                 answer = await client.execute(False, call)
         except TimeoutError:
+            self.ear.tell("gave_up", f"after {timeout:g} s")
             self._quiet_at = self._clock.monotonic() + QUIET_S
             raise await self._silence(client, unit, timeout) from None
         except (ModbusException, OSError) as error:
