@@ -1,11 +1,12 @@
-"""One loop over the stories in this folder: a folder with `gateway.yaml` (and profiles/, devices/) and either
+"""One loop over the stories in this folder. A folder with `recording.jsonl` (of `southgate record`) and
+`readings.jsonl`: the recording gives these readings. A folder with `gateway.yaml` (and profiles/, devices/) and either
 
 - `expected.err`: `check` and `run` end with 2, and every line of it stands in what they say; or
 - `world.yaml` and `expected.jsonl`: the gateway runs against this world until, on every line, `{device, resource,
   value}` (or `{device, state}`, with `reason` as a part of the text) has come true.
 
-In every file `{port:NAME}` stands for the port at which the world serves device NAME, and `{byte:E4}` for that byte. A
-bug becomes a folder.
+In every file of these `{port:NAME}` stands for the port at which the world serves device NAME, and `{byte:E4}` for that
+byte. A bug becomes a folder.
 """
 
 import asyncio
@@ -25,12 +26,22 @@ from tests.support.ports import free_port
 
 HERE = Path(__file__).parent
 STORIES = sorted(path.parent for path in HERE.glob("*/gateway.yaml"))
+RECORDINGS = sorted(path.parent for path in HERE.glob("*/recording.jsonl"))
 ENDINGS = {".yaml", ".yml", ".json", ".jsonl", ".err"}
 
 
 def test_there_are_stories() -> None:
     assert STORIES
+    assert RECORDINGS
+    assert {path.parent for path in HERE.glob("*/*.*") if path.suffix in ENDINGS} == {*STORIES, *RECORDINGS}
     assert all((story / "expected.err").is_file() != (story / "expected.jsonl").is_file() for story in STORIES)
+
+
+@pytest.mark.parametrize("story", RECORDINGS, ids=lambda story: story.name)
+async def test_recording(story: Path) -> None:
+    """T45."""
+    said = await southgate("replay", story / "recording.jsonl", "--expected", story / "readings.jsonl")
+    assert (said.code, said.err) == (0, ""), said.out + said.err
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
