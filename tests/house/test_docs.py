@@ -26,10 +26,10 @@ def commands(text: str) -> Iterator[str]:
         for line in block.splitlines():
             found = re.match(r"(?:\$ )?(?:\.venv/bin/)?southgate (.*)", line.strip())
             if found and "…" not in line and "[OPTIONS]" not in line and not found[1].partition(" ")[0].endswith(":"):
-                yield re.split(r"\s{2,}|\s#|\s[|&]", found[1] + " ")[0]
+                yield re.split(r"\s{2,}|\s#|\s[|&>]", found[1] + " ")[0]
     for line in INLINE.findall(FENCE.sub("", text)):
         if re.fullmatch(r"[a-z]+( [^A-Z…|]*)?", line):
-            yield line
+            yield line.partition(" > ")[0]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
