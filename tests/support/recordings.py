@@ -23,7 +23,8 @@ class _Journal:
 
 def planned(device: Device, profile: DeviceProfile) -> PlannedDevice:
     journal: Any = _Journal()
-    return Planner(Switchboard(), journal).plan(device, profile, {})[0]
+    planner = Planner(Switchboard(), journal)
+    return planner.plan(device, planner.instance(profile, device), {})[0]
 
 
 async def recorded(

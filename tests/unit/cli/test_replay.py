@@ -1,12 +1,14 @@
 """`southgate replay`: the same text each time, what differs, what was never recorded, and files that are none."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.model.dump import dump_profile
-from gateway.model.recording import load_recording
+from gateway.model.load import load_profile
+from gateway.model.recording import load_recording, redacted
 from tests.profiles.golden import readings_of, recording_of
 from tests.support.recordings import text_of
 from tests.unit.cli.conftest import Run
@@ -64,6 +66,28 @@ def test_a_profile_in_the_recording_is_the_one_that_counts(southgate: Run) -> No
     ran = southgate("replay", "other.jsonl", "--expected", CASE / "readings.jsonl")
     assert ran.code == 1
     assert '"resource": "Volume", "value": 1234510}' in ran.out
+
+
+def test_a_template_and_the_values_of_its_devices(southgate: Run) -> None:
+    """The profile is recorded with its parameters, the device with its values for them; also without names."""
+    recording = load_recording((CASE / "recording.jsonl").read_bytes(), "recording.jsonl")
+    (device,), (profile,) = recording.devices, recording.profiles
+    text = (
+        dump_profile(profile).replace("scale: 0.1", "scale: $(factor)") + "parameters: {factor: {valueType: Float64}}\n"
+    )
+    own = {"parameters": {"factor": 0.1}, "overrides": {"Alarm": {"properties": {"offset": 5}}}, "owner": "Smith"}
+    changed = replace(
+        recording,
+        devices=[device.model_copy(update={"properties": own})],
+        profiles=[load_profile(text, "template.yaml").value],
+    )
+    for number, one in enumerate((changed, redacted(changed))):
+        Path(f"{number}.jsonl").write_text(text_of(one))
+        ran = southgate("replay", f"{number}.jsonl")
+        assert (ran.code, ran.err) == (0, "")
+        first = [json.loads(line)["value"] for line in ran.out.splitlines()[:3]]
+        assert first == [2.5, 12345.1, 7]
+    assert "Smith" not in Path("1.jsonl").read_text()
 
 
 def test_another_profile_may_be_tried(southgate: Run) -> None:
