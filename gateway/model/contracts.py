@@ -66,9 +66,10 @@ class Mapper(Protocol[P_contra]):
         """Once up it stays up until read or write raises NotConnected. May be called again. Raises NotConnected."""
         ...
 
-    async def read(self, plan: P_contra) -> list[Event]:
+    async def read(self, plan: P_contra, patience: float | None = None) -> list[Event]:
         """One Event per source of the plan, raw values (before transforms). A value the device refused is None with
-        BAD quality and a reason. Raises NotConnected, NoAnswer (nothing of this unit was answered)."""
+        BAD quality and a reason. `patience`: seconds to wait for each answer, where that is shorter than what the
+        device's file says. Raises NotConnected, NoAnswer (nothing of this unit was answered)."""
         ...
 
     async def write(self, plan: P_contra, values: Mapping[str, Any]) -> Event | None:

@@ -43,6 +43,11 @@ class NotConnected(GatewayError):
 class NoAnswer(GatewayError):
     """One unit on a live connection did not answer in time. The lane quarantines that unit only."""
 
+    def __init__(self, text: str = "", told: bool = False) -> None:
+        self.told = told
+        """Something between said so: it alone knows how long it waits for the unit."""
+        super().__init__(text)
+
 
 class EndOfRecording(GatewayError):
     """What was asked of a recording was answered before it began or after it ended."""

@@ -24,6 +24,18 @@ class FlowReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A unit that does not answer is asked less often, and briefly."""
+
+    reason: str
+    since: int
+    next_probe_s: float
+    """Seconds to its next probe."""
+    cost: float
+    """Share of the connection's last minute that waiting for it took, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaneReport:
     """One connection."""
 
@@ -36,8 +48,8 @@ class LaneReport:
     since: int
     next_try_s: float | None
     devices: tuple[str, ...]
-    quarantined: Mapping[str, float]
-    """Device → seconds to its next probe."""
+    quarantined: Mapping[str, Silence]
+    """By device."""
     requests: int
     errors: Mapping[str, int]
     """By kind: `not_connected`, `no_answer`, `device_error`, `bug`."""

@@ -1,6 +1,7 @@
 """Modbus over one connection: read a plan's blocks, write a source's values."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway.model.contracts import Clock
@@ -57,11 +58,13 @@ class ModbusMapper:
         """Idempotent; never raises."""
         self._wire.close()
 
-    async def read(self, plan: ModbusPlan) -> list[Event]:
+    async def read(self, plan: ModbusPlan, patience: float | None = None) -> list[Event]:
         """One event per source. Raises NotConnected; NoAnswer when the first request is not answered; CommandRejected
         (405) at a broadcast address."""
         if plan.to.broadcast:
             raise CommandRejected(405, f"nothing can be read here: {BROADCAST}")
+        if patience is not None and patience < plan.to.timeout:
+            plan = replace(plan, to=replace(plan.to, timeout=patience))
         cells: list[Any] = []
         bad: dict[int, Quality] = {}
         silent = 0
@@ -118,7 +121,7 @@ class ModbusMapper:
             return block.decode(answer[2:])
         code = code_of(answer)
         if code in NOT_THERE:
-            raise NoAnswer(_not_there(to, code))
+            raise NoAnswer(_not_there(to, code), told=True)
         return MALFORMED if code is None else refused(str(code))
 
     def _events(self, plan: ModbusPlan, cells: list[Any], bad: dict[int, Quality]) -> list[Event]:
@@ -172,7 +175,7 @@ class ModbusMapper:
         if code is None or is_accepted(pdu, code):
             return answer
         if code in NOT_THERE:
-            raise NoAnswer(_not_there(to, code))
+            raise NoAnswer(_not_there(to, code), told=True)
         raise DeviceError(str(code), said(pdu, code), _text(pdu))
 
     async def _ask(self, to: Unit, pdu: bytes) -> bytes:

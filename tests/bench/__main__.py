@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import modbus, outage, planning, soak
+from tests.bench import dead, modbus, outage, planning, soak
 from tests.bench.rig import Figure
 
 MUST: dict[str, tuple[str, float]] = {
@@ -26,6 +26,7 @@ MUST: dict[str, tuple[str, float]] = {
     "modbus.plan.requests_over_optimum": ("<=", 1.05),
     "modbus.plan.ms_10k_resources": ("<=", 200),
     "modbus.soak.rss_growth_percent": ("<=", 2),
+    "modbus.dead.neighbour_period_growth_percent": ("<=", 5),
     "journal.written_per_data": ("<=", 3),
     "cloud.outage.back_after_s": ("<=", 3),
     "cloud.outage.lost": ("<=", 0),
@@ -55,6 +56,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "modbus.write": modbus.write,
     "modbus.plan": _plan,
     "modbus.soak": soak.soak,
+    "modbus.dead": dead.dead,
     "journal": _journal,
     "cloud.outage": outage.cloud,
     "start": modbus.start,

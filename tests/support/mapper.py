@@ -32,6 +32,10 @@ class Unit:
     values: dict[str, Any] = field(default_factory=dict)
     """Raw value by resource; what is not here reads as 0, false or empty."""
     silent: bool = False
+    answer_s: float | None = None
+    """From request to answer, if not the line's."""
+    told_s: float | None = None
+    """What stands between says after so long that the unit is silent."""
     refuses: set[str] = field(default_factory=set)
     """Resources it says no to."""
     bug: Exception | None = None
@@ -60,6 +64,9 @@ class Line:
     """Connections open now; never above 1."""
     rest_after: float | None = None
     """See `Mapper.rest_after`."""
+    held: bool = False
+    """What stands between waits for a silent unit as long as the time-out says, whoever has given up before."""
+    held_until: float = 0.0
     busy: int = 0
     """Calls in flight now; never above 1."""
     log: list[str] = field(default_factory=list)
@@ -161,13 +168,13 @@ class ScriptedMapper:
             line.open += 1
             assert line.open == 1, "two connections share one wire"
 
-    async def read(self, plan: ScriptedPlan) -> list[Event]:
+    async def read(self, plan: ScriptedPlan, patience: float | None = None) -> list[Event]:
         names = tuple(name for source in plan.sources for name in source.names)
         unit = self._line.unit(plan.unit)
         unit.reads.append(self._clock.monotonic())
         unit.read_names.append(names)
         self._line.log.append(f"read {plan.unit} {' '.join(names)}")
-        await self._exchange(unit)
+        await self._exchange(unit, patience)
         return [self._event(source, unit) for source in plan.sources]
 
     async def write(self, plan: ScriptedPlan, values: Mapping[str, Any]) -> Event | None:
@@ -193,7 +200,7 @@ class ScriptedMapper:
             self._line.open -= 1
             self._line.closes += 1
 
-    async def _exchange(self, unit: Unit) -> None:
+    async def _exchange(self, unit: Unit, patience: float | None = None) -> None:
         line = self._line
         assert line.busy == 0, "calls on one mapper overlap"
         line.busy += 1
@@ -203,15 +210,23 @@ class ScriptedMapper:
             self._check_up()
             if unit.bug is not None:
                 raise type(unit.bug)(*unit.bug.args)
-            if unit.silent:
-                await self._clock.sleep(line.timeout_s)
-                self._check_up()
-                raise NoAnswer(f"no answer within {line.timeout_s} s")
-            if line.answer_s:
-                await self._clock.sleep(line.answer_s)
-                self._check_up()
+            wait = min(line.timeout_s, patience or line.timeout_s)
+            answer_s = line.answer_s if unit.answer_s is None else unit.answer_s
+            if unit.told_s is not None and unit.told_s <= wait:
+                await self._pass(unit.told_s)
+                raise NoAnswer("the gateway says that it is silent", told=True)
+            if unit.silent or answer_s > max(wait, line.answer_s):
+                line.held_until = self._clock.monotonic() + line.timeout_s * line.held
+                await self._pass(wait)
+                raise NoAnswer(f"no answer within {wait} s")
+            await self._pass(answer_s + max(0.0, line.held_until - self._clock.monotonic()))
         finally:
             line.busy -= 1
+
+    async def _pass(self, seconds: float) -> None:
+        if seconds:
+            await self._clock.sleep(seconds)
+            self._check_up()
 
     def _check_up(self) -> None:
         if not (self._line.up and self._connected):

@@ -14,14 +14,13 @@ from gateway.model.plan import Connection, Facts, Plan
 from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
 from gateway.runtime.clock import backoff
 from gateway.runtime.lanes.polling import Polling, all_bad
+from gateway.runtime.lanes.probing import Probe, Probing
 from gateway.runtime.lanes.schedule import EARLY_S, Wheel
 from gateway.runtime.lanes.unit import Unit, Units
 from gateway.runtime.lanes.wire import FIRST_S, LONGEST_S, Wire, time_of_day
 
 IN_A_ROW = 4
 """Commands after which one due poll goes."""
-PROBE_PATIENCE_S = 10.0
-"""Probes go when nothing else is due; after this long they go before polls."""
 
 T = TypeVar("T")
 Act = Callable[[Mapper[Any]], Awaitable[T]]
@@ -61,6 +60,9 @@ class Lane:
         self._publish = hear.publish
         self._wire = Wire(connection.key, clock)
         self._units = Units()
+        self._probing = Probing(self._units, clock)
+        self.phase: float | None = None
+        """Of its polls, in seconds; None before the first."""
         self._up = False
         self._commands: deque[_Job] = deque()
         self._polls: deque[Polling] = deque()
@@ -98,9 +100,9 @@ class Lane:
         if self._wire.state in ("waiting", "closed"):
             raise NotConnected(self._wire.refusal())
         if unit.quarantined:
-            wait = max(0.0, unit.next_probe - self._clock.monotonic())
-            text = f"{device} on {self.connection.key} has not answered since {time_of_day(unit.since)}"
-            raise NoAnswer(f"{text}: {unit.reason}; next try in {wait:.1f} s")
+            silence = unit.silence(self._clock.monotonic())
+            text = f"{device} on {self.connection.key} has not answered since {time_of_day(silence.since)}"
+            raise NoAnswer(f"{text}: {silence.reason}; next try in {silence.next_probe_s:.1f} s")
         job = _Job(device, act, asyncio.get_running_loop().create_future())
         self._commands.append(job)
         self._poke()
@@ -175,19 +177,19 @@ class Lane:
                 await self._rest(mapper)
             elif isinstance(work, Polling):
                 await self._poll(mapper, work)
-            elif isinstance(work, _Job):
-                await self._command(mapper, work)
-            else:
+            elif isinstance(work, Probe):
                 await self._probe(mapper, work)
+            else:
+                await self._command(mapper, work)
 
-    def _next(self) -> _Job | Polling | Unit | None:
+    def _next(self) -> _Job | Polling | Probe | None:
         """Commands first, but after four in a row one due poll; probes when there is time."""
         if self._commands and (self._row < IN_A_ROW or not self._polls):
             self._row += 1
             return self._commands.popleft()
         self._row = 0
-        probe = self._units.probe_due()
-        if probe is not None and (not self._polls or self._clock.monotonic() - probe.next_probe > PROBE_PATIENCE_S):
+        probe = self._probing.due(idle=not self._polls)
+        if probe is not None:
             return probe
         return self._polls.popleft() if self._polls else None
 
@@ -208,7 +210,7 @@ class Lane:
                 await self._idle()
         except TimeoutError:
             await mapper.rest()
-            if not (self._commands or self._polls or self._units.probe_due()):
+            if not (self._commands or self._polls or self._probing.due(idle=True)):
                 await self._idle()
 
     def _poke(self) -> None:
@@ -223,9 +225,8 @@ class Lane:
         try:
             events = await mapper.read(plan)
         except NoAnswer as error:
-            self._wire.used(started, len(plan.requests))
             polling.fail()
-            self._silent(polling.poll.device, error, [polling])
+            self._silent(polling.poll.device, error, started, [polling])
             return
         except DeviceError as error:
             self._wire.errors["device_error"] += 1
@@ -235,6 +236,7 @@ class Lane:
         if mapper.found:
             self._pass_on(mapper)
         now = self._wire.used(started, len(plan.requests))
+        self._probing.next_took((now - started) / (len(plan.requests) or 1))
         self._answered(polling.poll.device)
         if polling.active:
             self._publish(polling.take(events, now, now - started))
@@ -251,8 +253,7 @@ class Lane:
             result = await job.act(mapper)
         except NoAnswer as error:
             job.fail(error)
-            self._wire.used(started, 1)
-            self._silent(job.device, error, [])
+            self._silent(job.device, error, started, [])
             return
         except CommandRejected as error:
             job.fail(error)
@@ -272,17 +273,18 @@ class Lane:
         self._wire.used(started, 1)
         self._answered(job.device)
 
-    async def _probe(self, mapper: Mapper[Any], unit: Unit) -> None:
+    async def _probe(self, mapper: Mapper[Any], probe: Probe) -> None:
         """One short question; an answer of any kind ends the quarantine."""
+        unit = probe.unit
         unit.probing = False
         plan, device = unit.probe, next(iter(unit.devices))
         assert plan is not None
         started = self._clock.monotonic()
         try:
-            await mapper.read(plan)
+            await mapper.read(plan, probe.patience)
         except NoAnswer as error:
-            self._wire.used(started, len(plan.requests))
-            self._silent(device, error, unit.polls)
+            self._probing.unanswered(probe)
+            self._silent(device, error, started, unit.polls, probe.patience is None)
             return
         except DeviceError:
             self._wire.errors["device_error"] += 1
@@ -310,13 +312,16 @@ class Lane:
             if not polling.pending:
                 polling.due()
 
-    def _silent(self, device: str, error: NoAnswer, polls: list[Polling]) -> None:
-        """Quarantines the unit of a device; when nobody answers, the connection is as good as lost."""
+    def _silent(self, device: str, error: NoAnswer, started: float, polls: list[Polling], full: bool = True) -> None:
+        """Quarantines the unit of a device; when nobody answers, the connection is as good as lost. `full`: an answer
+        was waited for as long as the device's file says."""
+        now = self._wire.used(started, 1)
         self._wire.errors["no_answer"] += 1
         unit = self._units.of(device)
         if unit.probe is None or not unit.polls:
             return
-        unit.silent(str(error) or "no answer", self._clock.now())
+        unit.silent(error, self._clock.now())
+        unit.waited(now, now - started, error, full)
         self._leave_line(unit)
         if self._units.all_silent():
             raise NotConnected(f"no device on it answers: {unit.reason}")

@@ -5,6 +5,7 @@ from statistics import median
 
 BUCKET_S = 5.0
 BUCKETS = 12
+WINDOW_S = BUCKET_S * BUCKETS
 
 
 class Busy:
@@ -24,9 +25,8 @@ class Busy:
 
     def share(self, now: float) -> float:
         """0 to 1."""
-        span = BUCKET_S * BUCKETS
-        recent = [used for start, used in self._buckets if now - start < span]
-        return min(1.0, sum(recent) / max(min(now - self._since, span), 1e-3))
+        recent = [used for start, used in self._buckets if now - start < WINDOW_S]
+        return min(1.0, sum(recent) / max(min(now - self._since, WINDOW_S), 1e-3))
 
 
 class Pace:
@@ -55,5 +55,5 @@ class Pace:
         return (self._times[-1] - self._times[0]) / (len(self._times) - 1)
 
     @property
-    def answer_ms(self) -> float | None:
-        return median(self._answers) * 1000 if self._answers else None
+    def answer_s(self) -> float | None:
+        return median(self._answers) if self._answers else None

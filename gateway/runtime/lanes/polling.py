@@ -8,6 +8,7 @@ from gateway.model.profile import Compat
 from gateway.model.reading import Event, Quality, Source
 from gateway.runtime.lanes.change import Change, change_of
 from gateway.runtime.lanes.measure import Pace
+from gateway.runtime.lanes.schedule import Beat
 from gateway.runtime.transform.compiled import Transform, compile_transform
 
 
@@ -15,13 +16,15 @@ class Polling:
     """State of one poll. `ready` is called when it is due and the one before is done."""
 
     __slots__ = (
-        "_pace", "_rules", "active", "failures", "last_good", "overruns", "pending", "poll", "reads", "ready", "told"
+        "_pace", "_rules", "active", "beat", "failures", "last_good", "overruns", "pending", "poll", "reads", "ready",
+        "told",
     )  # fmt: skip
 
     def __init__(self, poll: Poll, compat: Compat, ready: "Callable[[Polling], bool]") -> None:
         """`ready` takes it into the line and says True, or says False where it cannot be read now."""
         self.poll, self.ready = poll, ready
         self.active = True
+        self.beat: Beat | None = None
         self.pending = False
         """Waits in the line or is being read."""
         self.told: Quality | None = None
@@ -34,6 +37,11 @@ class Polling:
             for source, rule in zip(poll.sources, poll.auto_events, strict=True)
         }
         self._rules = {source: rules for source, rules in found.items() if rules != (None, None)}
+
+    @property
+    def answer_s(self) -> float | None:
+        """Seconds from request to answer, median of the last ones."""
+        return self._pace.answer_s
 
     def due(self, missed: int = 0) -> None:
         """It is time. A poll that is not done is not queued twice: that is an overrun."""
@@ -88,7 +96,7 @@ class Polling:
             reads=self.reads,
             failures=self.failures,
             overruns=self.overruns,
-            answer_ms=self._pace.answer_ms,
+            answer_ms=None if self.answer_s is None else 1000 * self.answer_s,
         )
 
 

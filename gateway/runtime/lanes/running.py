@@ -96,6 +96,7 @@ class RunningLanes:
         device = self._devices.pop(name)
         for beat in device.beats:
             beat.stop()
+            self._phases.give_back(beat.slot)
         device.lane.remove(name)
 
     async def _close_unused(self, wanted: Mapping[str, PlannedDevice]) -> None:
@@ -125,8 +126,14 @@ class RunningLanes:
         probe = _probe(planned, protocol) if polls else None
         unit = polls[0].poll.plan.unit if polls else planned.device.name
         lane.add(planned.device.name, unit, polls, probe)
-        beats = [Beat(self._wheel, self._clock, self._phases, p.poll.interval, work_of(p.poll), p.due) for p in polls]
+        beats = [self._beat(lane, polling) for polling in polls]
         self._devices[planned.device.name] = _Device(planned, protocol, lane, compat, beats)
+
+    def _beat(self, lane: Lane, polling: Polling) -> Beat:
+        slot = self._phases.take(polling.poll.interval, work_of(polling.poll), lane.phase)
+        lane.phase = slot.phase
+        polling.beat = Beat(self._wheel, self._clock, slot, polling.due)
+        return polling.beat
 
     def _lane(self, connection: Connection, protocol: DeviceProtocol[Any]) -> Lane:
         running = self._lanes.get(_key(connection))

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from gateway.model.contracts import Clock
 from gateway.model.device import AutoEvent, Device
@@ -23,6 +24,8 @@ CROWD = 1500
 between them …"""
 NARROWEST_S = 0.005
 """… no closer than this."""
+CYCLE_S = 1.0
+"""Slower polls of one connection are spread over cycles of this length, at one phase of them."""
 POLL_WORK = 50
 """What a poll costs besides its values, in values."""
 EARLY_S = 0.002
@@ -132,34 +135,54 @@ class _Slots:
         self.phases = [slot * self._apart for slot in range(count)]
         self.work = [0] * count
 
-    def least(self) -> int:
-        """The slot for one more poll."""
+    def least(self, near: float | None) -> int:
+        """The slot for one more poll; of those as near as can be to the phase `near` of each cycle, if given."""
         if min(self.work) >= CROWD and self._apart / 2 >= NARROWEST_S:
             self._apart /= 2
             between = [phase + self._apart for phase in self.phases if phase + self._apart < self._interval]
             self.phases += between
             self.work += [0] * len(between)
-        return self.work.index(min(self.work))
+        slots = range(len(self.phases))
+        if near is None:
+            return min(slots, key=lambda slot: self.work[slot])
+        return min(slots, key=lambda slot: (self._away(slot, near), self.work[slot]))
+
+    def _away(self, slot: int, near: float) -> float:
+        """Seconds from a slot to that phase, whichever cycle it is in."""
+        cycle = min(self._interval, CYCLE_S)
+        away = (self.phases[slot] - near) % cycle
+        return round(min(away, cycle - away), 6)
+
+
+class Slot(NamedTuple):
+    """When one poll starts: `phase` seconds after every multiple of its interval."""
+
+    interval: float
+    number: int
+    phase: float
+    work: int
 
 
 class Phases:
-    """Gives polls of one interval different phases: the least used slot of the grid, and of a finer one in a crowd."""
+    """Gives polls of one interval different phases: the least used slot of the grid, and of a finer one in a crowd.
+    Polls of one connection are kept together, since they go one after another anyhow: what the connection has to spare
+    is then one gap in each cycle."""
 
     def __init__(self) -> None:
         self._of: dict[float, _Slots] = {}
 
-    def take(self, interval: float, work: int) -> tuple[int, float]:
-        """A slot of this interval and its phase in seconds."""
+    def take(self, interval: float, work: int, near: float | None = None) -> Slot:
+        """A slot for a poll that costs `work`, in values. `near`: the phase of the connection's other polls."""
         slots = self._of.setdefault(interval, _Slots(interval))
-        slot = slots.least()
-        slots.work[slot] += work
-        return slot, slots.phases[slot]
+        number = slots.least(near)
+        slots.work[number] += work
+        return Slot(interval, number, slots.phases[number], work)
 
-    def give_back(self, interval: float, slot: int, work: int) -> None:
-        slots = self._of[interval]
-        slots.work[slot] -= work
+    def give_back(self, slot: Slot) -> None:
+        slots = self._of[slot.interval]
+        slots.work[slot.number] -= slot.work
         if not any(slots.work):
-            del self._of[interval]
+            del self._of[slot.interval]
 
 
 def work_of(poll: Poll) -> int:
@@ -170,34 +193,32 @@ def work_of(poll: Poll) -> int:
 class Beat:
     """Calls `due` once at the start and then at a fixed rate, whatever the wall clock does."""
 
-    def __init__(
-        self, wheel: Wheel, clock: Clock, phases: Phases, interval: float, work: int, due: Callable[[int], None]
-    ) -> None:
-        """`work` is what one beat costs, in values. `due` is given how many beats were missed since the last one (the
-        machine slept, the loop was blocked)."""
-        self._wheel, self._clock, self._phases = wheel, clock, phases
-        self._interval, self._work, self._due = interval, work, due
-        self._slot, phase = phases.take(interval, work)
+    def __init__(self, wheel: Wheel, clock: Clock, slot: Slot, due: Callable[[int], None]) -> None:
+        """`due` is given how many beats were missed since the last one (the machine slept, the loop was blocked)."""
+        self._wheel, self._clock, self.slot, self._due = wheel, clock, slot, due
         now = clock.monotonic()
         # The second poll comes at the phase, half an interval to one and a half after the first.
-        self._count = math.ceil((now + interval / 2 - phase) / interval)
-        self._phase = phase
+        self._count = math.ceil((now + slot.interval / 2 - slot.phase) / slot.interval)
         self._timer = wheel.at(now, self._first)
+
+    @property
+    def next(self) -> float:
+        """Monotonic time of the next beat."""
+        return self.slot.phase + self._count * self.slot.interval
 
     def stop(self) -> None:
         self._timer.cancel()
-        self._phases.give_back(self._interval, self._slot, self._work)
 
     def _first(self) -> None:
         self._set()
         self._due(0)
 
     def _set(self) -> None:
-        self._timer = self._wheel.at(self._phase + self._count * self._interval, self._beat)
+        self._timer = self._wheel.at(self.next, self._beat)
 
     def _beat(self) -> None:
         now = self._clock.monotonic()
-        elapsed = math.floor((now + EARLY_S - self._phase) / self._interval)
+        elapsed = math.floor((now + EARLY_S - self.slot.phase) / self.slot.interval)
         missed = max(0, elapsed - self._count)
         self._count += missed + 1
         self._set()

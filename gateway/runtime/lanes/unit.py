@@ -3,7 +3,10 @@
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
+from gateway.model.errors import NoAnswer
+from gateway.model.health import Silence
 from gateway.model.plan import Plan
+from gateway.runtime.lanes.measure import WINDOW_S, Busy
 from gateway.runtime.lanes.polling import Polling
 from gateway.runtime.lanes.schedule import Timer
 
@@ -25,6 +28,12 @@ class Unit:
     failed_here: bool = False
     """It was asked on this connection and did not answer."""
     timer: Timer | None = None
+    full_s: float = 0.0
+    """What the last question without an answer took that waited as long as the device's file says."""
+    held: bool = False
+    """Something between goes on waiting for this unit when we do not, or answers in its place."""
+    cost: Busy | None = None
+    """Time of the connection that its silence takes."""
 
     @property
     def quarantined(self) -> bool:
@@ -39,13 +48,29 @@ class Unit:
         """The cheapest question of the first device that has one."""
         return next((probe for _, probe in self.devices.values() if probe is not None), None)
 
-    def silent(self, reason: str, now: int) -> None:
+    @property
+    def answer_s(self) -> float | None:
+        """Seconds from request to answer, of its slowest poll; None where it never answered."""
+        return max((polling.answer_s for polling in self.polls if polling.answer_s is not None), default=None)
+
+    def silent(self, error: NoAnswer, now: int) -> None:
         """One more question without an answer."""
         self.failed_here = True
-        self.reason = reason
         if not self.attempt:
             self.since = now
         self.attempt += 1
+        self.held = self.held or error.told
+
+    def waited(self, now: float, seconds: float, error: NoAnswer, full: bool) -> None:
+        """In vain, for the `seconds` before monotonic time `now`. `full`: as long as the device's file says."""
+        self.cost = self.cost or Busy(now - WINDOW_S)
+        self.cost.add(now, seconds)
+        if full or error.told:
+            self.full_s, self.reason = seconds, str(error) or "no answer"
+
+    def silence(self, now: float) -> Silence:
+        cost = self.cost.share(now) if self.cost else 0.0
+        return Silence(self.reason, self.since, max(0.0, self.next_probe - now), cost)
 
     def calm(self) -> None:
         """No probe is to come."""
@@ -105,9 +130,15 @@ class Units:
         polled = self.polled
         return bool(polled) and all(unit.failed_here and unit.quarantined for unit in polled)
 
-    def quarantined(self, now: float) -> dict[str, float]:
-        """Device → seconds to its next probe."""
-        return {name: max(0.0, u.next_probe - now) for u in self._quarantined() for name in u.devices}
+    @property
+    def answer_s(self) -> float | None:
+        """Of the slowest unit that answers."""
+        answering = (unit.answer_s for unit in self._units.values() if not unit.quarantined)
+        return max((answer for answer in answering if answer is not None), default=None)
+
+    def quarantined(self, now: float) -> dict[str, Silence]:
+        """By device."""
+        return {name: unit.silence(now) for unit in self._quarantined() for name in unit.devices}
 
     def every_poll(self) -> list[Polling]:
         return [polling for unit in self._units.values() for polling in unit.polls]

@@ -15,6 +15,7 @@ def _same_jitter() -> None:
 
 
 async def test_two_hundred_devices_that_return_at_once_are_spread(clock: MovingClock) -> None:
+    """T18."""
     scene = Scene(clock)
     names = [f"L{n}" for n in range(200)]
     await scene.apply(*[device_of(f"D{n}", name, events={"A": "60s"}) for n, name in enumerate(names)])
@@ -33,6 +34,7 @@ async def test_two_hundred_devices_that_return_at_once_are_spread(clock: MovingC
 
 
 async def test_flapping_for_72_hours_grows_nothing(clock: MovingClock) -> None:
+    """T12."""
     scene = Scene(clock)
     line = scene.world.line("L")
     await scene.apply(device_of("D", unit=1, events={"A": "60s"}), device_of("E", unit=2, events={"A": "60s"}))

@@ -94,7 +94,7 @@ async def test_beats_of_many_devices_share_ten_slots_a_second(clock: MovingClock
     wheel, phases = Wheel(clock), Phases()
     times: list[list[float]] = [[] for _ in range(100)]
     beats = [
-        Beat(wheel, clock, phases, 1.0, 150, lambda _, mine=mine: mine.append(clock.monotonic()))  # type: ignore[misc]
+        Beat(wheel, clock, phases.take(1.0, 150), lambda _, mine=mine: mine.append(clock.monotonic()))  # type: ignore[misc]
         for mine in times
     ]
     task = asyncio.create_task(wheel.run())
@@ -106,6 +106,7 @@ async def test_beats_of_many_devices_share_ten_slots_a_second(clock: MovingClock
     assert all(phase.count(p) == 10 for p in phase)
     for beat in beats:
         beat.stop()
+        phases.give_back(beat.slot)
     count = sum(map(len, times))
     await clock.advance(5)
     assert sum(map(len, times)) == count
@@ -118,7 +119,7 @@ async def test_beats_of_many_devices_share_ten_slots_a_second(clock: MovingClock
 async def test_a_fixed_rate_has_no_floor_and_does_not_drift(clock: MovingClock, interval: float, beats: int) -> None:
     wheel, times = Wheel(clock), list[float]()
     task = asyncio.create_task(wheel.run())
-    beat = Beat(wheel, clock, Phases(), interval, 1, lambda _: times.append(clock.monotonic()))
+    beat = Beat(wheel, clock, Phases().take(interval, 1), lambda _: times.append(clock.monotonic()))
     await clock.advance(10)
     assert len(times) - 1 == pytest.approx(beats, abs=1)
     for at in times[1:]:
@@ -131,7 +132,7 @@ async def test_a_fixed_rate_has_no_floor_and_does_not_drift(clock: MovingClock, 
 async def test_beats_missed_by_a_stall_are_counted_not_made_up_for(clock: MovingClock) -> None:
     wheel, missed = Wheel(clock), list[int]()
     task = asyncio.create_task(wheel.run())
-    beat = Beat(wheel, clock, Phases(), 1.0, 1, missed.append)
+    beat = Beat(wheel, clock, Phases().take(1.0, 1), missed.append)
     await clock.advance(2)
     missed.clear()
     clock._move_to(clock.monotonic() + 7.5)  # the machine slept: no sleeper was woken
@@ -144,9 +145,9 @@ async def test_beats_missed_by_a_stall_are_counted_not_made_up_for(clock: Moving
 
 def test_hundreds_of_fast_polls_are_spread_within_their_interval_but_a_few_start_together() -> None:
     phases = Phases()
-    few = {phases.take(0.05, 150)[1] for _ in range(10)}
+    few = {phases.take(0.05, 150).phase for _ in range(10)}
     assert few == {0.0}
-    many = [phases.take(0.05, 150)[1] for _ in range(165)]
+    many = [phases.take(0.05, 150).phase for _ in range(165)]
     assert len(set(many)) == 8
     assert max(many) < 0.05
     assert max(many.count(phase) for phase in set(many)) <= 23
@@ -155,24 +156,36 @@ def test_hundreds_of_fast_polls_are_spread_within_their_interval_but_a_few_start
 def test_a_crowd_of_big_polls_opens_slots_between_those_of_the_grid() -> None:
     phases = Phases()
     first = [phases.take(1.0, 1050) for _ in range(20)]
-    assert {phase for _, phase in first} == {slot * 0.1 for slot in range(10)}
+    assert {slot.phase for slot in first} == {number * 0.1 for number in range(10)}
     others = [phases.take(1.0, 1050) for _ in range(300)]
-    assert len({phase for _, phase in first + others}) == 160
-    apart = sorted({round(phase, 5) for _, phase in first + others})
+    assert len({slot.phase for slot in first + others}) == 160
+    apart = sorted({round(slot.phase, 5) for slot in first + others})
     assert {round(b - a, 5) for a, b in itertools.pairwise(apart)} == {0.00625}
-    for slot, _ in first + others:
-        phases.give_back(1.0, slot, 1050)
+    for slot in first + others:
+        phases.give_back(slot)
     assert phases._of == {}
 
 
 @pytest.mark.parametrize("interval", [0.15, 0.19, 0.25, 1.0, 7.3])
 def test_a_crowd_is_spread_over_all_of_the_interval(interval: float) -> None:
     phases = Phases()
-    found = sorted({phases.take(interval, 1050)[1] for _ in range(400)})
+    found = sorted({phases.take(interval, 1050).phase for _ in range(400)})
     gaps = [b - a for a, b in itertools.pairwise([*found, interval])]
     assert max(gaps) <= 2.001 * min(gaps)
 
 
 def test_a_slow_poll_takes_the_least_used_slot_of_the_grid() -> None:
     phases = Phases()
-    assert sorted(phases.take(1.0, 51)[1] for _ in range(10)) == pytest.approx([i / 10 for i in range(10)])
+    assert sorted(phases.take(1.0, 51).phase for _ in range(10)) == pytest.approx([i / 10 for i in range(10)])
+
+
+def test_polls_of_one_connection_are_together_and_slow_ones_in_different_seconds() -> None:
+    phases = Phases()
+    phases.take(1.0, 60)
+    lane = phases.take(1.0, 60).phase
+    assert {phases.take(1.0, 60, lane).phase for _ in range(20)} == {lane}
+    assert phases.take(0.5, 60, lane).phase % 0.5 == pytest.approx(lane % 0.5)
+    slow = [phases.take(10.0, 60, lane).phase for _ in range(10)]
+    assert sorted(slow) == pytest.approx([lane + second for second in range(10)])
+    other = phases.take(1.0, 60).phase
+    assert other != lane, "another connection has a phase of its own"

@@ -50,6 +50,27 @@ async def test_no_answer_of_this_unit_and_then_one(wrong: Answer) -> None:
         assert (await mapper.read(plan))[0].values == GOOD
 
 
+async def test_patience_cuts_the_wait_short_and_never_makes_it_longer() -> None:
+    async with talking(lambda request: b"", Timeout="300ms") as (peer, mapper, plan):
+        with pytest.raises(NoAnswer, match=r"within 0\.05 s"):
+            await mapper.read(plan, 0.05)
+        with pytest.raises(NoAnswer, match=r"within 0\.3 s"):
+            await mapper.read(plan, 5.0)
+        peer.answer = registers
+        assert (await mapper.read(plan, 5.0))[0].values == GOOD
+
+
+@pytest.mark.parametrize(("code", "told"), [(10, True), (11, True), (None, False)])
+async def test_who_said_that_a_unit_is_silent(code: int | None, told: bool) -> None:
+    def answer(request: bytes) -> bytes:
+        return frame(request, bytes((0x83, code))) if code else b""
+
+    async with talking(answer, Timeout="100ms") as (_, mapper, plan):
+        with pytest.raises(NoAnswer) as caught:
+            await mapper.read(plan)
+        assert caught.value.told == told
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
