@@ -33,6 +33,7 @@ async def test_two_hundred_devices_that_return_at_once_are_spread(clock: MovingC
         assert max(slots) <= 30
 
 
+@pytest.mark.timeout(240)
 async def test_flapping_for_72_hours_grows_nothing(clock: MovingClock) -> None:
     """T12."""
     scene = Scene(clock)
