@@ -19,8 +19,9 @@ Flows = Mapping[tuple[str, float, tuple[str, ...]], FlowReport]
 @router.get("/lines")
 async def lines(parts: House) -> GoResponse:
     """Every connection with everything on it: its state, how busy it is and was planned to be, requests, errors by
-    kind, what does not fit; each device with its unit, its state and, when it is silent, the next probe; each poll with
-    the period asked for and achieved, what a cycle takes and its share of the connection."""
+    kind, what does not fit; each device with its unit, its state and, when it is silent, its next probe and what waiting
+    for it costs; each poll with the period asked for and achieved, what a cycle takes and its share of the
+    connection."""
     planned = {(b.connection.service, b.connection.key): b for b in budgets(parts.registry.planned.values())}
     flows = {(flow.device, flow.requested_s, flow.sources): flow for flow in parts.lanes.flows()}
     found = [_line(parts, lane, planned.get((lane.service, lane.connection)), flows) for lane in parts.lanes.lanes()]
@@ -48,7 +49,7 @@ def _device(parts: Parts, lane: LaneReport, name: str, costs: list[PollCost], fl
         "unit": costs[0].poll.plan.unit if costs else None,
         "state": state.state.value,
         "reason": state.reason,
-        "quarantine": None if silent is None else {"next_probe_s": silent},
+        "quarantine": None if silent is None else dataclasses.asdict(silent),
         "polls": [_poll(cost, flows) for cost in costs],
     }
 

@@ -83,5 +83,5 @@ def _reason(device: dict[str, Any]) -> str:
     silence = device["quarantine"]
     if silence is None:
         return str(device["reason"])
-    cost = f", waiting for it takes {silence['cost']:.1%} of the line" if "cost" in silence else ""
-    return f"next probe in {silence['next_probe_s']:.0f} s{cost}: {device['reason']}"
+    cost = f"waiting for it takes {silence['cost']:.1%} of the line"
+    return f"next probe in {silence['next_probe_s']:.0f} s, {cost}: {device['reason']}"
