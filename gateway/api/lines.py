@@ -19,8 +19,8 @@ Flows = Mapping[tuple[str, float, tuple[str, ...]], FlowReport]
 @router.get("/lines")
 async def lines(parts: House) -> GoResponse:
     """Every connection with everything on it: its state, how busy it is and was planned to be, requests, errors by
-    kind, what does not fit; each device with its unit, its state and, when it is silent, its next probe and what waiting
-    for it costs; each poll with the period asked for and achieved, what a cycle takes and its share of the
+    kind, what does not fit; each device with its unit, its state and, when it is silent, its next probe and what
+    waiting for it costs; each poll with the period asked for and achieved, what a cycle takes and its share of the
     connection."""
     planned = {(b.connection.service, b.connection.key): b for b in budgets(parts.registry.planned.values())}
     flows = {(flow.device, flow.requested_s, flow.sources): flow for flow in parts.lanes.flows()}
