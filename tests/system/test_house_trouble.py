@@ -24,7 +24,7 @@ async def test_dead_and_silent_devices_disturb_nobody_and_come_back(tmp_path: Pa
         assert (await gateway.ask("GET", "/gateway/api/v1/health")).status_code == 200
         await world.unplug("meter-2")
         world.fault("relays", silence=True)
-        await gateway.until_reason("relays", "does not answer")
+        await gateway.until_reason("relays", "did not answer")
         dead = await gateway.until_state("meter-2", "offline")
         assert str(world.devices["meter-2"].endpoint.port) in dead["reason"]  # type: ignore[attr-defined]
         assert await gateway.state("relays") == "offline"

@@ -87,8 +87,9 @@ def _flows(slot: Slot, patience: float, monotonic: float) -> bool:
 def _why(count: _Count, planned: PlannedDevice, lane: LaneReport | None) -> str:
     if lane is not None and lane.state != "connected" and lane.reason:
         return f"{lane.connection}: {lane.reason}"
-    if lane is not None and planned.device.name in lane.quarantined:
-        return f"does not answer on {lane.connection}; the gateway keeps trying"
+    silence = lane.quarantined.get(planned.device.name) if lane is not None else None
+    if silence is not None:
+        return f"{silence.reason}; the gateway keeps trying"
     slot = count.excuse
     quality = next(iter(slot.last.quality.values()), None) if slot and slot.last and slot.last.quality else None
     if quality is None:
