@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-all check fuzz bench lock clean
+.PHONY: demo test test-all check fuzz coverage mutants bench lock clean
 
 demo: $(STAMP)
 	$(BIN)/southgate demo
@@ -32,6 +32,19 @@ fuzz: $(STAMP)
 	$(BIN)/pip install -q atheris
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
 
+# every branch of the decoder and of the checks of commands, or it fails; what is watched stands in pyproject.toml
+WATCHED := tests/unit/mappers/modbus tests/unit/runtime/test_commands.py tests/unit/runtime/test_tolerance.py
+coverage: $(STAMP)
+	$(BIN)/pip install -q coverage
+	$(BIN)/python -m coverage run -m pytest $(WATCHED)
+	$(BIN)/python -m coverage report
+
+# the same modules with small mistakes put in, one at a time: which of them does no test notice? (ten minutes)
+mutants: $(STAMP)
+	$(BIN)/pip install -q mutmut
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
 
@@ -44,7 +57,7 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra all --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -c requirements.lock -o requirements-runtime.lock
 
 clean:
-	rm -rf $(VENV) build dist southgate-demo
+	rm -rf $(VENV) build dist southgate-demo mutants .coverage
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -144,8 +144,10 @@ def _same_again(point: Point, value: Any, data: bytes) -> None:
 
 
 def _lossy(point: Point, value: Any) -> bool:
-    """Bits behind the last of a BoolArray are nobody's; -0.0 of an integer cannot be."""
-    return point.wire == "Bool" or value == 0
+    """Bits behind the last of a BoolArray are nobody's; -0.0 of an integer cannot be; 16 digits are more than a float
+    holds."""
+    numbers = value if isinstance(value, list) else [value]
+    return point.wire == "Bool" or value == 0 or any(isinstance(n, float) and abs(n) > 2**53 for n in numbers)
 
 
 def talks(start: Callable[[], Generator[bytes, bytes | None, Any]], check: Callable[[Any], None], data: bytes) -> None:

@@ -203,3 +203,37 @@ def test_what_was_found_out_about_a_resource_goes_with_it() -> None:
     assert len(point_module._KNOWN[Compat.NONE]) == before + 50
     del made, one
     assert len(point_module._KNOWN[Compat.NONE]) == before
+
+
+@pytest.mark.parametrize(
+    ("value_type", "more", "where", "says"),
+    [
+        ("String", {"stringRegisterSize": 2, "byteOrder": "CDAB"}, "byteOrder", "a String may be ABCD, or BADC"),
+        ("Uint32", {"rawType": "Int16"}, "rawType", "the raw type Int16 does not fit into Uint32"),
+        ("Int16", {"rawType": "Uint16"}, "rawType", "the raw type Uint16 does not fit into Int16"),
+    ],
+)
+def test_orders_and_raw_types_that_cannot_be(value_type: str, more: dict[str, Any], where: str, says: str) -> None:
+    found, problems = locate(resource("v", value_type, 0, **more), Compat.NONE)
+    assert found is None
+    assert [(p.where, says in p.what) for p in problems if p.severity == "error"] == [(f"attributes.{where}", True)]
+
+
+def test_shapes_are_not_kept_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(point_module, "MOST_SHAPES", 2)
+    monkeypatch.setattr(point_module, "_LIKE", {})
+    for length in range(1, 8):
+        assert locate(resource("v", "Uint16Array", 0, arrayLength=length), Compat.NONE)[0] is not None
+        assert len(point_module._LIKE) <= 2
+
+
+def test_what_is_forgotten_is_not_another_s() -> None:
+    """A resource may lie where one lay that is gone: what is said of the gone one must not take the new one's."""
+    one = resource("v", "Uint16", 0)
+    locate(one, Compat.NONE)
+    known = point_module._KNOWN[Compat.NONE][id(one)]
+    other = point_module._Known(one, None)
+    other.key, other.compat, other.found = known.key, known.compat, known.found
+    point_module._KNOWN[Compat.NONE][id(one)] = other
+    point_module._forget(known)
+    assert point_module._KNOWN[Compat.NONE][id(one)] is other

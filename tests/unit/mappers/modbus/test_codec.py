@@ -12,7 +12,7 @@ from gateway.model.errors import CommandRejected
 from gateway.model.profile import INTEGER_RANGE, Compat, ValueType
 from mappers.modbus.codec import decoder, encode
 from mappers.modbus.point import Point
-from mappers.modbus.writes import with_bit, write_pdu
+from mappers.modbus.writes import read_of, with_bit, write_pdu
 from tests.unit.mappers.modbus.build import point
 
 
@@ -232,3 +232,80 @@ def test_every_integer_survives_the_way_there_and_back(order: str, data: st.Data
 def test_every_float32_survives(value: float, order: str) -> None:
     found = point("Float32", byteOrder=order)
     assert struct.pack(">f", decode(found, encode(found, value))) == struct.pack(">f", value)
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    assert encode(point("Uint16"), 5.0) == b"\0\5"
+    with pytest.raises(CommandRejected, match=r"v: expected a whole number, got 5\.5"):
+        encode(point("Uint16"), 5.5)
+
+
+# What follows was found missing by `make mutants` (T46).
+
+
+@pytest.mark.parametrize(
+    ("value", "order", "wire"),
+    [
+        (-2, "ABCD", "ff fe"),
+        (-128, "BADC", "80 ff"),
+        (3, "ABCD", "00 03"),
+        (2, "BADC", "02 00"),
+        (127, "ABCD", "00 7f"),
+    ],
+)
+def test_a_signed_byte_fills_its_register(value: int, order: str, wire: str) -> None:
+    assert encode(point("Int8", byteOrder=order), value).hex(" ") == wire
+    assert decode(point("Int8", byteOrder=order), bytes.fromhex(wire)) == value
+
+
+def test_bytes_of_an_array_have_no_sign_of_their_neighbours() -> None:
+    assert encode(point("Int8Array", arrayLength=2), [-2, 3]).hex(" ") == "fe 03"
+
+
+def test_text_as_long_as_its_registers_and_text_of_x() -> None:
+    text = point("String", stringRegisterSize=2)
+    assert encode(text, "XabX") == b"XabX"
+    assert decode(text, b"XabX") == "XabX"
+    assert encode(text, "\ud800") == b"\xed\xa0\x80\0"
+
+
+@pytest.mark.parametrize(
+    ("found", "value", "says"),
+    [
+        (point("Uint16Array", arrayLength=2), [1], "expected a list of 2 values, got [1]"),
+        (point("Bool", 3, "COILS"), "on", "v: expected true or false, got 'on'"),
+        (point("String", stringRegisterSize=2), 5, "expected text, got 5"),
+        (point("Float32"), 1e300, "1e+300 does not fit Float32"),
+        (point("Uint16"), "5", "expected a number, got '5'"),
+    ],
+)
+def test_what_was_given_is_shown(found: Point, value: Any, says: str) -> None:
+    with pytest.raises(CommandRejected) as refusal:
+        write_pdu(found, value)
+    assert says in str(refusal.value)
+
+
+def test_what_was_given_is_not_shown_without_end() -> None:
+    with pytest.raises(CommandRejected) as refusal:
+        encode(point("Uint16"), "x" * 1000)
+    assert str(refusal.value).endswith("'" + "x" * 59)
+
+
+@pytest.mark.parametrize(
+    ("found", "value", "pdu"),
+    [
+        (point("Uint16", 0xFFFE), 0x8001, "06 ff fe 80 01"),
+        (point("Uint32", 0xFFFE), 1, "10 ff fe 00 02 04 00 00 00 01"),
+        (point("Bool", 0xFFFF, "COILS", writeFunction=5), True, "05 ff ff ff 00"),
+        (point("BoolArray", 0xFF00, "COILS", arrayLength=9), [True] * 9, "0f ff 00 00 09 02 ff 01"),
+        (point("BoolArray", 0, "COILS", arrayLength=1968), [True] * 1968, "0f 00 00 07 b0 f6" + " ff" * 246),
+        (point("Bool", "65535.3", writeFunction=22, byteOrder="CDAB"), True, "16 ff ff ff f7 00 08"),
+        (point("Bool", "65535.3", writeFunction=22, byteOrder="BADC"), False, "16 ff ff f7 ff 00 00"),
+    ],
+)
+def test_writes_at_the_end_of_a_table(found: Point, value: Any, pdu: str) -> None:
+    assert write_pdu(found, value) == bytes.fromhex(pdu)
+
+
+def test_the_register_of_a_bit_is_asked_for_alone() -> None:
+    assert read_of(point("Bool", "65535.3")) == bytes.fromhex("03 ff ff 00 01")

@@ -199,3 +199,17 @@ def test_facts_add_up() -> None:
         "max_bits": 100,
     }
     assert merged(one, {}) == one
+
+
+async def test_a_device_that_is_busy_in_the_middle_of_the_search_teaches_nothing() -> None:
+    """T46: an answer that is neither values nor a refusal says nothing of borders."""
+
+    class Busy(Map):
+        def refusal(self, start: int, count: int) -> int:
+            code = super().refusal(start, count)
+            return 6 if code and (start, count) == (25, 18) else code
+
+    there = Busy(borders={37})
+    _, facts = await polls(there, list(range(100)), 1)
+    assert (25, 18) in there.asked, "looked for the border between 37 and 50"
+    assert facts == {}
