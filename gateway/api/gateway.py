@@ -94,10 +94,12 @@ async def twins(parts: House) -> GoResponse:
 
 @router.get("/twin/{name}")
 async def twin(name: Name, parts: House) -> GoResponse:
-    """State, twin document and last values of one device, each with its age and freshness."""
+    """State, twin document and last values of one device, each with its age and freshness; what is desired of it, and
+    what became of each try."""
     find_device(parts.registry.current, name)
     values = {row.resource: _row_json(row) for row in parts.last(name)}
-    return GoResponse(_state_json(parts, name) | {"twin": parts.twins.document(name), "values": values})
+    shown = {"twin": parts.twins.document(name), "desired": parts.commands.desired_of(name), "values": values}
+    return GoResponse(_state_json(parts, name) | shown)
 
 
 def _state_json(parts: Parts, name: str) -> dict[str, Any]:

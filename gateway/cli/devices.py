@@ -96,4 +96,18 @@ def _one(remote: Remote, output: Output, name: str) -> int:
             for resource, row in found["values"].items()
         ],
     )
+    desired = found.get("desired")
+    if desired:
+        output.line("")
+        _desired(output, desired)
     return 0 if found["state"] == "online" else 1
+
+
+def _desired(output: Output, desired: dict[str, Any]) -> None:
+    output.table(
+        ["DESIRED", "WANTED", "STATUS", "CODE", "TRIES", "REASON"],
+        [
+            [name, desired["properties"][name], result["status"], result["code"], result["tries"], result["reason"]]
+            for name, result in desired["results"].items()
+        ],
+    )

@@ -114,7 +114,8 @@ class DeviceProtocol(Protocol[P]):
     keys: Sequence[str]
     """Keys under a device's `protocols` that mean this protocol: `modbus-tcp`, `modbus-rtu`, …"""
     codes: Mapping[str, str]
-    """What devices say when they refuse to be read, by `Quality.code`: its name, and what to try."""
+    """What devices say when they refuse to be read, by `Quality.code`: its name, and what to try. By another reason
+    (`timeout`), what to try when it is that of some values only."""
 
     def recognises(self, profile: DeviceProfile) -> bool:
         """Whether the attributes of a profile are this protocol's: asked when no device tells."""
@@ -324,6 +325,11 @@ class Commands(Protocol):
     async def desire(self, desired: Desired) -> None:
         """Returns once on disk, or in memory while the disk refuses: whoever wishes keeps the document. The
         acknowledgement leaves through the journal."""
+        ...
+
+    def desired_of(self, device: str) -> dict[str, Any] | None:
+        """`{epoch, version, ts, expires_at, properties, results}` of what is wanted of a device, for people; a result
+        is `{status, code, value, ts, tries, reason}`. None: nothing is wanted."""
         ...
 
 

@@ -12,6 +12,12 @@ MOST = 512
 """Bytes that are looked at."""
 _SERIAL = "look at the unit id, at baud rate and parity, and at the wires (A and B swapped?)"
 _TCP = "look at the unit id"
+_HASTE = "one that is asked too fast wants RequestDelay: 50ms"
+_REST = "one that needs a rest after connecting wants ConnectDelay: 1s"
+_FRESH = f"it may serve another program already, and take one only; {_REST}"
+_OFTEN = f": {_HASTE}, one that hangs up by itself IdleTimeout: 5s"
+FEW = 20
+"""Answers, at most, after which a lost connection looks like the device's own way."""
 _BEHIND = "look at the unit id, and at the serial settings of what stands between"
 
 
@@ -34,16 +40,23 @@ class Heard:
     uninvited: bytes = b""
     answered: set[int] = field(default_factory=set)
     """Units that answered."""
+    answers: int = 0
     _held: bytes = b""
 
     def opened(self) -> None:
         """A connection begins."""
         self.sent = self.came = self.uninvited = self._held = b""
         self.answered.clear()
+        self.answers = 0
 
     def asks(self, frame: bytes) -> None:
         """A request goes out."""
         self.sent, self.came, self._held = frame, b"", b""
+
+    def answer(self, unit: int) -> None:
+        """A unit answered what it was asked."""
+        self.answered.add(unit)
+        self.answers += 1
 
     def hears(self, buffer: bytes, invited: bool) -> None:
         """pymodbus gives what came together with what it has not used yet of what came before."""
@@ -65,9 +78,18 @@ class Heard:
             return told
         return self._among_tcp(unit) if framing == "tcp" else self._among_rtu(unit)
 
+    def hung_up(self) -> str:
+        """Why the connection may have ended, and what to try."""
+        if isinstance(self.settings, Serial):
+            return "the connection was lost"
+        if not self.answers:
+            return f"the connection was lost before any answer: {_FRESH}"
+        count = f"{self.answers} answer{'s' if self.answers > 1 else ''}"
+        return f"the connection was lost after {count}{_OFTEN if self.answers <= FEW else ''}"
+
     def _silence(self, unit: int) -> str:
         if unit in self.answered:
-            return "nothing at all was heard, and it answered before: look at its power, and at its Timeout"
+            return f"nothing at all was heard, and it answered before: look at its power, and at its Timeout; {_HASTE}"
         if self.answered:
             return "nothing at all was heard, and others here answer: look at the unit id, and whether it has power"
         if isinstance(self.settings, Serial):
@@ -75,7 +97,8 @@ class Heard:
         if self.settings.framing == "rtu":
             return f"nothing at all was heard: {_BEHIND}; or it wants Framing: tcp"
         hint = "; a plain serial server wants Framing: rtu" if self.settings.framing == "tcp" else ""
-        return f"nothing at all was heard: {_TCP}{hint}"
+        rest = "" if self.settings.connect_delay else f"; {_REST}"
+        return f"nothing at all was heard: {_TCP}{hint}{rest}"
 
     def _among_tcp(self, unit: int) -> str:
         others = {other for other in _mbap_units(self.came) if other != unit}

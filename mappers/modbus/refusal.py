@@ -24,8 +24,12 @@ _TO_TRY = {
     6: "it has no time; ask less often, or set BusyRetries",
     8: "it has a fault in its memory; look at the device itself",
 }
-WHEN_READ = {str(code): f"{EXCEPTIONS[code]}: {what}" for code, what in _TO_TRY.items()}
-"""By code, the name and what to try when a read is refused; 10 and 11 are silence."""
+WHEN_READ = {str(code): f"{EXCEPTIONS[code]}: {what}" for code, what in _TO_TRY.items()} | {
+    "timeout": "it answers other requests; one that is asked too fast wants RequestDelay: 50ms, "
+    "a slow one a longer Timeout"
+}
+"""By code, the name and what to try when a read is refused; 10 and 11 are silence. By `timeout`, the same for an
+answer that did not come though others did."""
 _OF_WRITES = {
     2: "there is no such register to be written; look at startingAddress, addressBase and primaryTable",
     3: "it does not take this value; look at its range, at scale and byteOrder",

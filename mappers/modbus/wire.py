@@ -234,7 +234,7 @@ class Wire:
             await self.connect()
         client = self._client
         if client is None or not client.connected:
-            raise NotConnected(f"{self._key}: the connection is gone")
+            raise NotConnected(f"{self._key}: {self._listener.hung_up()}")
         if self._doubtful:
             await self._quiet()
         return client
@@ -251,6 +251,9 @@ class Wire:
             self.ear.tell("gave_up", f"after {timeout:g} s")
             self._quiet_at = self._clock.monotonic() + QUIET_S
             raise await self._silence(client, unit, timeout) from None
+        except ConnectionResetError:
+            self.close()
+            raise NotConnected(f"{self._key}: {self._listener.hung_up()}") from None
         except (ModbusException, OSError) as error:
             self.close()
             raise NotConnected(f"{self._key}: {error}") from None
@@ -268,12 +271,12 @@ class Wire:
             )
             raise NoAnswer(f"unit {call.dev_id} on {self._key} {what}")
         self._doubtful = False
-        self._listener.answered.add(call.dev_id)
+        self._listener.answer(call.dev_id)
         return pdu
 
     async def _silence(self, client: Any, unit: int, timeout: float) -> NoAnswer | NotConnected:
         if not client.connected:
-            return NotConnected(f"{self._key}: the connection was lost")
+            return NotConnected(f"{self._key}: {self._listener.hung_up()}")
         if client.ctx.recv_buffer and self._framing == "tcp":
             self.close()  # the rest of a frame may still come: where the next one begins is not known
             return NotConnected(f"{self._key}: {self._listener.why(unit, self._framing)}")

@@ -72,7 +72,7 @@ class DesiredRoad:
         await self._replace(target, Target.of(desired, self._clock.now()))
 
     def view(self, device: str) -> dict[str, Any] | None:
-        """`{epoch, version, properties, results}` of what is wanted of a device; None: nothing is."""
+        """See `Commands.desired_of`."""
         target = self._targets.get(device)
         return target.view() if target else None
 
@@ -207,6 +207,7 @@ class DesiredRoad:
     def _conclude(self, target: Target, name: str, result: CommandResult) -> None:
         read = result.readback.get(name)
         target.end(name)
+        target.reasons[name] = result.error
         pause = min(LOOK_S * 2.0 ** min(target.tries(name) - 1, 10), LONGEST_S)
         self._resting[target.device, name] = self._clock.monotonic() + pause
         now = self._clock.now()

@@ -99,6 +99,10 @@ class CommandRoad:
         """Returns once on disk; the acknowledgement leaves through the journal."""
         await self.desired.desire(desired)
 
+    def desired_of(self, device: str) -> dict[str, Any] | None:
+        """What is wanted of a device and how far that has come; None: nothing is."""
+        return self.desired.view(device)
+
     # --------------------------------------------------------------------------------------------------- life cycle
 
     async def start(self) -> None:

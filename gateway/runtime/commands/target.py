@@ -30,6 +30,8 @@ class Target:
     """ns UTC; tells it from an earlier one of the same epoch and version, which the command ledger may still know."""
     spent: list[str] = field(default_factory=list)
     """Command ids whose results are noted, here and not yet on disk."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why the last try of a property did not succeed, in words; not kept on disk."""
 
     @classmethod
     def of(cls, desired: Desired, made: int) -> "Target":
@@ -68,8 +70,13 @@ class Target:
         }
 
     def view(self) -> dict[str, Any]:
-        """For people."""
-        return {name: self.stored()[name] for name in ("epoch", "version", "ts", "expires_at", "properties", "results")}
+        """For people: results with the number of tries and, where the last one did not succeed, its reason."""
+        shown = {name: self.stored()[name] for name in ("epoch", "version", "ts", "expires_at", "properties")}
+        results = {
+            name: {**result, "tries": self.tries(name), "reason": self.reasons.get(name, "")}
+            for name, result in self.results.items()
+        }
+        return {**shown, "results": results}
 
     def status(self, name: str) -> str:
         return str(self.results[name]["status"])

@@ -229,10 +229,10 @@ class Lane:
             self._silent(polling.poll.device, error, started, [polling])
             return
         except DeviceError as error:
-            self._wire.errors["device_error"] += 1
             events = self._refused(plan, error)
         finally:
             polling.pending = False
+        self._wire.lacks(events)
         if mapper.found:
             self._pass_on(mapper)
         now = self._wire.used(started, len(plan.requests))

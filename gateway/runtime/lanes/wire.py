@@ -3,15 +3,20 @@ once when back."""
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from gateway.model.contracts import Clock
+from gateway.model.reading import Event
 from gateway.runtime.clock import backoff
 from gateway.runtime.lanes.measure import Busy
 
 FIRST_S = 0.5
 LONGEST_S = 30.0
 """Back-off of connections and of probes: doubling from the first to the longest, with jitter."""
+
+_KINDS = {"timeout": "no_answer", "refused": "device_error", "device": "device_error"}
+"""What is counted when some values of a poll are bad for a reason of the line or of the device."""
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +76,11 @@ class Wire:
         self.busy.add(now, now - started)
         self.requests += requests
         return now
+
+    def lacks(self, events: Iterable[Event]) -> None:
+        """Counts what a poll did not get, once a poll and kind: it was answered otherwise."""
+        reasons = {quality.reason for event in events if event.quality for quality in event.quality.values()}
+        self.errors.update({_KINDS[reason] for reason in reasons if reason in _KINDS})
 
     def refusal(self) -> str:
         """Why nobody need be asked now."""

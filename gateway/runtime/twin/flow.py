@@ -100,5 +100,8 @@ def _why(count: _Count, planned: PlannedDevice, lane: LaneReport | None) -> str:
 def in_words(quality: Quality, codes: Mapping[str, str]) -> str:
     """What is wrong with a value, and what to try. `codes`: of its device's protocol."""
     text = f"{quality.reason}{' ' + quality.code if quality.code else ''}"
-    hint = codes.get(quality.code, "") if quality.reason == "refused" else _TO_TRY.get(quality.reason, "")
+    if quality.reason == "refused":
+        hint = codes.get(quality.code, "")
+    else:
+        hint = _TO_TRY.get(quality.reason) or codes.get(quality.reason, "")
     return f"{text}; {hint}" if hint else text

@@ -226,6 +226,10 @@ class FakeCommands:
 
     async def desire(self, desired: Desired) -> None: ...
 
+    def desired_of(self, device: str) -> dict[str, Any] | None:
+        result = {"status": "pending", "code": 503, "value": None, "ts": 1, "tries": 2, "reason": "it does not answer"}
+        return {"epoch": "e", "version": 3, "properties": {"Setpoint": 22.0}, "results": {"Setpoint": result}}
+
 
 def outcome(command: Command, how: Outcome, code: int, error: str = "", **more: Any) -> CommandResult:
     return CommandResult(command.id, command.device, command.name, how, code, 1, 2, error, **more)

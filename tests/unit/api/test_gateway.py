@@ -50,6 +50,8 @@ async def test_twin_shows_document_values_age_and_freshness(api: httpx.AsyncClie
     value = twin["values"]["Temperature"]
     assert (value["value"], value["quality"], value["age_s"], value["freshness"]) == (21.5, ["good"], 0.25, "fresh")
     assert [d["device"] for d in (await api.get(f"{OWN}/twin")).json()["devices"]] == ["boiler"]
+    assert twin["desired"]["properties"] == {"Setpoint": 22.0}
+    assert twin["desired"]["results"]["Setpoint"]["reason"] == "it does not answer"
     assert (await api.get(f"{OWN}/twin/ghost")).status_code == 404
 
 

@@ -79,6 +79,16 @@ def test_one_device(southgate: Run, gateway: Gateway) -> None:
     assert ran.out.splitlines()[0] == "a/b: online"
     assert ran.out.splitlines()[2].split() == ["Power", "42.5", "good", "0.3", "s", "fresh", "1", "s"]
     assert ran.out.splitlines()[3].split() == ["Mode", "-", "bad", "timeout", "-", "stale", "-"]
+    assert "DESIRED" not in ran.out
+
+
+def test_one_device_shows_what_is_desired_and_why_it_is_not_so(southgate: Run, gateway: Gateway) -> None:
+    result = {"status": "pending", "code": 504, "value": None, "ts": 1, "tries": 3, "reason": "it did not answer"}
+    desired = {"properties": {"Setpoint": 21}, "results": {"Setpoint": result}}
+    gateway.says("/gateway/api/v1/twin/meter", {**TWIN, "values": {}, "desired": desired})
+    ran = southgate("devices", "meter", "--url", gateway.url)
+    row = next(line for line in ran.out.splitlines() if line.startswith("Setpoint"))
+    assert row.split() == ["Setpoint", "21", "pending", "504", "3", "it", "did", "not", "answer"]
 
 
 def reading(**more: Any) -> dict[str, Any]:

@@ -202,6 +202,9 @@ async def test_silent_device_stays_pending(clock: MovingClock) -> None:
     await it.road.desire(desired())
     await settle()
     assert statuses(it) == {"Setpoint": ("pending", 504)}
+    shown = (it.road.desired_of("d1") or {})["results"]["Setpoint"]
+    assert shown["tries"] == 1
+    assert "silence" in shown["reason"]
     it.lanes.fail_write = None
     await polled(it, 2)
     assert statuses(it) == {"Setpoint": ("applied", 200)}

@@ -16,7 +16,7 @@ from mappers.modbus import PROTOCOL
         (refused("77"), "refused 77"),
         (OVERFLOW, "overflow; the value does not fit its valueType; look at valueType, rawType and byteOrder"),
         (NAN, "nan; the device says that it has no value now"),
-        (TIMEOUT, "timeout"),
+        (TIMEOUT, "timeout; it answers other requests; one that is asked too fast wants RequestDelay: 50ms"),
         (Quality("bad", "device", "2"), "device 2"),
     ],
 )

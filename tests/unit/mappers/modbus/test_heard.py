@@ -29,7 +29,8 @@ def heard(came: bytes, settings: Serial | Tcp = LINE, answered: tuple[int, ...] 
     made = Heard(settings)
     made.hears(uninvited, False)
     made.asks(framed(1, READ))
-    made.answered.update(answered)
+    for unit in answered:
+        made.answer(unit)
     for buffer in (came[: len(came) // 2], came):
         if buffer:
             made.hears(buffer, True)
@@ -93,6 +94,24 @@ def test_requests_that_nobody_here_sent_betray_another_master() -> None:
 )
 def test_over_tcp(came: bytes, framing: str, written: str, says: str) -> None:
     assert says in heard(came, Tcp("10.0.0.1", 502, framing=written)).why(1, framing)
+
+
+def test_how_a_connection_ends_tells_the_quirk_that_would_help() -> None:
+    host = Tcp("10.0.0.1", 502)
+    assert "before any answer: it may serve another program already" in heard(b"", host).hung_up()
+    assert "ConnectDelay: 1s" in heard(b"", host).hung_up()
+    often = heard(b"", host, answered=(1, 1)).hung_up()
+    assert often.startswith("the connection was lost after 2 answers: ")
+    assert "RequestDelay: 50ms" in often
+    assert "IdleTimeout: 5s" in often
+    assert heard(b"", host, answered=(1,) * 21).hung_up() == "the connection was lost after 21 answers"
+    assert heard(b"", answered=(1,)).hung_up() == "the connection was lost", "a port that is unplugged"
+
+
+def test_a_device_that_is_silent_at_first_or_when_asked_again_is_told_the_quirk() -> None:
+    assert "ConnectDelay: 1s" in heard(b"", Tcp("10.0.0.1", 502)).why(1, "tcp")
+    assert "ConnectDelay" not in heard(b"", Tcp("10.0.0.1", 502, connect_delay=2.0)).why(1, "tcp")
+    assert "RequestDelay: 50ms" in heard(b"", Tcp("10.0.0.1", 502), answered=(1,)).why(1, "tcp")
 
 
 def test_framing_that_is_tried_both_ways_is_not_advised() -> None:
