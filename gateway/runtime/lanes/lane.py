@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
@@ -100,14 +101,17 @@ class Lane:
         if self._wire.state in ("waiting", "closed"):
             raise NotConnected(self._wire.refusal())
         if unit.quarantined:
-            silence = unit.silence(self._clock.monotonic())
-            text = f"{device} on {self.connection.key} has not answered since {time_of_day(silence.since)}"
-            raise NoAnswer(f"{text}: {silence.reason}; next try in {silence.next_probe_s:.1f} s")
+            raise self._quarantine(device, unit)
         job = _Job(device, act, asyncio.get_running_loop().create_future())
         self._commands.append(job)
         self._poke()
         result: T = await job.done
         return result
+
+    def _quarantine(self, device: str, unit: Unit) -> NoAnswer:
+        silence = unit.silence(self._clock.monotonic())
+        text = f"{device} on {self.connection.key} has not answered since {time_of_day(silence.since)}"
+        return NoAnswer(f"{text}: {silence.reason}; next try in {silence.next_probe_s:.1f} s")
 
     # ------------------------------------------------------------------------------------------------------ its life
 
@@ -226,7 +230,8 @@ class Lane:
             events = await mapper.read(plan)
         except NoAnswer as error:
             polling.fail()
-            self._silent(polling.poll.device, error, started, [polling])
+            self._probing.next_took(self._units.of(polling.poll.device), math.inf)
+            self._silent(self._units.of(polling.poll.device), error, started, [polling])
             return
         except DeviceError as error:
             events = self._refused(plan, error)
@@ -236,8 +241,9 @@ class Lane:
         if mapper.found:
             self._pass_on(mapper)
         now = self._wire.used(started, len(plan.requests))
-        self._probing.next_took((now - started) / (len(plan.requests) or 1))
-        self._answered(polling.poll.device)
+        unit = self._units.of(polling.poll.device)
+        self._probing.next_took(unit, (now - started) / (len(plan.requests) or 1))
+        self._answered(unit)
         if polling.active:
             self._publish(polling.take(events, now, now - started))
 
@@ -248,12 +254,16 @@ class Lane:
     async def _command(self, mapper: Mapper[Any], job: _Job) -> None:
         if job.done.done():
             return
+        unit = self._units.of(job.device)
+        if unit.quarantined:  # since it got in line
+            job.fail(self._quarantine(job.device, unit))
+            return
         started = self._clock.monotonic()
         try:
             result = await job.act(mapper)
         except NoAnswer as error:
             job.fail(error)
-            self._silent(job.device, error, started, [])
+            self._silent(unit, error, started, [])
             return
         except CommandRejected as error:
             job.fail(error)
@@ -271,25 +281,25 @@ class Lane:
             if not job.done.done():
                 job.done.set_result(result)
         self._wire.used(started, 1)
-        self._answered(job.device)
+        self._answered(unit)
 
     async def _probe(self, mapper: Mapper[Any], probe: Probe) -> None:
         """One short question; an answer of any kind ends the quarantine."""
         unit = probe.unit
         unit.probing = False
-        plan, device = unit.probe, next(iter(unit.devices))
+        plan = unit.probe
         assert plan is not None
         started = self._clock.monotonic()
         try:
             await mapper.read(plan, probe.patience)
         except NoAnswer as error:
             self._probing.unanswered(probe)
-            self._silent(device, error, started, unit.polls, probe.patience is None)
+            self._silent(unit, error, started, unit.polls, probe.patience is None)
             return
         except DeviceError:
             self._wire.errors["device_error"] += 1
         self._wire.used(started, len(plan.requests))
-        self._answered(device)
+        self._answered(unit)
 
     def _refused(self, plan: Plan, error: DeviceError) -> list[Event]:
         now = self._clock.now()
@@ -297,14 +307,12 @@ class Lane:
 
     # ------------------------------------------------------------------------------------------ who answers, who not
 
-    def _answered(self, device: str) -> None:
+    def _answered(self, unit: Unit) -> None:
         self._wire.flows()
-        unit = self._units.of(device)
         if not unit.quarantined:
             return
         log.info("%s on %s answers again", ", ".join(unit.devices), self.connection.key)
-        unit.attempt = 0
-        unit.calm()
+        unit.answered()
         self._resume(unit)
 
     def _resume(self, unit: Unit) -> None:
@@ -312,12 +320,12 @@ class Lane:
             if not polling.pending:
                 polling.due()
 
-    def _silent(self, device: str, error: NoAnswer, started: float, polls: list[Polling], full: bool = True) -> None:
-        """Quarantines the unit of a device; when nobody answers, the connection is as good as lost. `full`: an answer
-        was waited for as long as the device's file says."""
+    def _silent(self, unit: Unit, error: NoAnswer, started: float, polls: list[Polling], full: bool = True) -> None:
+        """Quarantines a unit; when nobody answers, the connection is as good as lost. `full`: an answer was waited for
+        as long as the device's file says; until that is over it is not asked again, so that an answer which comes
+        after all meets no other question."""
         now = self._wire.used(started, 1)
         self._wire.errors["no_answer"] += 1
-        unit = self._units.of(device)
         if unit.probe is None or not unit.polls:
             return
         unit.silent(error, self._clock.now())
@@ -328,7 +336,7 @@ class Lane:
         if unit.attempt == 1:
             names = ", ".join(unit.devices)
             log.warning("%s on %s does not answer: %s. It is asked less often", names, self.connection.key, error)
-        self._probe_at(unit, self._clock.monotonic() + backoff(unit.attempt, FIRST_S, LONGEST_S))
+        self._probe_at(unit, max(now, started + unit.full_s) + backoff(unit.attempt, FIRST_S, LONGEST_S))
         if self._wire.flowing:
             self._tell(polls, TIMEOUT)
 

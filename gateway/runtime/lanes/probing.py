@@ -49,15 +49,19 @@ class Probing:
         """The unit whose short probe was the last question on the line."""
 
     def due(self, idle: bool) -> Probe | None:
-        """The probe to send now. `idle`: no poll waits."""
-        unit = self._units.probe_due()
-        if unit is None:
+        """The probe to send now: of those that may go the one that has waited longest. `idle`: no poll waits."""
+        waiting = self._units.probes_due()
+        if not waiting:
             return None
-        gap = self._gap() if idle else 0.0
+        gap, line_s = self._gap() if idle else 0.0, self._units.answer_s
         if math.isinf(gap):  # nobody answers who could be late
-            return Probe(unit, None)
+            return Probe(waiting[0], None)
+        probes = (self._probe(unit, self._short(unit, line_s), gap, idle) for unit in waiting)
+        return next((probe for probe in probes if probe is not None), None)
+
+    def _probe(self, unit: Unit, short: float | None, gap: float, idle: bool) -> Probe | None:
+        """Of one unit, if it may go now."""
         now, patient_until = self._clock.monotonic(), unit.next_probe + GAP_S
-        short = self._short(unit)
         full = Probe(unit, None, unit.full_s + QUIET_S - gap)
         if short is not None and unit.attempt % FULL_EVERY == 0:
             if full.late_s <= 0 or (idle and now >= max(patient_until, self._full_at)):
@@ -76,25 +80,26 @@ class Probing:
             self._disturbs_at = now + probe.late_s / DISTURBING
             self._full_at = now + FULL_S if probe.patience is None else self._full_at
 
-    def next_took(self, seconds: float) -> None:
-        """The next question was answered after so long. A gateway that goes on waiting for its silent unit makes
-        others wait for their answers: there, cutting a probe short wins nothing."""
-        unit, self._last = self._last, None
-        if unit is not None and seconds > self._usual(unit) + QUIET_S:
-            unit.held = True
+    def next_took(self, unit: Unit, seconds: float) -> None:
+        """The next question was to `unit` and was answered after so long; infinite: not at all. A gateway that goes on
+        waiting for its silent unit makes others wait for their answers: there, cutting a probe short wins nothing."""
+        probed, self._last = self._last, None
+        if probed is not None and seconds > _enough(unit.answer_s or self._units.answer_s) + QUIET_S:
+            probed.held = True
 
-    def _short(self, unit: Unit) -> float | None:
-        """Seconds; None: nothing was learned yet, or waiting shorter than the device's file says wins nothing."""
-        usual = self._usual(unit)
-        return usual if usual < unit.full_s and not unit.held else None
-
-    def _usual(self, unit: Unit) -> float:
-        """Seconds that are enough for an answer, as far as answers came; infinite where none did."""
-        answer_s = unit.answer_s or self._units.answer_s
-        return math.inf if answer_s is None else max(LEAST_S, PATIENCE * answer_s)
+    def _short(self, unit: Unit, line_s: float | None) -> float | None:
+        """Seconds; None: nothing was learned yet, or waiting shorter than the device's file says wins nothing.
+        `line_s`: what answers take of who answers on the line."""
+        enough = _enough(unit.answer_s or line_s)
+        return enough if enough < unit.full_s and not unit.held else None
 
     def _gap(self) -> float:
         """Seconds until the next poll of a unit that answers."""
         answering = (unit for unit in self._units.polled if not unit.quarantined)
         coming = [polling.beat.next for unit in answering for polling in unit.polls if polling.beat is not None]
         return min(coming, default=math.inf) - self._clock.monotonic()
+
+
+def _enough(answer_s: float | None) -> float:
+    """Seconds to wait where answers take `answer_s`; infinite where none came."""
+    return math.inf if answer_s is None else max(LEAST_S, PATIENCE * answer_s)

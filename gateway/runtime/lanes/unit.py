@@ -68,6 +68,11 @@ class Unit:
         if full or error.told:
             self.full_s, self.reason = seconds, str(error) or "no answer"
 
+    def answered(self) -> None:
+        """It is like others again; what was learned about its silence was about this one."""
+        self.attempt, self.held = 0, False
+        self.calm()
+
     def silence(self, now: float) -> Silence:
         cost = self.cost.share(now) if self.cost else 0.0
         return Silence(self.reason, self.since, max(0.0, self.next_probe - now), cost)
@@ -117,10 +122,9 @@ class Units:
             del self._units[unit.key]
         return polls
 
-    def probe_due(self) -> Unit | None:
-        """The unit whose probe has waited longest."""
-        waiting = [unit for unit in self._quarantined() if unit.probing]
-        return min(waiting, key=lambda unit: unit.next_probe) if waiting else None
+    def probes_due(self) -> list[Unit]:
+        """The units whose probes wait, the one that has waited longest first."""
+        return sorted((unit for unit in self._quarantined() if unit.probing), key=lambda unit: unit.next_probe)
 
     def _quarantined(self) -> list[Unit]:
         return [unit for unit in self._units.values() if unit.attempt]

@@ -1,10 +1,12 @@
 """Silent units are asked again when it costs nobody anything, and are found again all the same."""
 
+import asyncio
 import itertools
 import random
 
 import pytest
 
+from gateway.runtime.lanes.probing import LEAST_S, QUIET_S
 from tests.support.clock import MovingClock
 from tests.support.mapper import Line
 from tests.unit.runtime.scene import Scene, device_of
@@ -113,8 +115,115 @@ async def test_where_a_probe_cut_short_only_makes_others_wait_it_is_not_cut_shor
     line.unit(0).silent = line.held = True
     await whole(scene)
     async with scene.running():
-        await clock.advance(60)
-        assert [flow.failures for flow in scene.lanes.flows() if flow.device != "D0"] == [0] * COUNT
+        await clock.advance(10)
         began = clock.monotonic()
+        await clock.advance(400)
+        assert [flow.failures for flow in scene.lanes.flows() if flow.device != "D0"] == [0] * COUNT
+        long = [seconds for seconds in late(line, began) if seconds > LEAST_S + QUIET_S]
+        assert len(long) <= COUNT, "the one cycle that it is learned from"
+
+
+async def test_a_unit_is_probed_on_when_the_device_whose_question_is_under_way_leaves(clock: MovingClock) -> None:
+    """Two devices on one unit: the file of one is deleted in the second that waits for its answer."""
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.unit(7).silent = True
+    devices = [device_of("D", unit=7, events={"A": "1s"}), device_of("E", unit=7, events={"A": "1s"})]
+    other = device_of("F", unit=8, events={"A": "1s"})
+    await scene.apply(*devices, other)
+    async with scene.running():
+        asked = len(line.unit(7).reads)
+        while len(line.unit(7).reads) == asked or not line.busy:
+            await clock.advance(0.01)
+        await scene.apply(devices[1], other)
+        await clock.advance(1)
+        line.unit(7).silent = False
+        await clock.advance(60)
+        assert scene.events("E")[-1].quality is None
+
+
+async def test_commands_that_wait_for_a_unit_that_falls_silent_fail_with_the_first(clock: MovingClock) -> None:
+    """T10: each would hold the line as long as the time-out."""
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.unit(0).answer_s = 0.02
+    await whole(scene)
+    async with scene.running():
+        await clock.advance(5)
+        line.unit(0).silent = True
+        before = len(line.log)
+        writing = [asyncio.create_task(scene.lanes.write(scene.source("D0", "B"), {"B": n})) for n in range(20)]
+        await clock.advance(0.6)
+        assert [task.done() for task in writing] == [True] * 20
+        assert {str(task.exception()).partition(" since ")[0] for task in writing[1:]} == {"D0 on L has not answered"}
+        assert sum(entry.startswith("write 0") for entry in line.log[before:]) == 1
+
+
+async def test_a_probe_that_fits_nowhere_does_not_keep_others_from_going(clock: MovingClock) -> None:
+    scene = Scene(clock)
+    line = line_of(scene, 0.02)
+    line.timeout_s = 3.0
+    line.unit(0).answer_s = 0.6
+    await whole(scene)
+    async with scene.running():
+        await clock.advance(30)
+        line.unit(0).silent = line.unit(1).silent = True
+        await clock.advance(60)
+        before = len(line.unit(1).reads)
+        await clock.advance(300)
+        assert len(line.unit(1).reads) - before >= 300 / 32
+
+
+async def test_a_slow_neighbour_is_not_one_that_was_made_to_wait(clock: MovingClock) -> None:
+    """What is usual for the one who answers counts, not for the one who was asked before."""
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.unit(1).answer_s = 0.3
+    await whole(scene)
+    async with scene.running():
+        await clock.advance(10)
+        line.unit(0).silent = True
         await clock.advance(200)
-        assert late(line, began) == []
+        (lane,) = scene.lanes.lanes()
+        assert lane.quarantined["D0"].cost < 0.015, "probes stay short"
+
+
+async def test_a_neighbour_that_loses_its_answer_to_a_probe_cut_short_does_so_once(clock: MovingClock) -> None:
+    """A gateway waits for its silent unit longer than the neighbours wait for their answers."""
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.unit(0).silent = line.held = True
+    await whole(scene)
+    line.given_up_s = 0.2
+    async with scene.running():
+        await clock.advance(400)
+        assert sum(flow.failures for flow in scene.lanes.flows() if flow.device != "D0") <= 2
+
+
+async def test_a_unit_that_answers_again_is_judged_anew(clock: MovingClock) -> None:
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.unit(0).told_s = 0.4
+    await whole(scene)
+    async with scene.running():
+        await clock.advance(60)
+        line.unit(0).told_s = None
+        await clock.advance(60)
+        line.unit(0).silent = True
+        await clock.advance(200)
+        (lane,) = scene.lanes.lanes()
+        assert lane.quarantined["D0"].cost < 0.015
+
+
+async def test_a_late_answer_to_a_probe_cut_short_finds_no_later_question_to_take_it(clock: MovingClock) -> None:
+    """T11: on RTU a unit's answers carry no number; until its time-out is over it is not asked anything else."""
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.timeout_s = 4.0
+    line.unit(0).silent = True
+    await scene.apply(*[device_of(f"D{n}", unit=n, events={"A": "1s"}) for n in range(3)])
+    async with scene.running():
+        await clock.advance(60)
+        reads = line.unit(0).reads
+        assert len(reads) >= 3
+        assert min(b - a for a, b in itertools.pairwise(reads)) >= 4.0
