@@ -1,5 +1,6 @@
 """What pymodbus has to know of requests and answers: their bytes, and how long an RTU frame is."""
 
+from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
 
@@ -70,6 +71,19 @@ class Decoder(DecodePDU):
 
     def decode(self, frame: bytes) -> ModbusPDU:
         return Answer(frame)
+
+
+class WholeRtu(FramerRTU):
+    """Takes one frame at a time: pymodbus throws away what came right behind one, such as the answer that is waited for
+    behind a late one of another unit."""
+
+    def decode(self, data: bytes) -> tuple[int, int, int, bytes]:
+        """Used bytes, unit, 0, PDU; no PDU: more must come, or there is none."""
+        used, unit, number, pdu = super().decode(data)
+        if pdu:
+            body = bytes((unit,)) + pdu
+            used = data.index(body) + len(body) + 2
+        return used, unit, number, pdu
 
 
 def rtu_sizes(data: bytes) -> list[tuple[int, bool]]:

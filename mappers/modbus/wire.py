@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
-from pymodbus.framer import FramerType
+from pymodbus.framer import FramerBase, FramerSocket
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
@@ -19,7 +19,7 @@ from gateway.model.recording import Tap
 from mappers.modbus.ascii import SafeAscii
 from mappers.modbus.connection import Serial, Tcp
 from mappers.modbus.ear import Ear
-from mappers.modbus.frames import Call, Decoder
+from mappers.modbus.frames import Call, Decoder, WholeRtu
 from mappers.modbus.heard import Heard
 from mappers.modbus.owned import OwnedPort
 from mappers.modbus.port import find
@@ -34,7 +34,7 @@ TURNAROUND_S = 0.2
 2.4.1: 100 to 200 ms)."""
 MOST_QUIET_S = 1.0
 """Longest wait for that; a line that never falls quiet has two masters or noise."""
-_FRAMERS = {"tcp": FramerType.SOCKET, "rtu": FramerType.RTU, "ascii": FramerType.ASCII}
+_FRAMERS: dict[str, type[FramerBase]] = {"tcp": FramerSocket, "rtu": WholeRtu, "ascii": SafeAscii}
 _SPOKEN = {"tcp": "Modbus TCP", "rtu": "RTU frames over TCP"}
 log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # who owns the connection says what happened to it
@@ -119,7 +119,6 @@ class Wire:
             client = AsyncModbusTcpClient(
                 settings.host,
                 port=settings.port,
-                framer=_FRAMERS[self._framing],
                 reconnect_delay=0,
                 retries=0,
                 trace_packet=self._heard,
@@ -127,8 +126,7 @@ class Wire:
             )
         else:
             client = self._serial_client(settings)
-        client.ctx.framer = SafeAscii(Decoder(False)) if self._framing == "ascii" else client.ctx.framer
-        client.ctx.framer.decoder = Decoder(False)
+        client.ctx.framer = _FRAMERS[self._framing](Decoder(False))
         client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # our clock times it
         return client
 
@@ -144,7 +142,6 @@ class Wire:
         """Raises NotConnected when there is no such port now."""
         return AsyncModbusSerialClient(
             self._take_port(line),
-            framer=_FRAMERS[self._framing],
             baudrate=line.baud_rate,
             bytesize=line.data_bits,
             stopbits=line.stop_bits,
@@ -193,9 +190,9 @@ class Wire:
             raise
 
     async def _first_contact(self, unit: int, pdu: bytes, timeout: float) -> bytes:
-        """Asks in Modbus TCP frames, then in RTU frames: who answers in one of them speaks it."""
+        """Asks in Modbus TCP frames and in RTU frames, first in those spoken last: who answers in one speaks it."""
         refusal: NoAnswer | NotConnected | None = None
-        for framing in ("tcp", "rtu"):
+        for framing in (self._framing, "rtu" if self._framing == "tcp" else "tcp"):
             if framing != self._framing or not self.up:
                 self._framing = framing
                 await self.connect()

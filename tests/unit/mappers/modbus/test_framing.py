@@ -129,6 +129,20 @@ async def test_the_framing_is_found_on_first_contact_and_told(caplog: pytest.Log
     ]
 
 
+async def test_a_silent_unit_on_a_new_connection_does_not_make_its_neighbour_begin_anew() -> None:
+    async with converter(lambda unit, pdu: good(unit, pdu) if unit == 7 else []) as (line, port):
+        there = device(port, 7, Framing="auto", Timeout="100ms", CloseAfterCycle="true")
+        async with connected(there) as (mapper, made):
+            assert (await mapper.read(made))[0].values == [7] * 3
+            await mapper.rest()
+            line.asked.clear()
+            silent = plan(device(port, 9, Framing="auto"), [source(resource("r", "Uint16", 0))], {})
+            with pytest.raises(NoAnswer):
+                await mapper.read(silent, 0.05)
+            assert (await mapper.read(made))[0].values == [7] * 3
+            assert [frame[0] for frame in line.asked] == [9, 7], "no Modbus TCP frame that nobody answers"
+
+
 async def test_a_device_that_speaks_modbus_tcp_is_found_without_a_second_try() -> None:
     async with peer(registers) as there:
         async with connected(device(there.port, 1, Framing="auto")) as (mapper, made):

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from gateway.model.errors import NoAnswer
-from tests.fuzz.farend import TIMEOUT_S, Talk, _turns
+from tests.fuzz.farend import TIMEOUT_S, UNIT, Talk, _turns
+from tests.fuzz.frames import framed
 from tests.fuzz.script import Script
 
 ONES, TWOS = b"\0\1" * 4, b"\0\2" * 4
@@ -72,4 +73,20 @@ async def test_an_answer_to_an_earlier_request_is_passed_over() -> None:
     talk._deliver(earlier + talk._right())
     (event,) = await second
     assert event.values == [2] * 4  # type: ignore[attr-defined]
+    await talk.mapper.close()
+
+
+@pytest.mark.parametrize("framing", ["tcp", "rtu", "ascii"])
+async def test_an_answer_right_behind_the_late_one_of_another_unit_is_heard(framing: str) -> None:
+    """A converter that was slow sends both at once."""
+    talk = Talk(framing, Script(ONES))
+    await talk.mapper.connect()
+    reading = await asked(talk)
+    right = talk._right()
+    talk._deliver(framed(framing, UNIT + 1, bytes((3, 8)) + TWOS) + right[:6])
+    await _turns()
+    assert not reading.done()
+    talk._deliver(right[6:])
+    (event,) = await reading
+    assert event.values == [1] * 4  # type: ignore[attr-defined]
     await talk.mapper.close()
