@@ -29,6 +29,9 @@ _ReturnEvent = Annotated[
 _RegexCommand = Annotated[
     str, Query(alias="ds-regexcmd", description="false: the command is a name, never a regular expression")
 ]
+_Raw = Annotated[
+    str, Query(alias="ds-raw", description="true: what the profile changes has what came as its tag `raw`. Not EdgeX's")
+]
 CommandId = Annotated[
     str,
     Header(
@@ -41,17 +44,20 @@ _DEVICE_SAID_NO = frozenset({"timeout", "refused", "disconnected", "device"})
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """EdgeX's `ds-*` parameters of a read."""
+    """EdgeX's `ds-*` parameters of a read, and one of ours."""
 
     returned: bool
     regex: bool
+    raw: bool
 
 
-def _switches(push: _PushEvent = "false", returned: _ReturnEvent = "true", regex: _RegexCommand = "true") -> _Wanted:
-    for key, text in (("pushevent", push), ("returnevent", returned)):
+def _switches(
+    push: _PushEvent = "false", returned: _ReturnEvent = "true", regex: _RegexCommand = "true", raw: _Raw = "false"
+) -> _Wanted:
+    for key, text in (("pushevent", push), ("returnevent", returned), ("raw", raw)):
         if text not in ("true", "false"):
             raise EdgexError(400, f"invalid query parameter, ds-{key} has to be 'true' or 'false'")
-    return _Wanted(returned == "true", regex != "false")
+    return _Wanted(returned == "true", regex != "false", raw == "true")
 
 
 Wanted = Annotated[_Wanted, Depends(_switches)]
@@ -63,7 +69,7 @@ async def read_now(parts: Parts, device: str, name: str, wanted: _Wanted) -> dic
     chain."""
     event = await _read(parts, device, name, wanted.regex)
     found = parts.registry.current.devices.get(event.source.device)
-    return event_json(event, found.tags if found else None) if wanted.returned else None
+    return event_json(event, found.tags if found else None, wanted.raw) if wanted.returned else None
 
 
 async def _read(parts: Parts, device: str, name: str, regex: bool) -> Event:

@@ -19,8 +19,9 @@ from gateway.model.reading import GOOD, Event, Quality, Reading
 _SINGLE = struct.Struct("f")
 
 
-def event_json(event: Event, tags: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """An event with all its readings; `tags` are the device's and win over the command's."""
+def event_json(event: Event, tags: Mapping[str, Any] | None = None, raw: bool = False) -> dict[str, Any]:
+    """An event with all its readings; `tags` are the device's and win over the command's. `raw`: readings that the
+    profile changes have the number of before as their tag `raw`, where it was kept."""
     source = event.source
     body: dict[str, Any] = {
         "apiVersion": API_VERSION,
@@ -31,6 +32,10 @@ def event_json(event: Event, tags: Mapping[str, Any] | None = None) -> dict[str,
         "origin": event.origin,
         "readings": list(readings_json(event)),
     }
+    if raw:
+        for shown, reading in zip(body["readings"], event.readings(), strict=True):
+            if _is_changed(reading):
+                shown["tags"] = {**shown.get("tags", {}), "raw": _raw_text(reading.raw)}
     merged = {**source.tags, **(tags or {})}
     if merged:
         body["tags"] = dict(sorted(merged.items()))
@@ -61,6 +66,18 @@ def _reading_json(reading: Reading, identity: str) -> dict[str, Any]:
     if tags:
         body["tags"] = dict(sorted(tags.items()))
     return body | _value_json(kind, reading.value, resource.properties.media_type)
+
+
+def _is_changed(reading: Reading) -> bool:
+    """By the profile: a number that was scaled, a text that stands for one; a float alone only gets its short form."""
+    if reading.raw is None or reading.raw == reading.value:
+        return False
+    p = reading.resource.properties
+    return isinstance(reading.value, str) or any((p.mask, p.shift, p.base, p.scale, p.offset))
+
+
+def _raw_text(value: Any) -> str:
+    return value if isinstance(value, str) else go_json(value).decode()
 
 
 def quality_tags(quality: Quality) -> dict[str, str]:

@@ -19,10 +19,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when every value is good, else 1."""
-    path = f"/core-command/api/v3/device/name/{segment(options.device)}/{segment(options.name)}?ds-pushevent=true"
+    path = f"/core-command/api/v3/device/name/{segment(options.device)}/{segment(options.name)}?ds-raw=true"
     event = Remote(options).get(path)["event"]
     output.result(event)
-    output.table(["RESOURCE", "VALUE", "UNITS", "TYPE"], [_row(reading) for reading in event["readings"]])
+    output.table(["RESOURCE", "VALUE", "UNITS", "TYPE", "RAW"], [_row(reading) for reading in event["readings"]])
     return 0 if all(_shown(reading) is not None for reading in event["readings"]) else 1
 
 
@@ -30,7 +30,12 @@ def _row(reading: dict[str, Any]) -> list[Any]:
     value = _shown(reading)
     if reading["valueType"].startswith("Float") and isinstance(value, str) and not value.startswith("["):
         value = _plain(value)
-    return [reading["resourceName"], value, reading.get("units", ""), reading["valueType"]]
+    return [reading["resourceName"], value, reading.get("units", ""), reading["valueType"], _raw(reading)]
+
+
+def _raw(reading: dict[str, Any]) -> str:
+    """What came, where the profile makes something else of it."""
+    return str(reading.get("tags", {}).get("raw", ""))
 
 
 def _plain(text: str) -> str:

@@ -83,6 +83,8 @@ class Event:
     """Freshly read, but nothing changed: updates the twin, is not kept or sent."""
     offset: int = 0
     """Given by the journal; grows, never repeats. 0 until appended."""
+    raw: list[Any] | None = None
+    """The values as they were before the profile's transform, of what somebody reads now; None: not kept."""
 
     def names(self) -> Sequence[str]:
         """Resource names, one per value."""
@@ -101,6 +103,7 @@ class Event:
                 origin=(self.times or {}).get(position, self.origin),
                 value=value,
                 quality=(self.quality or {}).get(position, GOOD),
+                raw=self.raw[position] if self.raw is not None else None,
             )
 
 
@@ -142,3 +145,5 @@ class Reading:
     origin: int
     value: Any
     quality: Quality
+    raw: Any = None
+    """See `Event.raw`."""

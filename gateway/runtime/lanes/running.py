@@ -158,6 +158,7 @@ class RunningLanes:
         event: Event = events[0]
         transform = compile_transform(event.source, device.compat)
         if transform is not None:
+            event.raw = list(event.values)
             transform.apply(event)
         self._publish([event])
         if device.compat is Compat.EDGEX:

@@ -91,6 +91,29 @@ def test_binary_leaves_as_base64_with_its_media_type_and_objects_as_json() -> No
     assert event_json(Event(_source("Object"), 5, [{"x": 1}]))["readings"][0]["objectValue"] == {"x": 1}
 
 
+@pytest.mark.parametrize(
+    ("source", "value", "raw", "shown"),
+    [
+        (_source("Float32", scale=0.1), 21.5, 215, "215"),
+        (_source("Uint16"), "winter", 2, "2"),
+        (_source("Int16", scale=1000.0), None, 400, "400"),
+        (_source("Uint64", offset=1.0), 2**64 - 1, 2**64 - 2, "18446744073709551614"),
+        (_source("Bool"), "true", True, "true"),
+        (_source("Uint16Array", mask=15), [1, 2], [17, 18], "[17,18]"),
+        (_source("Float32"), 2.4502194, 2.450219392776489, None),
+        (_source("Uint16", scale=1.0), 2, 2, None),
+        (_source("String"), "a", "a", None),
+    ],
+)
+def test_what_came_is_shown_to_whoever_asks_where_the_profile_changes_it(
+    source: Source, value: Any, raw: Any, shown: str | None
+) -> None:
+    event = Event(source, 5, [value], raw=[raw])
+    assert event_json(event, raw=True)["readings"][0]["tags"].get("raw") == shown
+    assert "raw" not in event_json(event)["readings"][0]["tags"]
+    assert "raw" not in event_json(Event(source, 5, [value]), raw=True)["readings"][0]["tags"], "of a poll: not kept"
+
+
 def test_own_source_times_and_partial_events_keep_their_places() -> None:
     one = _source("Int16").resources[0]
     two = one.model_copy(update={"name": "r2"})

@@ -101,6 +101,12 @@ def test_read(southgate: Run, gateway: Gateway) -> None:
     ran = southgate("read", "meter", "Power", "--url", gateway.url)
     assert ran.code == 0
     assert ran.out.splitlines()[1].split() == ["Power", "42.5", "W", "Float32"]
+    mapped = reading(value="winter", valueType="String", units="", tags={"raw": "2"})
+    gateway.says(path, {"event": {"readings": [mapped]}})
+    ran = southgate("read", "meter", "Power", "--url", gateway.url)
+    assert ran.out.splitlines()[1].split() == ["Power", "winter", "String", "2"], (
+        "a label, and the number it stands for"
+    )
     gateway.says(path, {"event": {"readings": [reading(value=None)]}})
     assert southgate("read", "meter", "Power", "--url", gateway.url).code == 1
 

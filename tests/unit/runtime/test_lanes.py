@@ -107,6 +107,7 @@ async def test_read_and_write_speak_as_people_see_values(clock: MovingClock) -> 
     async with scene.running():
         event = await scene.lanes.read(scene.source("D", "A"))
         assert event.values == [21.5]
+        assert event.raw == [215]
         assert scene.events() == [event]
         assert await scene.lanes.write(scene.source("D", "A"), {"A": "30.5"}) is None
         assert unit.writes == [{"A": 305}]
