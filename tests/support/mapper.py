@@ -8,7 +8,6 @@
 Devices say where they are: `protocols: {scripted: {Line: L1, Unit: 3}}`. Time on the wire passes on the test's clock.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -68,8 +67,6 @@ class Line:
     held: bool = False
     """What stands between waits for a silent unit as long as the time-out says, whoever has given up before."""
     held_until: float = 0.0
-    given_up_s: float = math.inf
-    """Who is made to wait longer than this for an answer has no more patience."""
     busy: int = 0
     """Calls in flight now; never above 1."""
     log: list[str] = field(default_factory=list)
@@ -222,11 +219,7 @@ class ScriptedMapper:
                 line.held_until = self._clock.monotonic() + line.timeout_s * line.held
                 await self._pass(wait)
                 raise NoAnswer(f"no answer within {wait} s")
-            held_s = max(0.0, line.held_until - self._clock.monotonic())
-            if held_s > line.given_up_s:
-                await self._pass(line.given_up_s)
-                raise NoAnswer(f"no answer within {line.given_up_s} s")
-            await self._pass(answer_s + held_s)
+            await self._pass(answer_s + max(0.0, line.held_until - self._clock.monotonic()))
         finally:
             line.busy -= 1
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
@@ -224,14 +223,13 @@ class Lane:
     # ---------------------------------------------------------------------------------------------------------- work
 
     async def _poll(self, mapper: Mapper[Any], polling: Polling) -> None:
-        plan = polling.poll.plan
+        plan, unit = polling.poll.plan, self._units.of(polling.poll.device)
         started = self._clock.monotonic()
         try:
             events = await mapper.read(plan)
         except NoAnswer as error:
             polling.fail()
-            self._probing.next_took(self._units.of(polling.poll.device), math.inf)
-            self._silent(self._units.of(polling.poll.device), error, started, [polling])
+            self._silent(unit, error, started, [polling])
             return
         except DeviceError as error:
             events = self._refused(plan, error)
@@ -241,7 +239,6 @@ class Lane:
         if mapper.found:
             self._pass_on(mapper)
         now = self._wire.used(started, len(plan.requests))
-        unit = self._units.of(polling.poll.device)
         self._probing.next_took(unit, (now - started) / (len(plan.requests) or 1))
         self._answered(unit)
         if polling.active:
@@ -309,7 +306,7 @@ class Lane:
 
     def _answered(self, unit: Unit) -> None:
         self._wire.flows()
-        if not unit.quarantined:
+        if not (unit.quarantined and unit.devices):
             return
         log.info("%s on %s answers again", ", ".join(unit.devices), self.connection.key)
         unit.answered()
@@ -341,9 +338,11 @@ class Lane:
             self._tell(polls, TIMEOUT)
 
     def _leave_line(self, unit: Unit) -> None:
+        """And who never answered waits behind all others: it may be silent, too."""
         for polling in unit.polls:
             polling.pending = False
-        self._polls = deque(polling for polling in self._polls if polling.pending)
+        waiting = [polling for polling in self._polls if polling.pending]
+        self._polls = deque(sorted(waiting, key=lambda polling: polling.answer_s is None))
 
     def _probe_at(self, unit: Unit, when: float) -> None:
         def due() -> None:
@@ -356,7 +355,7 @@ class Lane:
 
     def _tell(self, polls: Iterable[Polling], quality: Quality) -> None:
         now = self._clock.now()
-        events = [event for polling in polls for event in polling.tell(quality, now)]
+        events = [event for polling in polls if polling.active for event in polling.tell(quality, now)]
         if events:
             self._publish(events)
 

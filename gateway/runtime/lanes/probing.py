@@ -81,10 +81,10 @@ class Probing:
             self._full_at = now + FULL_S if probe.patience is None else self._full_at
 
     def next_took(self, unit: Unit, seconds: float) -> None:
-        """The next question was to `unit` and was answered after so long; infinite: not at all. A gateway that goes on
-        waiting for its silent unit makes others wait for their answers: there, cutting a probe short wins nothing."""
+        """The next question was to `unit` and was answered after so long. A gateway that goes on waiting for its silent
+        unit makes others wait for their answers: there, cutting a probe short wins nothing."""
         probed, self._last = self._last, None
-        if probed is not None and seconds > _enough(unit.answer_s or self._units.answer_s) + QUIET_S:
+        if probed is not None and seconds > _enough(unit.answer_s) + QUIET_S:
             probed.held = True
 
     def _short(self, unit: Unit, line_s: float | None) -> float | None:

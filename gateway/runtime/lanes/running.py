@@ -131,7 +131,7 @@ class RunningLanes:
 
     def _beat(self, lane: Lane, polling: Polling) -> Beat:
         slot = self._phases.take(polling.poll.interval, work_of(polling.poll), lane.phase)
-        lane.phase = slot.phase
+        lane.phase = slot.phase if lane.phase is None else lane.phase
         polling.beat = Beat(self._wheel, self._clock, slot, polling.due)
         return polling.beat
 

@@ -188,16 +188,18 @@ async def test_a_slow_neighbour_is_not_one_that_was_made_to_wait(clock: MovingCl
         assert lane.quarantined["D0"].cost < 0.015, "probes stay short"
 
 
-async def test_a_neighbour_that_loses_its_answer_to_a_probe_cut_short_does_so_once(clock: MovingClock) -> None:
-    """A gateway waits for its silent unit longer than the neighbours wait for their answers."""
+async def test_many_that_never_answered_do_not_hold_up_who_does(clock: MovingClock) -> None:
+    """T10: at the start, when nobody is known to be silent."""
     scene = Scene(clock)
     line = line_of(scene, 0.01)
-    line.unit(0).silent = line.held = True
-    await whole(scene)
-    line.given_up_s = 0.2
+    for number in range(20):
+        line.unit(number).silent = True
+    await scene.apply(*[device_of(f"D{n}", unit=n, events={"A": "1s"}) for n in (20, 21, *range(20), 22)])
     async with scene.running():
-        await clock.advance(400)
-        assert sum(flow.failures for flow in scene.lanes.flows() if flow.device != "D0") <= 2
+        await clock.advance(40)
+        reads = [line.unit(number).reads for number in (20, 21)]
+        assert max(b - a for one in reads for a, b in itertools.pairwise(one)) < 2.2
+        assert len(line.unit(22).reads) > 20, "it had its turn"
 
 
 async def test_a_unit_that_answers_again_is_judged_anew(clock: MovingClock) -> None:
@@ -227,3 +229,34 @@ async def test_a_late_answer_to_a_probe_cut_short_finds_no_later_question_to_tak
         reads = line.unit(0).reads
         assert len(reads) >= 3
         assert min(b - a for a, b in itertools.pairwise(reads)) >= 4.0
+
+
+async def test_who_moves_to_another_unit_is_not_blamed_for_the_one_it_had(clock: MovingClock) -> None:
+    """The unit id is put right while the wrong one is waited for."""
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.unit(7).silent = True
+    other = device_of("F", unit=8, events={"A": "10s"})
+    await scene.apply(device_of("D", unit=7, events={"A": "10s"}), other)
+    async with scene.running():
+        assert line.busy
+        await scene.apply(device_of("D", unit=9, events={"A": "10s"}), other)
+        await clock.advance(0.6)
+        assert [event.quality for event in scene.events("D")] == [None]
+
+
+async def test_polls_of_one_line_keep_to_the_phase_of_its_first(clock: MovingClock) -> None:
+    """A fast poll cannot keep to it exactly; those that come after it can."""
+    scene = Scene(clock)
+    first = [device_of(f"F{n}", f"L{n}", events={"A": "1s"}) for n in range(4)]
+    more = [device_of(name, "L3", events={"A": "1s", "B": "250ms"}) for name in ("D", "E")]
+    await scene.apply(*first, *more)
+    async with scene.running():
+        await clock.advance(3)
+        seconds = [at % 1 for at, names in zip(*_asked(scene), strict=True) if names == ("A",) and at > 1002]
+        assert max(seconds) - min(seconds) < 0.001
+
+
+def _asked(scene: Scene) -> tuple[list[float], list[tuple[str, ...]]]:
+    unit = scene.world.line("L3").unit(1)
+    return unit.reads, unit.read_names
