@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.cli.output import Output
 from gateway.cli.remote import Remote, add_options, segment
+from gateway.model.facts import in_words
 
 EXAMPLES = """  southgate facts                    answer times, holes and limits of every device
   southgate facts meter-1            with what to write into its files
@@ -39,18 +40,6 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def _show(one: dict[str, Any], output: Output) -> None:
-    output.line(f"{one['device']}: {'; '.join(map(_said, one['facts'].items())) or 'nothing learned yet'}")
+    output.line(f"{one['device']}: {in_words(one['facts']) or 'nothing learned yet'}")
     for line in one["advice"]:
         output.line(f"  to keep it in the files: {line}")
-
-
-def _said(fact: tuple[str, Any]) -> str:
-    name, value = fact
-    if name == "answer_ms":
-        return f"answers after {value:g} ms"
-    if name == "apart":
-        places = [f"{table} {', '.join(map(str, addresses))}" for table, addresses in value.items()]
-        return f"no request reaches across {'; '.join(places)}"
-    if name in ("max_registers", "max_bits"):
-        return f"at most {value} {name.removeprefix('max_')} a request"
-    return f"{name} {value}"

@@ -7,6 +7,7 @@ from statistics import median
 from typing import NoReturn
 
 from gateway.model.contracts import Clock, Lanes
+from gateway.model.facts import in_words
 from gateway.model.plan import Facts
 from gateway.runtime.configuration.budget import own_answer_ms
 from gateway.runtime.configuration.registry import FileRegistry
@@ -59,8 +60,8 @@ class Learning:
         news = {key: fact for key, fact in facts.items() if planned and planned.facts.get(key) != fact}
         if planned is None or not news:
             return
-        words = ", ".join(f"{key} {fact}" for key, fact in news.items())
-        log.info("%s was read in other requests than planned; from now on: %s", device, words)
+        text = "%s was read in other requests than planned; from now on %s. southgate facts shows how to keep it"
+        log.info(text, device, in_words(news))
         await self._registry.learned(device, {**planned.facts, **news})
 
     async def _answer_times(self) -> None:

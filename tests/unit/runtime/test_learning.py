@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from gateway.model.health import FlowReport
 from gateway.model.plan import Facts
 from gateway.runtime.configuration.learning import Learning
@@ -60,7 +62,10 @@ async def test_another_answer_time_is_learned_anew(clock: MovingClock) -> None:
     assert registry.told == [{"answer_ms": 8.0}, {"answer_ms": 40.0}]
 
 
-async def test_what_reads_found_out_is_learned_at_once_and_once(clock: MovingClock) -> None:
+async def test_what_reads_found_out_is_learned_and_told_at_once_and_once(
+    clock: MovingClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     registry = Registry()
     learning = Learning(registry, Lanes(), clock)  # type: ignore[arg-type]
     task = asyncio.create_task(learning.run())
@@ -71,6 +76,10 @@ async def test_what_reads_found_out_is_learned_at_once_and_once(clock: MovingClo
     assert registry.told == [
         {"apart": {"HOLDING_REGISTERS": [7]}},
         {"apart": {"HOLDING_REGISTERS": [7]}, "max_registers": 60},
+    ]
+    assert [record.getMessage().partition("from now on ")[2].partition(". ")[0] for record in caplog.records] == [
+        "no request reaches across HOLDING_REGISTERS 7",
+        "at most 60 registers a request",
     ]
     task.cancel()
     await asyncio.wait([task])
