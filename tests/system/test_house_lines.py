@@ -34,7 +34,7 @@ async def test_a_line_and_everything_on_it_in_one_look(tmp_path: Path) -> None:
         shares = [poll["share"] for device in line["devices"] for poll in device["polls"]]
         assert abs(sum(shares) - line["busy_planned"]) < 1e-6
         world.fault("relays", silence=True)
-        await gateway.until_reason("relays", "does not answer")
+        await gateway.until_reason("relays", "did not answer")
         said = await southgate("lines", "--url", gateway.url)
         assert said.code == 1, "one on it is silent"
         title, _, *rows = said.out.splitlines()
