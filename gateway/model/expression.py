@@ -5,6 +5,7 @@ Numbers, names, `+ - * /` and brackets, worked out exactly (0.1 * 3 is 0.3): eno
 """
 
 import ast
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +53,8 @@ class Expression:
             return values[self.tree.id]
         try:
             found = _number(self.tree, values)
-            return int(found) if found.denominator == 1 else float(found)
+            near = float(found)  # a whole number without end could not be written either
+            return int(found) if found.denominator == 1 else near
         except ZeroDivisionError:
             raise WrongExpression(f"$({self.text}) divides by 0") from None
         except OverflowError:
@@ -114,6 +116,8 @@ def _expression(text: str) -> Expression:
 def _known(tree: ast.expr, text: str) -> None:
     """Raises WrongExpression for anything but numbers, names and sums of them."""
     match tree:
+        case ast.Constant(value=float()) if not math.isfinite(tree.value):
+            raise WrongExpression(f"$({text}) has a number of too many digits")
         case ast.Name() | ast.Constant(value=int() | float()) if not isinstance(getattr(tree, "value", 0), bool):
             return
         case ast.BinOp() if type(tree.op) in _DOES:

@@ -90,7 +90,7 @@ def wrong(profile: DeviceProfile, tree: Mapping[str, Any]) -> Iterator[tuple[Pat
         yield path, f"{text[:60]}: a parameter is written $(name) here, in round brackets", "warning"
     for path, text in references(tree):
         try:
-            found = [part for part in pieces(text) if isinstance(part, Expression)]
+            found = expressions(text)
         except WrongExpression as error:
             yield path, str(error), "error"
             readable = False
@@ -99,7 +99,7 @@ def wrong(profile: DeviceProfile, tree: Mapping[str, Any]) -> Iterator[tuple[Pat
             yield path, f"{text[:60]} cannot stand here{FIXED}", "error"
         for part in found:
             named.update(part.names)
-            yield from ((path, what, "error") for what in _used(profile, part))
+            yield from ((path, what, "error") for what in misused(profile, part))
     for name in profile.parameters:
         if readable and name not in named:
             yield ("parameters", name), f"nothing in the profile uses $({name})", "warning"
@@ -123,7 +123,13 @@ def _declared(parameter: Parameter) -> Iterator[tuple[str, str]]:
             yield "defaultValue", str(error)
 
 
-def _used(profile: DeviceProfile, part: Expression) -> Iterator[str]:
+def expressions(text: str) -> list[Expression]:
+    """Those in a text. Raises WrongExpression."""
+    return [part for part in pieces(text) if isinstance(part, Expression)]
+
+
+def misused(profile: DeviceProfile, part: Expression) -> Iterator[str]:
+    """What is wrong with the names in an expression, in a profile that has parameters."""
     for name in part.names:
         parameter = profile.parameters.get(name)
         if parameter is None:

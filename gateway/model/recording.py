@@ -102,6 +102,8 @@ def load_recording(text: bytes, file: str) -> Recording:
     if len(text) > MAX_BYTES:
         raise _wrong(file, 0, f"{len(text):,} bytes; at most {MAX_BYTES:,} are read")
     head, *rest = utf8(text, file).split(b"\n")
+    if rest and not rest[-1].rstrip().endswith(b"}"):
+        rest.pop()  # empty, or cut off in its midst as the recording was
     recording = _head(head, file)
     frames: list[Frame] = []
     last = 0.0

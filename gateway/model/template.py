@@ -17,10 +17,10 @@ from gateway.model.device import Device
 from gateway.model.document import key_path
 from gateway.model.dump import tree_of
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.expression import MARK, Expression, Value, WrongExpression, inserted, pieces, written
+from gateway.model.expression import MARK, Value, WrongExpression, inserted, written
 from gateway.model.fields import EdgeXModel
 from gateway.model.near import nearest
-from gateway.model.parameters import FIXED, Path, expected, references, value_of
+from gateway.model.parameters import FIXED, Path, expected, expressions, misused, references, value_of
 from gateway.model.profile import DeviceProfile, DeviceResource, ResourceProperties
 from gateway.model.references import lift
 from gateway.model.said import said, shown
@@ -66,6 +66,10 @@ class Template:
     def _commands(self) -> dict[int, dict[str, Any]]:
         trees = enumerate(map(tree_of, self.profile.device_commands))
         return {index: tree for index, tree in trees if self._uses(tree)}
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(resource.name for resource in self._all)
 
     @property
     def _all(self) -> list[DeviceResource]:
@@ -125,15 +129,23 @@ class Template:
             what = f"expected such as {{Current: {{properties: {{scale: 0.01}}}}}}, got {shown(given)}"
             wrong.append(Problem(place, what))
             return {}
-        names = {resource.name for resource in self._all}
         for name, other in given.items():
-            if name not in names:
-                near = nearest(name, names)
+            if name not in self._names:
+                near = nearest(name, self._names)
                 hint = f"; did you mean {near}?" if near else ""
                 wrong.append(Problem(f"{place}.{name}", f"profile {self.profile.name} has no such resource{hint}"))
             else:
                 wrong += [Problem(f"{place}.{name}{where}", what) for where, what in _not_overridable(other)]
+        for path, text in references(given) if self.profile.parameters else ():
+            wrong += [Problem(key_path((place, *path)), what) for what in self._not_known(text)]
         return given
+
+    def _not_known(self, text: str) -> Iterator[str]:
+        try:
+            for part in expressions(text):
+                yield from misused(self.profile, part)
+        except WrongExpression as error:
+            yield str(error)
 
     # ------------------------------------------------------------------------------------------------ what comes out
 
@@ -158,7 +170,8 @@ class Template:
         found: dict[Path, str] = {}
         for index, tree in self._trees(own).items():
             path: Path = ("deviceResources", index)
-            found |= {(*path, *where): self._said(text, own) for where, text in references(tree)}
+            texts = references(tree) if own.values else ()  # without parameters, `$(` is text like any other
+            found |= {(*path, *where): self._said(text, own) for where, text in texts}
             for where in _leaves(own.overrides.get(self._all[index].name, {})):
                 before = found.get((*path, *where))
                 found[*path, *where] = "override of the device" + (f": {before}" if before else "")
@@ -176,7 +189,7 @@ class Template:
         return trees
 
     def _said(self, text: str, own: Own) -> str:
-        names = dict.fromkeys(n for part in pieces(text) if isinstance(part, Expression) for n in part.names)
+        names = dict.fromkeys(name for part in expressions(text) for name in part.names)
         return f"{text}: " + ", ".join(
             f"{name} {written(own.values[name])} ({'device' if name in own.given else 'default'})" for name in names
         )

@@ -6,25 +6,12 @@ in a cycle: what the next change drops goes at once.
 """
 
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NoReturn
 
 from gateway.model.contracts import Clock
 
 LOOK_S = 5.0
-
-
-@contextmanager
-def no_search() -> Iterator[None]:
-    """For work that makes very many objects and no cycle: a search in its midst would find nothing."""
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searching:
-            gc.enable()
 
 
 async def set_aside(in_force: Callable[[], object], clock: Clock) -> NoReturn:

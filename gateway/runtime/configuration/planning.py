@@ -7,6 +7,7 @@ from typing import Any
 from gateway.model.configuration import Configuration
 from gateway.model.contracts import Protocols, Store
 from gateway.model.device import AdminState, Device, OperatingState, Retention
+from gateway.model.document import many_objects
 from gateway.model.errors import CommandRejected, ConfigError, Problem
 from gateway.model.near import nearest
 from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
@@ -14,7 +15,6 @@ from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Source
 from gateway.model.template import by_default
 from gateway.runtime.configuration.instances import Instances
-from gateway.runtime.garbage import no_search
 from gateway.runtime.lanes.schedule import polls_of
 from gateway.runtime.sources import select, sources_of
 from gateway.runtime.transform.compiled import check_transform
@@ -59,7 +59,7 @@ class Planner:
     def plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
         """The device ready to run, and warnings; `profile`: as it is for the device (`instance`). Raises ConfigError
         with everything wrong about it."""
-        with no_search():
+        with many_objects():
             return self._plan(device, profile, facts)
 
     def _plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
@@ -96,7 +96,7 @@ class Planner:
     def again(self, planned: PlannedDevice, facts: Facts) -> PlannedDevice:
         """The same device with plans that know these facts."""
         plan = self.protocols.of(planned.device).plan
-        with no_search():
+        with many_objects():
             polls = [replace(poll, plan=plan(planned.device, poll.sources, facts)) for poll in planned.polls]
         return replace(planned, polls=tuple(polls), facts=facts)
 

@@ -110,8 +110,15 @@ HEAD = head_text(WHOLE).encode()
 )
 def test_a_line_that_is_none_is_refused_with_its_number(line: bytes, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as raised:
-        load_recording(HEAD + b'{"at":0,"framing":"tcp"}\n' + line, "line.jsonl")
+        load_recording(HEAD + b'{"at":0,"framing":"tcp"}\n' + line + b"\n", "line.jsonl")
     assert str(raised.value).startswith("line.jsonl:3: ")
+
+
+@pytest.mark.parametrize("cut", range(1, len('{"at":2.0,"sent":"00"}')))
+def test_a_last_line_that_was_cut_off_is_left_out(cut: int) -> None:
+    """The power fails, or the gateway dies, while a line is written; what stands before it is a recording."""
+    text = HEAD + b'{"at":1,"sent":"00"}\n' + b'{"at":2.0,"sent":"00"}'[:cut]
+    assert [frame.at for frame in load_recording(text, "line.jsonl").frames] == [1]
 
 
 def test_time_does_not_go_back() -> None:

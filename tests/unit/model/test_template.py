@@ -142,6 +142,15 @@ def test_wrong_values(given: Any, said: str) -> None:
             {"Current": {"properties": {"scale": "a lot"}}},
             "deviceResources[0].properties.scale: expected a number, got 'a lot'",
         ),
+        (
+            {"Current": {"tags": {"a": ["$(ct_rato)"]}}},
+            "properties.overrides.Current.tags.a[0]: $(ct_rato): there is no parameter ct_rato; did you mean ct_ratio?",
+        ),
+        (
+            {"Current": {"properties": {"scale": "$(table * 2)"}}},
+            "properties.overrides.Current.properties.scale: $(table * 2): table is a String, which cannot be part of",
+        ),
+        ({"Frequency": {"description": "$(("}}, "overrides.Frequency.description: $((: the bracket is not closed"),
     ],
 )
 def test_wrong_overrides(overrides: Any, said: str) -> None:
@@ -161,6 +170,18 @@ def test_overrides_are_for_one_resource_of_one_device_with_or_without_parameters
         plain, device(None, {"a": {"properties": {"units": "$(x)"}, "attributes": {"at": 1}}})
     ).device_resources[0]
     assert (made.properties.units, made.attributes) == ("$(x)", {"at": 1})
+
+
+def test_without_parameters_what_looks_like_a_reference_is_text() -> None:
+    """Also where somebody asks where the values come from."""
+    text = (
+        "name: p\ndeviceResources: [{name: a, description: $(x) $(, properties: {valueType: Int16, readWrite: R}},"
+        "{name: b, properties: {valueType: Int16, readWrite: R}}]"
+    )
+    own = {"a": {"properties": {"scale": 2}}, "b": {"description": "$(y"}}
+    found = explained(load_profile(text, "p.yaml").value, device(None, own))
+    assert [resource.description for resource in found.profile.device_resources] == ["$(x) $(", "$(y"]
+    assert set(found.origins.values()) == {"override of the device"}
 
 
 def test_an_override_may_use_parameters_and_wins() -> None:
