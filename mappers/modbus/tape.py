@@ -1,6 +1,7 @@
 """A recorded connection instead of a wire: pymodbus, the framing and everything above it are the ones that run."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -39,8 +40,9 @@ class Exchange:
     taken: bool = False
 
     @property
-    def given_up(self) -> bool:
-        return any(frame.kind == "gave_up" for frame in self.after)
+    def patience(self) -> float:
+        """Seconds after which nobody waited any more; infinite where somebody did. Probes wait shorter than polls."""
+        return next((frame.at - self.at for frame in self.after if frame.kind == "gave_up"), math.inf)
 
 
 class Exchanges:
@@ -99,7 +101,7 @@ class Exchanges:
 
     def ends_with(self, one: Exchange) -> bool:
         """Whether the recording ends before it is known how this went on."""
-        return one is self._all[-1] and not one.given_up
+        return one is self._all[-1] and one.patience == math.inf
 
     @property
     def left(self) -> list[str]:
@@ -180,6 +182,7 @@ class TapeWire(Wire):
         assert self._client is not None
         await self._clock.sleep(max(0.0, exchange.at - self._clock.monotonic()))
         self._client.ctx.next_tid = exchange.number - 1
+        timeout = min(timeout, exchange.patience)
         self._pending = exchange, timeout
         try:
             return await super()._ask(unit, pdu, timeout)

@@ -105,6 +105,23 @@ def test_origins_are_those_of_the_recording() -> None:
     assert [event.values for event in found.events[8:]] == [[0], [1], [2], [1000]]
 
 
+def test_the_late_answer_to_a_short_probe_is_nobodys_value_either() -> None:
+    """A probe of a silent unit waits shorter than the device's file says; the recording knows how long."""
+    asked = [bytes.fromhex(text) for text in ("000100000006010300000003", "000200000006010303e80001")]
+    frames = [
+        Frame(1.0, "sent", asked[0]),
+        Frame(1.1, "gave_up", ""),
+        Frame(1.15, "heard", registers(asked[0], 0xDEAD)),
+        Frame(2.0, "sent", b"\0\3" + asked[0][2:]),
+        Frame(2.1, "heard", registers(b"\0\3" + asked[0][2:], 7)),
+        Frame(2.2, "sent", asked[1]),
+        Frame(2.3, "heard", registers(asked[1], 8)),
+    ]
+    found = replayed(Recording(0, "device-modbus", [polled(502)], [PROFILE], frames=frames))
+    assert [event.values for event in found.events] == [[None]] * 4 + [[7], [7], [7], [8]]
+    assert {event.origin for event in found.events} == {1_100_000_000, 2_300_000_000}
+
+
 async def test_a_connection_that_is_cut_is_cut_again() -> None:
     async with peer(lambda asked: [registers(asked)]) as there:
 
