@@ -116,7 +116,7 @@ def _expression(text: str) -> Expression:
 def _known(tree: ast.expr, text: str) -> None:
     """Raises WrongExpression for anything but numbers, names and sums of them."""
     match tree:
-        case ast.Constant(value=float()) if not math.isfinite(tree.value):
+        case ast.Constant(value=float() as number) if not math.isfinite(number):
             raise WrongExpression(f"$({text}) has a number of too many digits")
         case ast.Name() | ast.Constant(value=int() | float()) if not isinstance(getattr(tree, "value", 0), bool):
             return

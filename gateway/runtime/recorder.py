@@ -16,6 +16,7 @@ MOST_HELD = 2**20
 ALIVE_S = 5.0
 """An empty line comes when nothing else did, so that whoever takes it knows that it goes on."""
 MOST_AT_ONCE = 4
+IN_TIME = "it is time"
 CHANGED = "the devices of the connection were changed"
 
 
@@ -32,6 +33,9 @@ class Recordings:
         is none, 409 it is being recorded, 429 too many are."""
         if not 0 < seconds <= MOST_SECONDS:
             raise CommandRejected(400, f"a recording takes up to {MOST_SECONDS:g} s, not {seconds:g}")
+        for recorder in list(self.running.values()):
+            if recorder.left <= 0:  # whoever takes it hangs
+                recorder.finish(IN_TIME)
         planned = self.registry.planned
         one = planned.get(name) or next((d for d in planned.values() if d.connection.key == name), None)
         if one is None:
@@ -45,7 +49,7 @@ class Recordings:
 
     def end(self, reason: str) -> None:
         """All of them, soon."""
-        for recorder in self.running.values():
+        for recorder in list(self.running.values()):
             recorder.finish(reason)
 
 
@@ -62,12 +66,17 @@ class Recorder:
         self._held = self._written = 0
         self._any = asyncio.Event()
         self._ended = False
-        self._began = 0.0
+        self._began = self._clock.monotonic()
 
     @property
     def devices(self) -> Mapping[str, PlannedDevice]:
         """Everything on the connection."""
         return self._planned
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is time."""
+        return self._began + self._seconds - self._clock.monotonic()
 
     async def lines(self) -> AsyncGenerator[str, None]:
         """The head first, then lines as they come, several together; the last says why it ends. Nothing when somebody
@@ -79,16 +88,15 @@ class Recorder:
         self._began, recording = self._clock.monotonic(), self._recording()
         try:
             yield await asyncio.to_thread(head_text, recording)  # profiles may be long
-            protocol.tap(self.connection, self.take)
-            until = self._clock.monotonic() + self._seconds
+            if not self._ended:
+                protocol.tap(self.connection, self.take)
             while not self._ended:
-                await self._wait(until - self._clock.monotonic())
+                await self._wait()
                 yield self._taken() or "\n"
             if self._lines:
                 yield self._taken()
         finally:
-            protocol.tap(self.connection, None)
-            del self._house.running[self._place]
+            self._let_go()
 
     def take(self, kind: Kind, value: Any) -> None:
         """A `Tap`."""
@@ -103,13 +111,21 @@ class Recorder:
             self.finish("whoever takes it is too slow")
 
     def finish(self, reason: str) -> None:
-        """The last line is written."""
+        """The last line is written. The connection is free for another from now on, whether or not somebody comes for
+        what is left."""
         if not self._ended:
             self._put("end", reason)
             self._ended = True
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._house.running.get(self._place) is self:
+            self._house.protocols.by_service(self.connection.service).tap(self.connection, None)
+            del self._house.running[self._place]
 
     def _put(self, kind: Kind, value: Any) -> None:
-        line = frame_text(Frame(self._clock.monotonic() - self._began, kind, value))
+        at = min(self._clock.monotonic() - self._began, MOST_SECONDS)
+        line = frame_text(Frame(at, kind, value))
         self._lines.append(line)
         self._held += len(line)
         self._written += len(line)
@@ -122,13 +138,13 @@ class Recorder:
         self._any.clear()
         return text
 
-    async def _wait(self, left: float) -> None:
+    async def _wait(self) -> None:
         """Until there is a line, or it is time to say that there is none."""
-        if left <= 0:
-            self.finish("it is time")
+        if self.left <= 0:
+            self.finish(IN_TIME)
         elif not self._lines:
             with suppress(TimeoutError):
-                async with self._clock.timeout(min(left, ALIVE_S)):
+                async with self._clock.timeout(min(self.left, ALIVE_S)):
                     await self._any.wait()
 
     def _look(self) -> None:

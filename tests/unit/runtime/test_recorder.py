@@ -193,11 +193,47 @@ async def test_it_has_an_end_in_bytes(house: House, monkeypatch: pytest.MonkeyPa
 async def test_who_does_not_take_what_comes_is_told_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "MOST_HELD", 1000)
     async with house.taking("a") as taker:
-        for _ in range(100):
+        while house.protocol.taps:
             taker.say("heard", bytes(40))
         await settle()
         assert taker.end == "whoever takes it is too slow"
         assert len(taker.lines) < 20
+
+
+async def test_who_takes_nothing_any_more_holds_the_connection_no_longer_than_was_said(house: House) -> None:
+    """A peer that went away without a word, or that reads nothing: its answer may hang for very long."""
+    async with aclosing(house.recordings.of("a", 3.0).lines()) as lines:
+        await anext(lines)
+        begun = asyncio.create_task(anext(lines))  # type: ignore[arg-type]
+        await settle()
+        house.protocol.taps[LINE.key]("sent", b"\x01")
+        assert '"sent":"01"' in await begun
+        await house.clock.advance(2.5)
+        with pytest.raises(CommandRejected, match="is being recorded already"):
+            house.recordings.of("a", 1.0)
+        await house.clock.advance(1.0)
+        async with house.taking("a") as other:
+            assert [json.loads(line) async for line in lines] == [{"at": 3.5, "end": "it is time"}]
+            other.say("sent", b"\x03")
+            assert list(house.protocol.taps) == [LINE.key], "the end of the first is not that of the second"
+
+
+async def test_one_that_ended_before_its_head_was_taken_listens_no_more(house: House) -> None:
+    async with aclosing(house.recordings.of("a", 3.0).lines()) as lines:
+        await anext(lines)
+        house.recordings.end("the gateway stops")
+        assert [json.loads(line) async for line in lines] == [{"at": 0.0, "end": "the gateway stops"}]
+    assert (house.protocol.taps, house.recordings.running) == ({}, {})
+
+
+async def test_the_end_of_the_longest_is_read(house: House) -> None:
+    """A busy gateway notices a little late that it is time."""
+    async with aclosing(house.recordings.of("a", recorder.MOST_SECONDS).lines()) as lines:
+        parts = [await anext(lines)]
+        await house.clock.advance(recorder.MOST_SECONDS + 0.01)
+        parts += [part async for part in lines]
+        found = load_recording("".join(parts).encode(), "f")
+        assert found.frames[-1].value == "it is time"
 
 
 async def test_what_is_learned_meanwhile_stands_before_the_requests_that_know_it(house: House) -> None:
