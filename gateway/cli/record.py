@@ -79,7 +79,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
                 raise
         recording = load_recording("".join(lines).encode(), str(path))
         if options.redact:
-            recording = redacted(recording)
+            recording = redacted(recording, Switchboard().by_service(recording.service).keys)
             file.write(head_text(recording) + "".join(map(frame_text, recording.frames)))
     return _summary(recording, path, output)
 

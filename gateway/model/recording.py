@@ -8,7 +8,7 @@ known about the devices. Every other line is one thing that happened, `at` secon
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -192,13 +192,13 @@ PLACES = {"Address": "redacted"}
 """Protocol properties that say where a device is, and what stands for them."""
 
 
-def redacted(recording: Recording) -> Recording:
-    """Without names of devices and of where they are, and without what people wrote beside. The frames stay: values are
-    in them, and without them there is nothing to replay."""
+def redacted(recording: Recording, keys: Collection[str]) -> Recording:
+    """Without names of devices and of where they are, and without what people wrote beside; of their protocols only
+    those of `keys`. The frames stay: values are in them, and without them there is nothing to replay."""
     names = {device.name: f"device-{number}" for number, device in enumerate(recording.devices, 1)}
     return replace(
         recording,
-        devices=[_anonymous(device, names[device.name]) for device in recording.devices],
+        devices=[_anonymous(device, names[device.name], keys) for device in recording.devices],
         facts=_renamed(recording.facts, names),
         frames=[_without_names(frame, names) for frame in recording.frames],
     )
@@ -214,13 +214,14 @@ def _renamed(facts: Mapping[str, Facts], names: Mapping[str, str]) -> dict[str, 
     return {names[name]: known for name, known in facts.items() if name in names}
 
 
-def _anonymous(device: Device, name: str) -> Device:
+def _anonymous(device: Device, name: str, keys: Collection[str]) -> Device:
     protocols = {
         key: {property_: PLACES.get(property_, value) for property_, value in properties.items()}
         for key, properties in device.protocols.items()
+        if key in keys
     }
     own = {key: value for key, value in device.properties.items() if key in (PARAMETERS, OVERRIDES)}
-    bare: dict[str, Any] = dict.fromkeys(("id", "parent", "description"), "")
+    bare: dict[str, Any] = dict.fromkeys(("id", "parent", "description", "service_name"), "")
     return device.model_copy(
         update={
             **bare,

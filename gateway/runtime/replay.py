@@ -190,9 +190,11 @@ def _planned(
     """Raises ConfigError: a device that cannot be planned, none at all, or two connections."""
     profiles = {profile.name: profile for profile in recording.profiles}
     found: list[PlannedDevice] = []
-    for device in recording.devices:
-        if not device.profile_name:
+    for recorded in recording.devices:
+        if not recorded.profile_name:
             continue
+        # its gateway may have had another name for the service
+        device = recorded.model_copy(update={"service_name": recording.service})
         profile = profiles.get(device.profile_name) or shipped(device.profile_name)
         profiles[profile.name] = profile
         planned, _ = planner.plan(device, planner.instance(profile, device), {})

@@ -81,13 +81,23 @@ def test_a_template_and_the_values_of_its_devices(southgate: Run) -> None:
         devices=[device.model_copy(update={"properties": own})],
         profiles=[load_profile(text, "template.yaml").value],
     )
-    for number, one in enumerate((changed, redacted(changed))):
+    for number, one in enumerate((changed, redacted(changed, ["modbus-tcp", "modbus-rtu"]))):
         Path(f"{number}.jsonl").write_text(text_of(one))
         ran = southgate("replay", f"{number}.jsonl")
         assert (ran.code, ran.err) == (0, "")
         first = [json.loads(line)["value"] for line in ran.out.splitlines()[:3]]
         assert first == [2.5, 12345.1, 7]
     assert "Smith" not in Path("1.jsonl").read_text()
+
+
+def test_the_name_a_gateway_gives_its_device_service_is_not_needed(southgate: Run) -> None:
+    """It may have another one (`aliases`), which is in its settings and not in the recording."""
+    recording = load_recording((CASE / "recording.jsonl").read_bytes(), "recording.jsonl")
+    (device,) = recording.devices
+    named = replace(recording, devices=[device.model_copy(update={"service_name": "hall-7-modbus"})])
+    Path("named.jsonl").write_text(text_of(named))
+    ran = southgate("replay", "named.jsonl", "--expected", CASE / "readings.jsonl")
+    assert (ran.code, ran.err) == (0, "")
 
 
 def test_another_profile_may_be_tried(southgate: Run) -> None:

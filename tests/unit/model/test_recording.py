@@ -34,7 +34,10 @@ DEVICES = load_devices(
   labels: [Müller]
   tags: {owner: Müller}
   profileName: Tank
-  protocols: {modbus-tcp: {Address: tank.mueller.example, Port: 502, UnitID: 1}}
+  serviceName: mueller-modbus
+  protocols:
+    modbus-tcp: {Address: tank.mueller.example, Port: 502, UnitID: 1}
+    web: {Host: www.mueller.example, Password: secret}
 """,
     "devices.yaml",
 ).value
@@ -72,9 +75,10 @@ def test_what_is_written_is_read() -> None:
 
 
 def test_redacted_names_nobody_and_no_place() -> None:
-    text = text_of(redacted(WHOLE)).decode()
+    text = text_of(redacted(WHOLE, ["modbus-tcp"])).decode()
     assert "ller" not in text
     assert "mueller" not in text
+    assert "secret" not in text
     again = load_recording(text.encode(), "line.jsonl")
     assert [device.name for device in again.devices] == ["device-1"]
     assert again.facts == {"device-1": {"max_registers": 10}}
