@@ -195,6 +195,11 @@ class Template:
         )
 
 
+def has_own(profile: DeviceProfile, device: Device) -> bool:
+    """Whether the profile is not simply itself for the device."""
+    return bool(profile.parameters) or device.properties.get(OVERRIDES) is not None
+
+
 def by_default(profile: DeviceProfile) -> DeviceProfile | None:
     """The profile with the defaults of its parameters; None where one has none. Raises ConfigError."""
     if any(parameter.default_value is None for parameter in profile.parameters.values()):

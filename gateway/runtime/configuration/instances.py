@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from gateway.model.device import Device
 from gateway.model.errors import Problem
 from gateway.model.profile import DeviceProfile
-from gateway.model.template import OVERRIDES, Template
+from gateway.model.template import Template, has_own
 
 
 class Instances:
@@ -18,7 +18,7 @@ class Instances:
     def of(self, profile: DeviceProfile, device: Device) -> DeviceProfile:
         """The profile itself where neither it nor the device has anything to put in. Raises ConfigError: what is wrong
         with the device's values at places of the device, what cannot be with them at places of the profile."""
-        if not profile.parameters and device.properties.get(OVERRIDES) is None:
+        if not has_own(profile, device):
             return profile
         template = self._template(profile)
         own = template.own(device)

@@ -13,6 +13,7 @@ from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem, StoreFailed
 from gateway.model.plan import Facts, PlannedDevice
 from gateway.model.profile import Compat, DeviceProfile
+from gateway.model.template import has_own
 from gateway.runtime.configuration.budget import crowded
 from gateway.runtime.configuration.edit import Edit, changes
 from gateway.runtime.configuration.files import Contents, Folders
@@ -147,21 +148,19 @@ class FileRegistry:
         """Every check and every plan. Raises ConfigError with everything that is wrong."""
         problems = list(contents.problems)
         missing = missing_profiles(wanted)
-        problems += [_of_device(contents, name, problem) for name, problem in missing.items()]
+        problems += [_of_device(contents, wanted.devices[name], problem) for name, problem in missing.items()]
         self._let_go(self._set)
         planned: dict[str, PlannedDevice] = {}
         turns = Turns(self._keeping.clock)
         for device in wanted.devices.values():
             profile = wanted.profiles.get(device.profile_name)
             if profile is None:
-                problems += [
-                    _of_device(contents, device.name, problem) for problem in self._planner.unreachable(device)
-                ]
+                problems += [_of_device(contents, device, problem) for problem in self._planner.unreachable(device)]
                 continue
             try:
                 problems += self._take(planned, device, profile, contents)
             except ConfigError as error:
-                problems += [_of_device(contents, device.name, problem, profile) for problem in error.problems]
+                problems += [_of_device(contents, device, problem, profile) for problem in error.problems]
             await turns.give()
         problems += shared_connections(planned)
         problems += crowded(planned.values())
@@ -186,7 +185,7 @@ class FileRegistry:
         new, found = self._planner.plan(device, profile, facts)
         planned[device.name] = new
         found += self._planner.instances.doubts(template, device)
-        self._doubts[new] = [_of_device(contents, device.name, problem, profile) for problem in found]
+        self._doubts[new] = [_of_device(contents, device, problem, template) for problem in found]
         return self._doubts[new]
 
     def _unused(self, wanted: Configuration, contents: Contents, shipped: Mapping[str, DeviceProfile]) -> list[Problem]:
@@ -316,13 +315,15 @@ def _difference(old: _Set, new: _Set) -> Difference:
     )
 
 
-def _of_device(contents: Contents, device: str, problem: Problem, profile: DeviceProfile | None = None) -> Problem:
-    """A problem with its file and line: keys of resources stand in the profile, the others with the device."""
+def _of_device(contents: Contents, device: Device, problem: Problem, profile: DeviceProfile | None = None) -> Problem:
+    """A problem with its file and line: keys of resources stand in the profile, the others with the device. Without a
+    file, a device with values of its own is named for an error: other devices of the profile may be well."""
     if profile is not None and problem.where.startswith(("deviceResources", "deviceCommands")):
         located = contents.locate("profile", profile.name, problem)
-        return located if located.file else replace(problem, where=f"profile {profile.name}: {problem.where}")
-    located = contents.locate("device", device, problem)
-    where = f"device {device}{': ' + problem.where if problem.where else ''}"
+        owner = f"device {device.name}: " if problem.severity == "error" and has_own(profile, device) else ""
+        return located if located.file else replace(problem, where=f"{owner}profile {profile.name}: {problem.where}")
+    located = contents.locate("device", device.name, problem)
+    where = f"device {device.name}{': ' + problem.where if problem.where else ''}"
     return replace(located, where=where)
 
 

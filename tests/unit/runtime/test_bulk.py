@@ -273,6 +273,21 @@ async def test_a_wrong_value_is_a_row_of_its_own(templated: House, value: str, g
     assert (right.name, right.fate.value, outcome.applied) == ("b", "changed", True)
 
 
+@pytest.mark.parametrize("partial", [False, True])
+async def test_a_value_that_cannot_be_with_the_profile_is_the_fault_of_its_row(templated: House, partial: bool) -> None:
+    """T28: the value is well by itself; what the profile makes of it is not, for this device alone."""
+    (templated.profiles / "meter.yaml").write_text(TEMPLATE.replace("$(ratio)", "$(1 / (ratio - 7))"))
+    await templated.registry.reload()
+    outcome = await taken(templated, "name,parameters.ratio\na,7\nb,3\n", partial=partial)
+    wrong, right = outcome.verdicts
+    assert (wrong.fate.value, right.fate.value, outcome.applied) == ("refused", "changed", partial)
+    assert wrong.why == (
+        "profile meter: deviceResources[0].properties.scale: $(1 / (ratio - 7)) divides by 0 "
+        "(with the parameters and overrides of device a)"
+    )
+    assert outcome.problems == []
+
+
 async def test_a_column_for_no_parameter(templated: House) -> None:
     """T28: a heading that means nothing for the profile of a row."""
     outcome = await taken(templated, "name,parameters.ration\na,2\n")
