@@ -72,7 +72,9 @@ def _stands(tree: Any, path: Sequence[str | int]) -> bool:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """What is not printable is spelt out: a file could not hold it, and a terminal might obey it."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 def _same(whole: str, plain: Document) -> bool:

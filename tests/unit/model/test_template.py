@@ -271,6 +271,15 @@ def test_a_text_of_several_lines_has_no_room_for_a_comment() -> None:
     assert load_profile(found.as_yaml(), "p.yaml", strict=True).value == found.profile
 
 
+@pytest.mark.parametrize("unit", ["\a", "\0", "\x1b[31m", "\x7f", "\ufffe", "a\nb: c", "\x85x", "\u2028x"])
+def test_what_no_file_can_hold_does_not_stand_in_a_comment(unit: str) -> None:
+    """T27: nor does it reach the terminal of whoever looks."""
+    found = explained(load(), device({"circuit": 3, "unit": unit}))
+    shown = found.as_yaml()
+    assert load_profile(shown, "p.yaml", strict=True).value == found.profile
+    assert all(character.isprintable() for line in shown.split("\n") for character in line.partition("#")[2])
+
+
 def test_values_for_a_profile_without_parameters_are_doubtful() -> None:
     plain = load("name: p\ndeviceResources: [{name: a, properties: {valueType: Int16, readWrite: R}}]")
     (doubt,) = Template(plain).doubts(device({"x": 1}))
