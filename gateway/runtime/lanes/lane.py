@@ -213,6 +213,7 @@ class Lane:
                 await self._idle()
         except TimeoutError:
             await mapper.rest()
+            self._probing.rests()
             if not (self._commands or self._polls or self._probing.due(idle=True)):
                 await self._idle()
 

@@ -80,6 +80,10 @@ class Probing:
             self._disturbs_at = now + probe.late_s / DISTURBING
             self._full_at = now + FULL_S if probe.patience is None else self._full_at
 
+    def rests(self) -> None:
+        """The connection was closed: the next question opens it first, and that it takes long says nothing."""
+        self._last = None
+
     def next_took(self, unit: Unit, seconds: float) -> None:
         """The next question was to `unit` and was answered after so long. A gateway that goes on waiting for its silent
         unit makes others wait for their answers: there, cutting a probe short wins nothing."""

@@ -260,3 +260,16 @@ async def test_polls_of_one_line_keep_to_the_phase_of_its_first(clock: MovingClo
 def _asked(scene: Scene) -> tuple[list[float], list[tuple[str, ...]]]:
     unit = scene.world.line("L3").unit(1)
     return unit.reads, unit.read_names
+
+
+async def test_the_time_that_opening_a_connection_takes_says_nothing_of_a_silent_unit(clock: MovingClock) -> None:
+    scene = Scene(clock)
+    line = line_of(scene, 0.01)
+    line.timeout_s, line.connect_s, line.rest_after = 1.0, 0.2, 0.0
+    line.unit(0).silent = True
+    await scene.apply(*[device_of(f"D{n}", unit=n, events={"A": "1s"}) for n in range(5)])
+    async with scene.running():
+        await clock.advance(20)
+        before = len(line.unit(0).reads)
+        await clock.advance(280)
+        assert len(line.unit(0).reads) - before >= 280 / 32
