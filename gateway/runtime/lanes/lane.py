@@ -100,17 +100,14 @@ class Lane:
         if self._wire.state in ("waiting", "closed"):
             raise NotConnected(self._wire.refusal())
         if unit.quarantined:
-            raise self._quarantine(device, unit)
+            silence = unit.silence(self._clock.monotonic())
+            text = f"{device} on {self.connection.key} has not answered since {time_of_day(silence.since)}"
+            raise NoAnswer(f"{text}: {silence.reason}; next try in {silence.next_probe_s:.1f} s")
         job = _Job(device, act, asyncio.get_running_loop().create_future())
         self._commands.append(job)
         self._poke()
         result: T = await job.done
         return result
-
-    def _quarantine(self, device: str, unit: Unit) -> NoAnswer:
-        silence = unit.silence(self._clock.monotonic())
-        text = f"{device} on {self.connection.key} has not answered since {time_of_day(silence.since)}"
-        return NoAnswer(f"{text}: {silence.reason}; next try in {silence.next_probe_s:.1f} s")
 
     # ------------------------------------------------------------------------------------------------------ its life
 
@@ -253,9 +250,6 @@ class Lane:
         if job.done.done():
             return
         unit = self._units.of(job.device)
-        if unit.quarantined:  # since it got in line
-            job.fail(self._quarantine(job.device, unit))
-            return
         started = self._clock.monotonic()
         try:
             result = await job.act(mapper)
@@ -324,11 +318,11 @@ class Lane:
         after all meets no other question."""
         now = self._wire.used(started, 1)
         self._wire.errors["no_answer"] += 1
+        self._leave_line(unit, error)
         if unit.probe is None or not unit.polls:
             return
         unit.silent(error, self._clock.now())
         unit.waited(now, now - started, error, full)
-        self._leave_line(unit)
         if self._units.all_silent():
             raise NotConnected(f"no device on it answers: {unit.reason}")
         if unit.attempt == 1:
@@ -338,8 +332,12 @@ class Lane:
         if self._wire.flowing:
             self._tell(polls, TIMEOUT)
 
-    def _leave_line(self, unit: Unit) -> None:
-        """And who never answered waits behind all others: it may be silent, too."""
+    def _leave_line(self, unit: Unit, error: NoAnswer) -> None:
+        """Polls and commands of a unit that is silent. Polls never answered wait behind all others: they may be the
+        next."""
+        for job in [job for job in self._commands if self._units.of(job.device) is unit]:
+            self._commands.remove(job)
+            job.fail(error)
         for polling in unit.polls:
             polling.pending = False
         waiting = [polling for polling in self._polls if polling.pending]
