@@ -14,7 +14,7 @@ _SERIAL = "look at the unit id, at baud rate and parity, and at the wires (A and
 _TCP = "look at the unit id"
 _HASTE = "one that is asked too fast wants RequestDelay: 50ms"
 _REST = "one that needs a rest after connecting wants ConnectDelay: 1s"
-_FRESH = f"it may serve another program already, and take one only; {_REST}"
+_FRESH = f"this may not be the port for Modbus, or it serves another program already and takes one only; {_REST}"
 _OFTEN = f": {_HASTE}, one that hangs up by itself IdleTimeout: 5s"
 FEW = 20
 """Answers, at most, after which a lost connection looks like the device's own way."""

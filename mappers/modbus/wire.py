@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import termios
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Connection
 from gateway.model.recording import Tap
+from mappers.modbus import reaching
 from mappers.modbus.ascii import SafeAscii
 from mappers.modbus.connection import Serial, Tcp
 from mappers.modbus.ear import Ear
@@ -76,7 +76,7 @@ class Wire:
     async def connect(self) -> None:
         """Raises NotConnected with the reason."""
         self.close()
-        self._refusal = f"no answer to the connection request within {CONNECT_S:.0f} s"
+        self._refusal = f"no answer to the connection request within {CONNECT_S:.0f} s: {reaching.SILENT}"
         self._doubtful = False
         self._listener.opened()
         client = self._new_client()
@@ -135,8 +135,7 @@ class Wire:
             path = self._port.path
             said = await asyncio.to_thread(why, path, error)  # it looks through all processes
             return said if path == self._key else f"{path}: {said}"
-        number = error.errno or 0  # resolver errors have numbers of their own, below 0
-        return os.strerror(number) if number > 0 else error.strerror or str(error)
+        return reaching.why(error)
 
     def _serial_client(self, line: Serial) -> AsyncModbusSerialClient:
         """Raises NotConnected when there is no such port now."""

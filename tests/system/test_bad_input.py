@@ -47,7 +47,7 @@ SENTENCES = {
     "rtu-over-tcp": "it answers in RTU frames: write Framing: rtu",
     "tcp-not-rtu": "it answers in Modbus TCP frames: leave Framing: rtu out",
     "web-page": "it says 'HTTP/1.1 400 Bad': this may not be the port for Modbus",
-    "refused": "Connection refused",
+    "refused": "Connection refused: nothing listens there; look at address and port",
     "no-answer": "nothing at all was heard: look at the unit id; a plain serial server wants Framing: rtu",
     "no-register": "refused 2; ILLEGAL DATA ADDRESS: there is no such register; look at startingAddress, addressBase "
     "and primaryTable",

@@ -98,7 +98,10 @@ def test_over_tcp(came: bytes, framing: str, written: str, says: str) -> None:
 
 def test_how_a_connection_ends_tells_the_quirk_that_would_help() -> None:
     host = Tcp("10.0.0.1", 502)
-    assert "before any answer: it may serve another program already" in heard(b"", host).hung_up()
+    assert (
+        "before any answer: this may not be the port for Modbus, or it serves another program already"
+        in heard(b"", host).hung_up()
+    )
     assert "ConnectDelay: 1s" in heard(b"", host).hung_up()
     often = heard(b"", host, answered=(1, 1)).hung_up()
     assert often.startswith("the connection was lost after 2 answers: ")
