@@ -177,8 +177,11 @@ class FileRegistry:
         old = self._set.planned.get(device.name)
         template, profile = profile, self._planner.instance(profile, device)
         facts = self._facts.get(device.name, {})
-        if old is not None and (old.device.protocols != device.protocols or old.profile is not profile):
-            facts = {}  # it is another device now, or is to be asked otherwise
+        if old is None:
+            another = self._stamps.changed_meanwhile(device)
+        else:
+            another = old.device.protocols != device.protocols or old.profile is not profile
+        facts = {} if another else facts  # it is another device now, or is to be asked otherwise
         if old is not None and old.device is device and old.profile is profile and old.facts == facts:
             planned[device.name] = old
             return self._doubts.get(old, [])

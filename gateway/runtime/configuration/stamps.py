@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.model.configuration import Configuration, Difference
 from gateway.model.contracts import Clock, State
+from gateway.model.device import Device
 from gateway.model.errors import StoreFailed
 from gateway.model.profile import DeviceProfile
 
@@ -27,6 +28,11 @@ class Stamps:
         """created and modified, ms since the epoch; (0, 0) when unknown."""
         created, modified, _ = self._known.get(f"{kind}/{name}", (0, 0, ""))
         return int(created), int(modified)
+
+    def changed_meanwhile(self, device: Device) -> bool:
+        """Whether its file was another when it was last in force."""
+        known = self._known.get(f"device/{device.name}")
+        return known is not None and known[2] != self._hash(device)
 
     async def note(
         self, configuration: Configuration, difference: Difference, shipped: Mapping[str, DeviceProfile]

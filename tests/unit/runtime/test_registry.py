@@ -362,6 +362,20 @@ async def test_facts_are_of_the_device_that_was_asked(house: House, clock: Movin
     assert house.state.tables["facts"] == {}, "taken out while the gateway was stopped"
 
 
+async def test_facts_of_a_device_whose_file_changed_while_the_gateway_was_off_are_forgotten(
+    house: House, clock: MovingClock
+) -> None:
+    await house.registry.reload()
+    for name in ("one", "two"):
+        await house.registry.learned(name, {"answer_ms": 12})
+    (house.devices / "plant.yaml").write_text(DEVICES.replace("Line: L1, Unit: 2", "Line: L2, Unit: 2"))
+    again = House(house.devices.parent, clock, house.state)
+    await again.registry.reload()
+    assert again.registry.planned["one"].facts == {"answer_ms": 12}
+    assert again.registry.planned["two"].facts == {}
+    assert list(house.state.tables["facts"]) == ["one"]
+
+
 async def test_who_never_answers_is_not_polled(house: House) -> None:
     silent = DEVICES.replace("Unit: 2", "Unit: 2, Mute: it is the broadcast address")
     await house.registry.reload()
