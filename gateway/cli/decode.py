@@ -28,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when something was found; 1 when nothing fits the display."""
-    from mappers.modbus.infer import decodings, infer
+    from mappers.modbus.discovery.infer import decodings, infer
 
     table, address, registers = _registers(options.registers)
     output.line(f"registers: {' '.join(f'0x{r:04X}' for r in registers)}")

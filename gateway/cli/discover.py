@@ -13,8 +13,8 @@ from gateway.model.errors import NotConnected
 
 if TYPE_CHECKING:
     from gateway.cli.found import Findings
-    from mappers.modbus.discover import Job
-    from mappers.modbus.scan import Found, Scan
+    from mappers.modbus.discovery.discover import Job
+    from mappers.modbus.discovery.scan import Found, Scan
 
 EXAMPLES = """  southgate discover modbus 192.168.1.5                      one host; the likely unit ids
   southgate discover modbus 192.168.1.0/24 --out found        a range; writes profiles and a device list
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """0 when a device was found, 1 when none was, 3 when a serial port or the only host cannot be reached, 130 when it
     was interrupted; what was found until then is shown and written."""
     from gateway.cli.found import Findings, check_folder
-    from mappers.modbus.discover import Line, jobs
+    from mappers.modbus.discovery.discover import Line, jobs
 
     line = Line(options.baud, options.parity, options.stopbits)
     asked = jobs(options.targets, options.ports, options.units, line, options.framing)
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def _scan(options: argparse.Namespace, output: Output) -> "Scan":
     from gateway.cli.found import library, line_of
     from gateway.runtime.clock import SystemClock
-    from mappers.modbus.scan import Manners, Scan
+    from mappers.modbus.discovery.scan import Manners, Scan
 
     def heard(found: "Found") -> None:
         _wipe()

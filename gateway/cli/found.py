@@ -15,8 +15,8 @@ from gateway.model.load import load_profile
 from gateway.model.profile import DeviceProfile
 from gateway.model.template import by_default
 from mappers import Switchboard
-from mappers.modbus.describe import Description, describe, profile_name
-from mappers.modbus.scan import Found
+from mappers.modbus.discovery.describe import Description, describe, profile_name
+from mappers.modbus.discovery.scan import Found
 from simulators.devicelist import sources
 from simulators.library import shipped
 
@@ -199,7 +199,7 @@ class Findings:
 
 
 def _named(found: Found) -> list[tuple[str, str]]:
-    from mappers.modbus.identify import OBJECTS
+    from mappers.modbus.discovery.identify import OBJECTS
 
     assert found.identification is not None
     return [(OBJECTS[number], text) for number, text in found.identification.objects.items()]

@@ -18,8 +18,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when there is a serial port, 1 when there is none, 3 when the address names none."""
-    from mappers.modbus.port import Port, find, name_of, ports, there_is
-    from mappers.modbus.porttrouble import state
+    from mappers.modbus.line.port import Port, find, name_of, ports, there_is
+    from mappers.modbus.line.porttrouble import state
 
     known = ports()
     chosen = known

@@ -9,7 +9,7 @@ from gateway.importers.draft import Draft, clean
 from gateway.importers.report import Imported, Report
 from gateway.model.device import Device
 from gateway.model.said import said
-from mappers.modbus.connection import examine
+from mappers.modbus.line.connection import examine
 
 COMFORTS = ("Timeout", "ConnectDelay", "RequestDelay", "CloseAfterCycle", "BusyRetries", "MaxGap", "MaxRegisters")
 """Protocol properties without which a device is still the same device."""

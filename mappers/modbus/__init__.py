@@ -12,7 +12,7 @@ from gateway.model.recording import Frame, Tap
 from mappers.modbus import plan as planning
 from mappers.modbus.address import OF_MODBUS
 from mappers.modbus.advice import advice as advised
-from mappers.modbus.connection import BROADCAST, KEYS, Unit, examine, reach
+from mappers.modbus.line.connection import BROADCAST, KEYS, Unit, examine, reach
 from mappers.modbus.plan import ModbusPlan
 from mappers.modbus.point import Point, locate
 from mappers.modbus.refusal import WHEN_READ
@@ -66,8 +66,8 @@ class Modbus:
 
     def open(self, connection: Connection, clock: Clock) -> Mapper[ModbusPlan]:
         """Connects nothing."""
+        from mappers.modbus.line.wire import Wire
         from mappers.modbus.mapper import ModbusMapper
-        from mappers.modbus.wire import Wire
 
         return ModbusMapper(connection, clock, Wire(connection, clock, self._framings, self._taps))
 

@@ -8,12 +8,12 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer
 from gateway.model.plan import Connection, Facts
 from gateway.model.reading import TIMEOUT, Event, Quality, refused
-from mappers.modbus.connection import BROADCAST, Unit
 from mappers.modbus.isolate import Answer, Isolation, is_refusal, merged
+from mappers.modbus.line.connection import BROADCAST, Unit
+from mappers.modbus.line.wire import Wire
 from mappers.modbus.plan import Block, ModbusPlan
 from mappers.modbus.point import Point
 from mappers.modbus.refusal import EXCEPTIONS, NOT_THERE, code_of, is_accepted, is_worth_asking_again, said
-from mappers.modbus.wire import Wire
 from mappers.modbus.writes import BIT_FOR_ALL, read_of, with_bit, write_pdu
 
 BUSY_PAUSE_S = 0.1

@@ -17,7 +17,7 @@ from gateway.model.plan import Connection, Facts, Request
 from gateway.model.reading import Source
 from mappers.modbus.address import Table
 from mappers.modbus.codec import Decode, decoder
-from mappers.modbus.connection import Serial, Unit, reach
+from mappers.modbus.line.connection import Serial, Unit, reach
 from mappers.modbus.point import Point, locate
 
 TCP_REQUEST_REGISTERS = 50

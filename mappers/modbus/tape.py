@@ -14,10 +14,10 @@ from gateway.model.errors import ConfigError, EndOfRecording, NoAnswer
 from gateway.model.plan import Connection
 from gateway.model.recording import Frame
 from mappers.modbus.address import Table
-from mappers.modbus.connection import Serial
+from mappers.modbus.line.connection import Serial
+from mappers.modbus.line.wire import Wire
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan
-from mappers.modbus.wire import Wire
 
 JUST_IN_TIME = 0.999
 """Of the time-out: what came while somebody waited comes then at the latest, however late a busy gateway noticed it."""

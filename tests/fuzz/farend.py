@@ -10,10 +10,10 @@ from gateway.model.device import Device
 from gateway.model.errors import DeviceError, NoAnswer, NotConnected
 from gateway.model.plan import Connection
 from gateway.model.reading import Event
-from mappers.modbus.connection import reach
+from mappers.modbus.line.connection import reach
+from mappers.modbus.line.wire import Wire
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
-from mappers.modbus.wire import Wire
 from tests.fuzz.frames import framed, unframed
 from tests.fuzz.script import Script
 from tests.support.clock import MovingClock

@@ -13,12 +13,12 @@ from gateway.model.errors import CommandRejected, ConfigError, DeviceError, NoAn
 from gateway.model.load import load_devices, load_profile
 from gateway.model.profile import Compat
 from mappers.modbus.codec import decoder, encode, positions
-from mappers.modbus.connection import reach
-from mappers.modbus.identify import identify
+from mappers.modbus.discovery.identify import identify
+from mappers.modbus.discovery.sunspec import placed, walk
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
 from mappers.modbus.point import SUPPORTED, Point, locate
-from mappers.modbus.sunspec import placed, walk
 from tests.fuzz.farend import Talk, device
 from tests.fuzz.script import Script
 from tests.support.clock import MovingClock

@@ -17,7 +17,7 @@ from gateway.runtime.alarms import Alarms
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from mappers.modbus.address import ATTRIBUTES
-from mappers.modbus.connection import Properties, SerialProperties, TcpProperties
+from mappers.modbus.line.connection import Properties, SerialProperties, TcpProperties
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "reference"

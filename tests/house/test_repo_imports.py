@@ -39,4 +39,4 @@ def test_only_what_is_in_use_is_loaded(statement: str, absent: set[str]) -> None
 def test_a_protocol_is_loaded_when_a_device_speaks_it() -> None:
     asked = "import mappers; mappers.Switchboard().by_service('device-modbus')"
     assert not loaded_by(asked) & PROTOCOLS, "planning needs no protocol library"
-    assert loaded_by(f"{asked}; import mappers.modbus.wire") >= {"pymodbus"}
+    assert loaded_by(f"{asked}; import mappers.modbus.line.wire") >= {"pymodbus"}

@@ -11,13 +11,13 @@ from typing import Any
 import yaml
 from pymodbus.framer.ascii import FramerAscii
 
-from mappers.modbus.frames import Decoder
+from mappers.modbus.line.frames import Decoder
 from simulators.world import Running, World, serve
 from tests.support.house import Gateway, house
 from tests.support.ports import free_port
+from tests.unit.mappers.modbus.line.test_porttrouble import holding
+from tests.unit.mappers.modbus.line.test_rtu import Line, framed, good, held
 from tests.unit.mappers.modbus.peer import peer
-from tests.unit.mappers.modbus.test_porttrouble import holding
-from tests.unit.mappers.modbus.test_rtu import Line, framed, good, held
 
 WORLD = """
 devices:

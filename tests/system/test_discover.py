@@ -24,8 +24,8 @@ from simulators.world import World, serve
 from tests.support.house import Said, southgate, surroundings
 from tests.support.peers import need
 from tests.support.ports import free_port
+from tests.unit.mappers.modbus.discovery.test_describe import INVERTER
 from tests.unit.mappers.modbus.talk import COMMON, END, at
-from tests.unit.mappers.modbus.test_describe import INVERTER
 
 QUICK = ("--requests", "500", "--connects", "500", "--timeout", "300ms")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mappers.modbus import port as naming
-from mappers.modbus.discover import Line, jobs
+from mappers.modbus.discovery.discover import Line, jobs
+from mappers.modbus.line import port as naming
 from tests.support.usb import Machine
 from tests.unit.cli.conftest import Run
 

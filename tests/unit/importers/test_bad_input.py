@@ -13,7 +13,7 @@ from gateway.model.dump import dump_devices, dump_profile
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_devices, load_profile
 from gateway.model.profile import Compat
-from mappers.modbus.connection import examine
+from mappers.modbus.line.connection import examine
 from mappers.modbus.point import locate
 from tests.unit.importers.test_edgexv2 import V1, V2
 from tests.unit.importers.test_kepware import TAGS

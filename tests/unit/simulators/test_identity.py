@@ -8,8 +8,8 @@ from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 from gateway.model.load import profile_from_json
 from gateway.model.profile import DeviceProfile
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.identify import identify
-from mappers.modbus.sunspec import walk
+from mappers.modbus.discovery.identify import identify
+from mappers.modbus.discovery.sunspec import walk
 from simulators.identity import identity
 from simulators.image import Refused
 from simulators.library import find_profile

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.connection import reach
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
 from tests.unit.mappers.modbus.build import device, resource, source

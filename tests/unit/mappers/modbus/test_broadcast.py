@@ -12,15 +12,15 @@ from gateway.model.errors import CommandRejected, NotConnected
 from gateway.model.load import profile_from_json
 from gateway.runtime.clock import SystemClock
 from mappers.modbus import Modbus
-from mappers.modbus.connection import BROADCAST, reach
+from mappers.modbus.line.connection import BROADCAST, reach
+from mappers.modbus.line.wire import TURNAROUND_S
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
-from mappers.modbus.wire import TURNAROUND_S
 from simulators.modbus import Line, TcpPort
 from simulators.unit import Unit
 from tests.unit.mappers.modbus.build import device, resource, serial_device, source
-from tests.unit.mappers.modbus.test_rtu import framed, held, talking
-from tests.unit.mappers.modbus.test_rtu import good as good_answer
+from tests.unit.mappers.modbus.line.test_rtu import framed, held, talking
+from tests.unit.mappers.modbus.line.test_rtu import good as good_answer
 
 RESOURCES = (
     resource("word", "Uint16", 10),

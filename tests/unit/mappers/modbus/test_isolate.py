@@ -12,8 +12,8 @@ from gateway.model.errors import NoAnswer
 from gateway.model.plan import Facts
 from gateway.model.reading import Event, refused
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.connection import reach
 from mappers.modbus.isolate import MOST_READS, PATIENCE, merged
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import plan
 from tests.unit.mappers.modbus.build import device, resource, source

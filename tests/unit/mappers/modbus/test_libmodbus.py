@@ -11,7 +11,7 @@ import pytest_asyncio
 from gateway.model.errors import DeviceError
 from gateway.model.reading import refused
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.connection import reach
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import plan
 from tests.support.libmodbus import build

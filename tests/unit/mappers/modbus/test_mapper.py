@@ -9,7 +9,7 @@ import pytest
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.reading import TIMEOUT, Quality
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.connection import reach
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import MALFORMED, NONSENSE, WRITE_ONLY, ModbusMapper
 from mappers.modbus.plan import plan
 from tests.support.clock import MovingClock

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.model.errors import DeviceError, NoAnswer
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.connection import reach
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
 from mappers.modbus.refusal import code_of, is_accepted, is_worth_asking_again, said

@@ -17,9 +17,9 @@ from mappers.modbus import Modbus
 from mappers.modbus.tape import Exchanges, words
 from tests.support.recordings import planned, recorded, rows, text_of, through_a_file
 from tests.unit.mappers.modbus.build import device, resource, serial_device
+from tests.unit.mappers.modbus.line.test_framing import converter
+from tests.unit.mappers.modbus.line.test_rtu import Line, framed, held
 from tests.unit.mappers.modbus.peer import frame, peer, registers
-from tests.unit.mappers.modbus.test_framing import converter
-from tests.unit.mappers.modbus.test_rtu import Line, framed, held
 
 Pieces = list[bytes | float]
 SILENCE: Pieces = []

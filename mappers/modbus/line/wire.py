@@ -15,15 +15,15 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Connection
 from gateway.model.recording import Tap
-from mappers.modbus import reaching
-from mappers.modbus.ascii import SafeAscii
-from mappers.modbus.connection import Serial, Tcp
-from mappers.modbus.ear import Ear
-from mappers.modbus.frames import Call, Decoder, WholeRtu
-from mappers.modbus.heard import Heard
-from mappers.modbus.owned import OwnedPort
-from mappers.modbus.port import find
-from mappers.modbus.porttrouble import holders, why
+from mappers.modbus.line import reaching
+from mappers.modbus.line.ascii import SafeAscii
+from mappers.modbus.line.connection import Serial, Tcp
+from mappers.modbus.line.ear import Ear
+from mappers.modbus.line.frames import Call, Decoder, WholeRtu
+from mappers.modbus.line.heard import Heard
+from mappers.modbus.line.owned import OwnedPort
+from mappers.modbus.line.port import find
+from mappers.modbus.line.porttrouble import holders, why
 
 CONNECT_S = 5.0
 """Longest wait for a connection."""

@@ -16,8 +16,8 @@ from gateway.model.dump import dump_profile
 from gateway.model.load import profile_from_json
 from gateway.model.profile import DeviceProfile
 from mappers.modbus.codec import FORMAT
-from mappers.modbus.identify import plain
-from mappers.modbus.sunspec import COMMON, END, MARKER, Chain, Layout, Model, Placed, placed
+from mappers.modbus.discovery.identify import plain
+from mappers.modbus.discovery.sunspec import COMMON, END, MARKER, Chain, Layout, Model, Placed, placed
 
 VALUE_TYPES = {
     "int16": "Int16", "sunssf": "Int16", "uint16": "Uint16", "acc16": "Uint16", "enum16": "Uint16",

@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.model.yaml import read
 from mappers.modbus.address import MAX_REGISTERS
-from mappers.modbus.identify import Talk, plain
+from mappers.modbus.discovery.identify import Talk, plain
 
 BASES = (40000, 50000, 0)
 """Addresses where a chain may begin."""

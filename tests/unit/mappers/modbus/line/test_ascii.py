@@ -2,8 +2,8 @@
 
 import pytest
 
-from mappers.modbus.ascii import SafeAscii
-from mappers.modbus.frames import Decoder
+from mappers.modbus.line.ascii import SafeAscii
+from mappers.modbus.line.frames import Decoder
 from tests.fuzz.frames import framed
 
 GOOD = framed("ascii", 5, b"\x03\x02\x12\x34")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.model.errors import ConfigError, NotConnected
-from mappers.modbus import port as module
-from mappers.modbus.connection import reach
-from mappers.modbus.port import Usb, find, name_of, parse, ports
+from mappers.modbus.line import port as module
+from mappers.modbus.line.connection import reach
+from mappers.modbus.line.port import Usb, find, name_of, parse, ports
 from tests.support.usb import Machine
 from tests.unit.mappers.modbus.build import serial_device
 

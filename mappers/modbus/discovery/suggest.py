@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gateway.model.profile import Compat, DeviceProfile, DeviceResource
 from mappers.modbus.address import Table
 from mappers.modbus.codec import decoder
-from mappers.modbus.identify import Talk
+from mappers.modbus.discovery.identify import Talk
 from mappers.modbus.point import Point, locate
 
 MOST_PROBES = 4

@@ -3,8 +3,8 @@
 import pytest
 
 from gateway.model.errors import ConfigError
-from mappers.modbus.discover import LIKELY_UNITS, MOST_ADDRESSES, Line, addresses, jobs, numbers
-from mappers.modbus.scan import Turns
+from mappers.modbus.discovery.discover import LIKELY_UNITS, MOST_ADDRESSES, Line, addresses, jobs, numbers
+from mappers.modbus.discovery.scan import Turns
 from tests.support.clock import MovingClock
 
 

@@ -17,14 +17,14 @@ from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.reading import refused
 from gateway.runtime.clock import SystemClock
 from mappers.modbus import Modbus
-from mappers.modbus.connection import reach
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
 from tests.support.peers import need
 from tests.support.ports import free_port
 from tests.unit.mappers.modbus.build import device, resource, source
+from tests.unit.mappers.modbus.line.test_rtu import framed, held
 from tests.unit.mappers.modbus.peer import peer, registers
-from tests.unit.mappers.modbus.test_rtu import framed, held
 
 Answer = Callable[[int, bytes], list[bytes | float]]
 
@@ -116,7 +116,7 @@ async def test_an_answer_after_the_time_out_is_never_the_next_ones() -> None:
 
 
 async def test_the_framing_is_found_on_first_contact_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "mappers.modbus.wire")
+    caplog.set_level(logging.INFO, "mappers.modbus.line.wire")
     protocol = Modbus()
     async with converter(good) as (line, port):
         there = device(port, 7, Framing="auto", Timeout="100ms")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer.rtu import FramerRTU
 
-from mappers.modbus.frames import Decoder
-from mappers.modbus.identify import Identification, Page, identify, page, plain
+from mappers.modbus.discovery.identify import Identification, Page, identify, page, plain
+from mappers.modbus.line.frames import Decoder
 from tests.unit.mappers.modbus.talk import Unit, talk
 
 

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappers.modbus.infer import decodings, infer, shown_number
+from mappers.modbus.discovery.infer import decodings, infer, shown_number
 
 
 def named(registers: list[int]) -> dict[str, object]:

@@ -10,8 +10,8 @@ from typing import Any
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError
 from gateway.model.plan import Connection
-from mappers.modbus.connection import reach
-from mappers.modbus.port import parse
+from mappers.modbus.line.connection import reach
+from mappers.modbus.line.port import parse
 
 MOST_ADDRESSES = 4096
 """Of one scan: a /20."""

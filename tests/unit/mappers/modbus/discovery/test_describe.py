@@ -8,8 +8,8 @@ import pytest
 from gateway.model.load import load_profile
 from gateway.model.profile import DeviceProfile, DeviceResource
 from mappers import Switchboard
-from mappers.modbus.describe import Description, describe, profile_name
-from mappers.modbus.sunspec import Chain, Group, Item, layouts, walk
+from mappers.modbus.discovery.describe import Description, describe, profile_name
+from mappers.modbus.discovery.sunspec import Chain, Group, Item, layouts, walk
 from tests.unit.mappers.modbus.talk import COMMON, END, at, holding, padded, talk
 
 NO = 0xFFFF

@@ -15,7 +15,7 @@ from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import Connection
 from gateway.model.scalar import literal_text
 from mappers.modbus.address import MAX_BITS, MAX_REGISTERS, Whole, from_pydantic, unknown_keys
-from mappers.modbus.port import parse
+from mappers.modbus.line.port import parse
 
 KEYS = ("modbus-tcp", "modbus-rtu", "modbus-ascii")
 BROADCAST = "UnitID 0 is the broadcast address of the line: all units carry out a write and none answers"
@@ -152,7 +152,7 @@ class Serial:
     """Settings of a serial line."""
 
     address: str
-    """A path, or a USB adapter's name (`mappers.modbus.port`); which port it is, is found out at every opening."""
+    """A path, or a USB adapter's name (`mappers.modbus.line.port`); which port it is, is found out at every opening."""
     baud_rate: int
     data_bits: int
     stop_bits: int

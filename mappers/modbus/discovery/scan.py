@@ -10,13 +10,13 @@ from typing import TypeVar
 from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.profile import DeviceProfile
-from mappers.modbus.connection import Serial
-from mappers.modbus.discover import Job, Place
-from mappers.modbus.identify import FUNCTION, Identification, Talk, identify
+from mappers.modbus.discovery.discover import Job, Place
+from mappers.modbus.discovery.identify import FUNCTION, Identification, Talk, identify
+from mappers.modbus.discovery.suggest import Suggestion, fit
+from mappers.modbus.discovery.sunspec import Chain, walk
+from mappers.modbus.line.connection import Serial
+from mappers.modbus.line.wire import Wire
 from mappers.modbus.refusal import EXCEPTIONS, NOT_THERE
-from mappers.modbus.suggest import Suggestion, fit
-from mappers.modbus.sunspec import Chain, walk
-from mappers.modbus.wire import Wire
 
 T = TypeVar("T")
 PROBE = bytes((3, 0, 0, 0, 1))

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from mappers.modbus.port import ports, there_is
+from mappers.modbus.line.port import ports, there_is
 
 PROC = Path("/proc")
 CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.discover import Job, Line, jobs
-from mappers.modbus.scan import Found, Manners, Scan, Turns
+from mappers.modbus.discovery.discover import Job, Line, jobs
+from mappers.modbus.discovery.scan import Found, Manners, Scan, Turns
 from simulators.library import find_profile
 from simulators.world import World, serve
 from tests.support.ports import free_port

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.model.load import profile_from_json
 from gateway.model.profile import DeviceProfile
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.suggest import MOST_REQUESTS, Suggestion, by_name, fit, probes
+from mappers.modbus.discovery.suggest import MOST_REQUESTS, Suggestion, by_name, fit, probes
 from simulators.library import find_profile
 from simulators.unit import Unit
 from tests.unit.mappers.modbus.talk import talk

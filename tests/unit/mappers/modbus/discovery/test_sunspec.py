@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mappers.modbus.sunspec import LONGEST, MOST_MODELS, MOST_REPEATS, Chain, Group, Item, layouts, placed, walk
+from mappers.modbus.discovery.sunspec import (
+    LONGEST,
+    MOST_MODELS,
+    MOST_REPEATS,
+    Chain,
+    Group,
+    Item,
+    layouts,
+    placed,
+    walk,
+)
 from tests.unit.mappers.modbus.talk import COMMON, END, at, holding, talk
 
 LENGTHS = {

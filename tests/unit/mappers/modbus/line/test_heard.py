@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pymodbus.framer.ascii import FramerAscii
 from pymodbus.framer.rtu import FramerRTU
 
-from mappers.modbus.connection import Serial, Tcp
-from mappers.modbus.frames import Decoder
-from mappers.modbus.heard import Heard, frames_in
-from tests.unit.mappers.modbus.test_rtu import framed, held
+from mappers.modbus.line.connection import Serial, Tcp
+from mappers.modbus.line.frames import Decoder
+from mappers.modbus.line.heard import Heard, frames_in
+from tests.unit.mappers.modbus.line.test_rtu import framed, held
 
 LINE = Serial("/dev/ttyUSB0", 9600, 8, 1, "N")
 HOST = Tcp("10.0.0.1", 502)

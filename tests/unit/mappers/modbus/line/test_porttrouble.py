@@ -15,15 +15,15 @@ import pytest
 
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.runtime.clock import SystemClock
-from mappers.modbus import port as naming
-from mappers.modbus import porttrouble
-from mappers.modbus.connection import reach
+from mappers.modbus.line import port as naming
+from mappers.modbus.line import porttrouble
+from mappers.modbus.line.connection import reach
+from mappers.modbus.line.porttrouble import state, why
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import plan
-from mappers.modbus.porttrouble import state, why
 from tests.support.usb import Machine
 from tests.unit.mappers.modbus.build import resource, serial_device, source
-from tests.unit.mappers.modbus.test_rtu import Line, good
+from tests.unit.mappers.modbus.line.test_rtu import Line, good
 
 NOBODY = 65534
 HOLD = """import sys, fcntl

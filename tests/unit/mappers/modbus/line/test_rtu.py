@@ -16,7 +16,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.connection import reach
+from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
 from tests.support.peers import need

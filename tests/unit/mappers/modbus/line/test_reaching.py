@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from mappers.modbus.reaching import why
+from mappers.modbus.line.reaching import why
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from pymodbus.framer.rtu import FramerRTU
 
-from mappers.modbus.connection import Serial, Tcp
-from mappers.modbus.frames import rtu_sizes
+from mappers.modbus.line.connection import Serial, Tcp
+from mappers.modbus.line.frames import rtu_sizes
 
 MOST = 512
 """Bytes that are looked at."""
