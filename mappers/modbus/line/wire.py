@@ -126,7 +126,8 @@ class Wire:
             )
         else:
             client = self._serial_client(settings)
-        client.ctx.framer = _FRAMERS[self._framing](Decoder(False))
+        client.ctx.framer = framer = _FRAMERS[self._framing](Decoder(False))
+        client.ctx.max_buffer_size = framer.MAX_SIZE
         client.ctx.comm_params.timeout_connect = None  # type: ignore[assignment]  # our clock times it
         return client
 

@@ -189,6 +189,8 @@ async def test_pymodbus_as_an_ascii_device(tmp_path: Path) -> None:
             assert (await mapper.read(made))[0].values == [0, 1, 2]
             await mapper.write(made, {"r1": 0xFFFF})
             assert (await mapper.read(made))[0].values == [0, 0xFFFF, 2]
+            longest = plan(on_line, [source(*(resource(f"r{i}", "Uint16", i) for i in range(2, 127)))], {})
+            assert (await mapper.read(longest))[0].values == list(range(2, 127))
         assert made.requests[0].sent == len(":110300000003E9\r\n")
         await server.shutdown()
 
