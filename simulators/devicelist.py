@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 def device_list(devices: Iterable["Served"]) -> str:
     """EdgeX YAML (`deviceList:`) with an autoEvent for every readable command and every resource that no command reads,
-    unless the world says which."""
+    unless the world or the profile says which."""
     return dump_devices([_device(served) for served in devices])
 
 
 def _device(served: "Served") -> Device:
-    intervals = served.entry.autoEvents or dict.fromkeys(sources(served.profile), served.entry.interval)
+    entry, profile = served.entry, served.profile
+    intervals = entry.autoEvents
+    if not intervals and ("interval" in entry.model_fields_set or not profile.auto_events):
+        intervals = dict.fromkeys(sources(profile), entry.interval)
+    events = [AutoEvent(source_name=name, interval=interval) for name, interval in intervals.items()]
     key, properties = _protocol(served)
     return Device(
         name=served.name,
@@ -29,7 +33,7 @@ def _device(served: "Served") -> Device:
         profile_name=served.profile.name,
         protocols={key: {**properties, **served.entry.properties}},
         properties=own_properties(served.entry),
-        auto_events=[AutoEvent(source_name=name, interval=interval) for name, interval in intervals.items()],
+        auto_events=events or None,
     )
 
 

@@ -65,7 +65,7 @@ def _check(parts: Parts, configuration: Configuration, device: Device) -> None:
     if device.parent == device.name:
         raise EdgexError(400, "a device cannot be its own parent")
     names = {r.name for r in profile.device_resources} | {c.name for c in profile.device_commands}
-    for event in device.auto_events:
+    for event in device.auto_events or ():
         # what looks like a regular expression is for the registry to resolve
         if event.source_name not in names and _PATTERN.isdisjoint(event.source_name):
             raise EdgexError(

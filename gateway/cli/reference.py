@@ -62,7 +62,8 @@ cloud:
         """
 A profile is EdgeX's own (v3, as in EdgeX 3.1 to 4.x), in YAML 1.2 or JSON: EdgeX's files work here, and ours work
 there, because EdgeX ignores what it does not know. Keys of ours are `compat`, `parameters` ([how to
-use them](../how-to/one-profile-many-devices.md)) and those under `optional`. The keys of
+use them](../how-to/one-profile-many-devices.md)), `autoEvents` ([classes of
+rates](../how-to/one-profile-many-devices.md#classes-of-rates)) and those under `optional`. The keys of
 `attributes` belong to the protocol: [Modbus](../../mappers/modbus/README.md). A key that is not known is a
 warning with the nearest known one, with `--strict` an error; keys that begin with `x-` are yours. What comes with the
 program: [shipped profiles](profiles.md). How a value is worked out: [values](values.md).

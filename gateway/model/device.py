@@ -37,7 +37,8 @@ class OperatingState(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-def _at_least_1ms(text: str) -> str:
+def at_least_1ms(text: str) -> str:
+    """An interval of autoEvents as it is. Raises ValueError."""
     if parse_duration(text) < 0.001:
         raise ValueError(f"an interval must be 1ms or longer, got {text!r}")
     return text
@@ -67,7 +68,7 @@ class AutoEvent(EdgeXModel):
 
     always = frozenset({"interval", "onChange", "onChangeThreshold", "sourceName", "retention"})
 
-    interval: Annotated[GoDuration, AfterValidator(_at_least_1ms)]
+    interval: Annotated[GoDuration, AfterValidator(at_least_1ms)]
     """How often it is read: a duration such as 500ms, 10s or 1h30m."""
     on_change: Flag = False
     """Reported only when it changed."""
@@ -106,8 +107,9 @@ class Device(EdgeXModel):
     """Device service that owns it, such as device-modbus; empty: the key under protocols decides."""
     profile_name: Text = ""
     """The device profile; empty: no polls and no commands."""
-    auto_events: list[AutoEvent] = Field(default_factory=list)
-    """What is read, and how often."""
+    auto_events: list[AutoEvent] | None = None
+    """What is read, and how often. Left out: what the profile's own `autoEvents` say; where a device has some, only its
+    own count, and with an empty list nothing is read."""
     protocols: Annotated[dict[Text, FreeMap], BeforeValidator(text_map)] = Field(default_factory=dict)
     """How it is reached: one mapping per protocol."""
     tags: FreeMap = Field(default_factory=dict)

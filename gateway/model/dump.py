@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import yaml
+from pydantic_core import PydanticUndefined
 
 from gateway.model.device import AutoEvent, Device, Retention
 from gateway.model.fields import EdgeXModel
@@ -32,7 +33,8 @@ def edgex_json(model: EdgeXModel, created: int = 0, modified: int = 0) -> dict[s
         value = getattr(model, name)
         if isinstance(model, AutoEvent) and key == "retention" and value is None:
             value = Retention()
-        empty = value in _EMPTY and (value != "" or field.default == "")  # an empty text may be a default of ours
+        # what is empty is left out, unless a default of ours is something else
+        empty = value is None or (value in _EMPTY and field.default in (value, PydanticUndefined))
         if key in model.always or not (empty or value is Compat.NONE):
             found[key] = _json(value)
     return found

@@ -12,8 +12,15 @@ _EVENT = re.compile(
 )
 
 
-def events_cell(events: Sequence[AutoEvent]) -> str:
-    """`Values every 10s; Mode every 1s on change > 0.5`; JSON where that would not say all."""
+NONE = "none"
+"""Of a device of which nothing is read, whatever its profile says."""
+
+
+def events_cell(events: Sequence[AutoEvent] | None) -> str:
+    """`Values every 10s; Mode every 1s on change > 0.5`; JSON where that would not say all; `none` for an empty list,
+    and nothing for no list: the profile's own count."""
+    if not events:
+        return "" if events is None else NONE
     parts = [_event_text(event) for event in events]
     if any(part is None for part in parts):
         return json_text([event.model_dump(mode="json", by_alias=True, exclude_defaults=True) for event in events])
@@ -33,8 +40,10 @@ def _event_text(event: AutoEvent) -> str | None:
     return text if found and found["source"] == name else None
 
 
-def events_of(cell: str) -> list[Any]:
+def events_of(cell: str) -> list[Any] | None:
     """The reverse of `events_cell`. Raises ValueError."""
+    if cell in ("", NONE):
+        return None if not cell else []
     if cell.startswith("["):
         found = json_value(cell)
         return found if isinstance(found, list) else [found]

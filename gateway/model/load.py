@@ -12,7 +12,7 @@ from gateway.model.device import Device
 from gateway.model.document import Document, many_objects
 from gateway.model.dump import edgex_json, tree_of
 from gateway.model.errors import ConfigError, Problem
-from gateway.model.parameters import wrong
+from gateway.model.parameters import wrong, wrong_rates
 from gateway.model.profile import DeviceProfile
 from gateway.model.references import lift, lower
 from gateway.model.shaping import Shaping
@@ -154,6 +154,8 @@ def _profile(shaping: Shaping) -> DeviceProfile:
         shaping.refuse()
     if profile.parameters:
         _check_parameters(shaping, profile)
+    for path, what in wrong_rates(profile):
+        shaping.error(path, what)
     return profile
 
 

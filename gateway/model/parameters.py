@@ -4,7 +4,8 @@ import keyword
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.model.expression import MARK, Expression, Value, WrongExpression, pieces, written
+from gateway.model.device import at_least_1ms
+from gateway.model.expression import MARK, Expression, Value, WrongExpression, inserted, pieces, written
 from gateway.model.near import nearest
 from gateway.model.profile import INTEGER_RANGE, DeviceProfile, Parameter, ValueType
 from gateway.model.said import shown
@@ -105,6 +106,31 @@ def wrong(profile: DeviceProfile, tree: Mapping[str, Any]) -> Iterator[tuple[Pat
             yield ("parameters", name), f"nothing in the profile uses $({name})", "warning"
 
 
+def wrong_rates(profile: DeviceProfile) -> Iterator[tuple[Path, str]]:
+    """Where and what, of intervals of a profile's autoEvents: references in a profile without parameters, and what is
+    no duration with the defaults of its parameters."""
+    for index, event in enumerate(profile.auto_events):
+        path: Path = ("autoEvents", index, "interval")
+        if MARK in event.interval and not profile.parameters:
+            yield path, f"{event.interval[:60]}: the profile has no parameters; declare it there, or write a duration"
+        elif MARK in event.interval:
+            try:
+                names = dict.fromkeys(name for part in expressions(event.interval) for name in part.names)
+                known = {name: profile.parameters[name] for name in names}
+                values = {name: value_of(one, one.default_value) for name, one in known.items()}
+            except (ValueError, KeyError):
+                continue  # no default, or it is wrong and named elsewhere
+            try:
+                rate(event.interval, values)
+            except ValueError as error:
+                yield path, f"with the defaults of its parameters: {error}"
+
+
+def rate(interval: str, values: Mapping[str, Value]) -> str:
+    """An interval of a profile with values for its references. Raises ValueError."""
+    return at_least_1ms(literal_text(inserted(interval, values)))
+
+
 def _declared(parameter: Parameter) -> Iterator[tuple[str, str]]:
     """Key and what is wrong with it."""
     low, high = limits(parameter)
@@ -146,4 +172,6 @@ def _may_differ(path: Path) -> bool:
         return path[2] in ("attributes", "tags", "description") or (
             path[2] == "properties" and path[3] not in ("valueType", "readWrite")
         )
+    if path[0] == "autoEvents":
+        return path[2] == "interval"
     return path[0] == "deviceCommands" and (path[2] == "tags" or path[-1] == "defaultValue" or "mappings" in path)

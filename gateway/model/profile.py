@@ -6,12 +6,15 @@ wants a plain number. Files and request bodies come in through `load`, which als
 Fields stand in the order in which EdgeX writes them.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from gateway.model.device import AutoEvent, Device, at_least_1ms
+from gateway.model.expression import MARK
 from gateway.model.extensions import Extensions, extensions
 from gateway.model.fields import (
     EdgeXModel,
@@ -210,8 +213,8 @@ def _single(value_type: ValueType) -> ValueType:
 
 class Parameter(EdgeXModel):
     """What devices of the profile may differ in. `$(name)` stands for it in attributes, in properties except valueType
-    and readWrite, in tags and in commands' defaults and mappings, also in a sum such as `$(base + 100 * circuit)`;
-    `$$(` is a plain `$(`. A device gives it under `properties.parameters`."""
+    and readWrite, in tags, in commands' defaults and mappings, in intervals of `autoEvents`, also in a sum such as
+    `$(base + 100 * circuit)`; `$$(` is a plain `$(`. A device gives it under `properties.parameters`."""
 
     always = frozenset({"valueType"})
 
@@ -229,6 +232,18 @@ class Parameter(EdgeXModel):
     """Unit of the value, for people."""
     description: Text = ""
     """For people."""
+
+
+def _interval(text: str) -> str:
+    return text if MARK in text else at_least_1ms(text)
+
+
+class ProfileEvent(AutoEvent):
+    """One source to be read every `interval`, of each device that has no `autoEvents` of its own."""
+
+    interval: Annotated[Text, AfterValidator(_interval)]
+    """How often it is read: a duration such as 500ms, 10s or 1h30m, or in a profile with parameters `$(fast)`: a class
+    of rates whose value each device may give."""
 
 
 class DeviceProfile(EdgeXModel):
@@ -259,3 +274,9 @@ class DeviceProfile(EdgeXModel):
     """Single values."""
     device_commands: list[DeviceCommand] = Field(default_factory=list)
     """Values read or written together."""
+    auto_events: list[ProfileEvent] = Field(default_factory=list)
+    """What is read of devices that have no `autoEvents` of their own, and how often."""
+
+    def events_of(self, device: Device) -> Sequence[AutoEvent]:
+        """The autoEvents that count for a device: its own, even if it has an empty list of them; else the profile's."""
+        return self.auto_events if device.auto_events is None else device.auto_events

@@ -114,7 +114,15 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def field_docs(model: type[BaseModel]) -> Mapping[str, str]:
-    """The docstring below each field, by the field's name."""
+    """The docstring below each field, by the field's name; inherited ones, too."""
+    found: dict[str, str] = {}
+    for each in reversed(model.__mro__):
+        if issubclass(each, BaseModel) and each is not BaseModel:
+            found |= _own_docs(each)
+    return found
+
+
+def _own_docs(model: type[BaseModel]) -> dict[str, str]:
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     assert isinstance(tree, ast.ClassDef)
     found = {}

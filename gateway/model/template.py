@@ -20,8 +20,8 @@ from gateway.model.errors import ConfigError, Problem
 from gateway.model.expression import MARK, Value, WrongExpression, inserted, written
 from gateway.model.fields import EdgeXModel
 from gateway.model.near import nearest
-from gateway.model.parameters import FIXED, Path, expected, expressions, misused, references, value_of
-from gateway.model.profile import DeviceProfile, DeviceResource, ResourceProperties
+from gateway.model.parameters import FIXED, Path, expected, expressions, misused, rate, references, value_of
+from gateway.model.profile import DeviceProfile, DeviceResource, ProfileEvent, ResourceProperties
 from gateway.model.references import lift
 from gateway.model.said import said, shown
 from gateway.model.scalar import Plain, literal_text
@@ -160,10 +160,24 @@ class Template:
             resources[index] = _made(resources[index], tree, own, ("deviceResources", index), wrong)
         for index, tree in self._commands.items():
             commands[index] = _made(commands[index], tree, own, ("deviceCommands", index), wrong)
+        changed = {"device_resources": resources, "device_commands": commands, PARAMETERS: {}}
+        changed["auto_events"] = self._events(own, wrong) if self.profile.parameters else self.profile.auto_events
         if wrong:
             raise ConfigError(wrong)
-        changed = {"device_resources": resources, "device_commands": commands, PARAMETERS: {}}
         return self.profile.model_copy(update=changed)
+
+    def _events(self, own: Own, wrong: list[Problem]) -> list[ProfileEvent]:
+        """With the device's rates. What is wrong stands with the device's value: the defaults were checked before."""
+        found = []
+        for index, event in enumerate(self.profile.auto_events):
+            try:
+                found.append(event.model_copy(update={"interval": rate(event.interval, own.values)}))
+            except ValueError as error:
+                names = [name for part in expressions(event.interval) for name in part.names]
+                name = next((name for name in names if name in own.given), names[0])
+                what = f"{error} (autoEvents[{index}].interval of profile {self.profile.name})"
+                wrong.append(Problem(f"{PLACE}.{name}", what))
+        return found
 
     def origins(self, own: Own) -> dict[Path, str]:
         """Where the values that are not simply the profile's come from, by place in the profile, in plain words."""
@@ -177,6 +191,9 @@ class Template:
                 found[*path, *where] = "override of the device" + (f": {before}" if before else "")
         for index, tree in self._commands.items():
             found |= {("deviceCommands", index, *where): self._said(text, own) for where, text in references(tree)}
+        for index, event in enumerate(self.profile.auto_events) if own.values else ():
+            if MARK in event.interval:
+                found["autoEvents", index, "interval"] = self._said(event.interval, own)
         return found
 
     def _trees(self, own: Own) -> dict[int, dict[str, Any]]:

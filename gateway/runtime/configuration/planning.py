@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.model.configuration import Configuration
 from gateway.model.contracts import Protocols, Store
-from gateway.model.device import AdminState, Device, OperatingState, Retention
+from gateway.model.device import AdminState, AutoEvent, Device, OperatingState, Retention
 from gateway.model.document import many_objects
 from gateway.model.errors import CommandRejected, ConfigError, Problem
 from gateway.model.near import nearest
@@ -65,7 +65,7 @@ class Planner:
     def _plan(self, device: Device, profile: DeviceProfile, facts: Facts) -> tuple[PlannedDevice, list[Problem]]:
         protocol = self.protocols.of(device)
         problems = list(self.profile_problems(profile)) + protocol.check(self._as_meant(profile), device)
-        problems += auto_event_problems(device, profile)
+        problems += auto_event_problems(profile.events_of(device), profile)
         mute = "" if any(problem.severity == "error" for problem in problems) else protocol.mute(device)
         if mute and device.auto_events:
             problems.append(Problem("autoEvents", f"nothing can be read here: {mute}; remove them"))
@@ -74,13 +74,14 @@ class Planner:
             raise ConfigError([_for(device, problem) for problem in problems] if own else problems)
         connection = protocol.connection(device)
         sources = sources_of(device, profile, protocol.service, self.compat)
-        wanted = self._number(device, profile, sources)
+        events = () if mute else profile.events_of(device)
+        wanted = self._number(device, profile, sources, events)
 
         def plan(chosen: Sequence[Source]) -> Plan:
             made: Plan = protocol.plan(device, chosen, facts)
             return made
 
-        polls = polls_of(device, wanted, device.auto_events, plan) if polled(device) else ()
+        polls = polls_of(device, wanted, events, plan) if polled(device) else ()
         return PlannedDevice(device, profile, connection, sources, tuple(polls), facts, mute, protocol.codes), problems
 
     def unreachable(self, device: Device) -> list[Problem]:
@@ -105,11 +106,13 @@ class Planner:
         compat = self.compat | profile.compat
         return profile if compat is profile.compat else profile.model_copy(update={"compat": compat})
 
-    def _number(self, device: Device, profile: DeviceProfile, sources: dict[str, Source]) -> Mapping[str, Source]:
+    def _number(
+        self, device: Device, profile: DeviceProfile, sources: dict[str, Source], events: Sequence[AutoEvent]
+    ) -> Mapping[str, Source]:
         """Sources that are polled get their numbers now, the others when they are first used. The answer also has
         the selections that autoEvents make by regular expression."""
         service, chosen = self.protocols.of(device).service, dict[str, Source]()
-        for name in dict.fromkeys(event.source_name for event in device.auto_events):
+        for name in dict.fromkeys(event.source_name for event in events):
             if name in sources:
                 sources[name] = self.store.number(sources[name])
             else:
@@ -129,14 +132,14 @@ def polled(device: Device) -> bool:
     return device.admin_state is AdminState.UNLOCKED and device.operating_state is not OperatingState.DOWN
 
 
-def auto_event_problems(device: Device, profile: DeviceProfile) -> list[Problem]:
-    """autoEvents whose source is no deviceCommand, no deviceResource and no regular expression that matches one, or a
-    deviceCommand that only writes: whoever asks for it is refused, too. A note where `retention` asks for what there is
-    not."""
+def auto_event_problems(events: Sequence[AutoEvent], profile: DeviceProfile) -> list[Problem]:
+    """autoEvents whose source is no deviceCommand, no deviceResource and no regular expression that matches one, or one
+    that only writes: whoever asks for it is refused, too. A note where `retention` asks for what there is not."""
     commands = {c.name: c for c in profile.device_commands}
-    names = commands.keys() | {r.name for r in profile.device_resources}
+    resources = {r.name: r for r in profile.device_resources}
+    names = commands.keys() | resources.keys()
     problems = []
-    for index, event in enumerate(device.auto_events):
+    for index, event in enumerate(events):
         name = event.source_name
         if event.retention is not None and event.retention != Retention():
             what = "is not followed in this version: the journal's max_age and max_bytes decide for all events"
@@ -144,10 +147,13 @@ def auto_event_problems(device: Device, profile: DeviceProfile) -> list[Problem]
         if name in commands and not commands[name].read_write.readable:
             what = f"auto event source '{name}' is a device command that only writes; make its readWrite RW"
             problems.append(Problem(f"autoEvents[{index}].sourceName", what))
+        elif name in resources and name not in commands and not resources[name].properties.read_write.readable:
+            what = f"auto event source '{name}' names nothing that can be read"
+            problems.append(Problem(f"autoEvents[{index}].sourceName", what))
         if name in names:
             continue
         try:
-            select(profile, device, name)
+            select(profile, Device(name="-"), name)
         except CommandRejected:
             near = nearest(name, names)
             hint = f"; did you mean {near}?" if near else ""
@@ -193,6 +199,7 @@ def unused_profile_problems(profile: DeviceProfile, protocols: Protocols) -> lis
     try:
         plain = by_default(profile)
         problems = protocols.check(plain) if plain is not None else []
+        problems = [*problems, *auto_event_problems(profile.auto_events, profile)]
     except ConfigError as error:
         problems = error.problems
     return [_unused(problem) if problem.severity == "error" else problem for problem in problems]

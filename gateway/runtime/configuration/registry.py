@@ -319,11 +319,15 @@ def _difference(old: _Set, new: _Set) -> Difference:
 
 
 def _of_device(contents: Contents, device: Device, problem: Problem, profile: DeviceProfile | None = None) -> Problem:
-    """A problem with its file and line: keys of resources stand in the profile, the others with the device. Without a
-    file, a device with values of its own is named for an error: other devices of the profile may be well."""
-    if profile is not None and problem.where.startswith(("deviceResources", "deviceCommands")):
+    """A problem with its file and line: keys of resources stand in the profile, and autoEvents where the device has
+    none of its own; the others with the device. Without a file, a device with values of its own is named for an error:
+    other devices of the profile may be well."""
+    shared = device.auto_events is None and problem.where.startswith("autoEvents")
+    if profile is not None and (shared or problem.where.startswith(("deviceResources", "deviceCommands"))):
         located = contents.locate("profile", profile.name, problem)
-        owner = f"device {device.name}: " if problem.severity == "error" and has_own(profile, device) else ""
+        owner = (
+            f"device {device.name}: " if problem.severity == "error" and has_own(profile, device) and not shared else ""
+        )
         return located if located.file else replace(problem, where=f"{owner}profile {profile.name}: {problem.where}")
     located = contents.locate("device", device.name, problem)
     where = f"device {device.name}{': ' + problem.where if problem.where else ''}"

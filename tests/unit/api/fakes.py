@@ -111,7 +111,7 @@ def plan_device(device: Device, profile: DeviceProfile) -> PlannedDevice:
         sources[c.name] = Source(SERVICE, profile.name, device.name, c.name, group, tags=c.tags)
     polls = tuple(
         Poll(device.name, 1.0, (sources[a.source_name],), (a,), FakePlan(device.name, [sources[a.source_name]]))
-        for a in device.auto_events
+        for a in device.auto_events or ()
     )
     return PlannedDevice(device, profile, Connection(SERVICE, "127.0.0.1:502", ()), sources, polls, {"answer_ms": 4.0})
 

@@ -67,7 +67,7 @@ class Scene:
         def plan(chosen: Sequence[Source]) -> Any:
             return self.protocol.plan(device, chosen, {})
 
-        polls = polls_of(device, sources, device.auto_events, plan)
+        polls = polls_of(device, sources, device.auto_events or (), plan)
         return PlannedDevice(device, profile, self.protocol.connection(device), sources, polls)
 
     async def apply(self, *devices: Device, profile: DeviceProfile | None = None) -> None:

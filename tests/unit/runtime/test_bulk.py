@@ -52,7 +52,7 @@ async def test_added_changed_unchanged(house: House) -> None:
     assert done.applied
     current = house.registry.current.devices
     assert current["two"].admin_state is AdminState.LOCKED
-    assert current["two"].auto_events == []
+    assert current["two"].auto_events is None
     assert current["three"].protocols == {"scripted": {"Line": "L2", "Unit": 3}}
     assert set(house.registry.planned) == {"one", "two", "three"}
     again = await taken(house, text)

@@ -26,7 +26,7 @@ PROFILE = DeviceProfile.model_validate(
 def polls(*events: dict[str, Any]) -> list[tuple[float, list[str]]]:
     device = Device.model_validate({"name": "D", "profileName": "P", "autoEvents": list(events)})
     sources = {**sources_of(device, PROFILE, "s"), "B.*": select(PROFILE, device, "B.*")}
-    found = polls_of(device, sources, device.auto_events, tuple)  # type: ignore[arg-type]
+    found = polls_of(device, sources, device.auto_events or (), tuple)  # type: ignore[arg-type]
     for poll in found:
         assert poll.plan is not None
         assert [e.source_name for e in poll.auto_events] == [s.name for s in poll.sources]
@@ -53,7 +53,7 @@ def test_the_autoevent_that_reports_more_counts() -> None:
             ],
         }
     )
-    (poll,) = polls_of(device, sources_of(device, PROFILE, "s"), device.auto_events, tuple)  # type: ignore[arg-type]
+    (poll,) = polls_of(device, sources_of(device, PROFILE, "s"), device.auto_events or (), tuple)  # type: ignore[arg-type]
     assert [(e.on_change, e.on_change_threshold) for e in poll.auto_events] == [(True, 1), (False, 0)]
 
 
