@@ -140,7 +140,7 @@ def _one_of(entry: DeviceEntry, number: int) -> DeviceEntry:
         "parameters": parameters,
         **place,
     }
-    return _entry({**entry.model_dump(), **changed})
+    return _entry({**entry.model_dump(exclude_unset=True), **changed})
 
 
 def _entry(fields: Mapping[str, Any]) -> DeviceEntry:

@@ -91,6 +91,11 @@ deviceList:
       - { sourceName: Instantaneous, interval: 5s }
 ```
 
+A device without the key `autoEvents` is read as its profile's own [`autoEvents`](profile.md) say. One that has the
+key is read as it says and nothing else: nothing is added from the profile, and of `autoEvents: []` nothing is read.
+Over REST, too, an empty list is one; in a `POST` without the key, or with `null`, the profile's count. To a broadcast
+device, of which nothing can be read, those of a profile do not apply.
+
 A serial port is named by its path or, as `southgate ports` shows it, by its
 [USB adapter](../../mappers/modbus/README.md#serial-ports).
 

@@ -31,7 +31,7 @@ def edgex_json(model: EdgeXModel, created: int = 0, modified: int = 0) -> dict[s
             found.update(stamps)
             stamps = {}
         value = getattr(model, name)
-        if isinstance(model, AutoEvent) and key == "retention" and value is None:
+        if isinstance(model, AutoEvent) and key == "retention" and key in model.always and value is None:
             value = Retention()
         # what is empty is left out, unless a default of ours is something else
         empty = value is None or (value in _EMPTY and field.default in (value, PydanticUndefined))

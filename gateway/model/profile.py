@@ -241,6 +241,8 @@ def _interval(text: str) -> str:
 class ProfileEvent(AutoEvent):
     """One source to be read every `interval`, of each device that has no `autoEvents` of its own."""
 
+    always = AutoEvent.always - {"retention"}
+
     interval: Annotated[Text, AfterValidator(_interval)]
     """How often it is read: a duration such as 500ms, 10s or 1h30m, or in a profile with parameters `$(fast)`: a class
     of rates whose value each device may give."""

@@ -1,6 +1,7 @@
 """One profile for many like devices, as a user has it: a folder, a simulator, a gateway, REST, and a table out and in.
 
-Asks 38 and 39 of users: typed parameters, what they come to is visible, overrides for one device, CSV with verdicts."""
+Asks 18, 38 and 39 of users: typed parameters, classes of rates, what they come to is visible, overrides for one device,
+CSV with verdicts."""
 
 import re
 from pathlib import Path
@@ -95,3 +96,69 @@ async def test_three_circuits_of_one_meter(tmp_path: Path) -> None:
             await gateway.start()
             await gateway.until_value("c1", "Current", 40.0)
             await gateway.until_value("c2", "Current", 1.5)
+
+
+RATES = """\
+name: Rated
+parameters:
+  fast: { valueType: String, defaultValue: 500ms }
+  slow: { valueType: String, defaultValue: 30s }
+deviceResources:
+  - name: Power
+    attributes: { primaryTable: HOLDING_REGISTERS, startingAddress: 0 }
+    properties: { valueType: Uint16, readWrite: R }
+  - name: Limit
+    attributes: { primaryTable: HOLDING_REGISTERS, startingAddress: 10 }
+    properties: { valueType: Uint16, readWrite: RW }
+autoEvents:
+  - { sourceName: Power, interval: $(fast) }
+  - { sourceName: Limit, interval: $(slow) }
+"""
+RATED = """\
+devices:
+  - { profile: rated.yaml, name: usual, tcp: 0 }
+  - { profile: rated.yaml, name: quick, tcp: 0, parameters: { fast: 200ms } }
+"""
+
+
+async def test_classes_of_rates_of_one_profile(tmp_path: Path) -> None:
+    """Ask 18: two devices of one profile, one at its default classes, one with a class of its own."""
+    (tmp_path / "rated.yaml").write_text(RATES)
+    (tmp_path / "world.yaml").write_text(RATED)
+    async with serve(World.from_file(tmp_path / "world.yaml")) as world:
+        assert "autoEvents" not in world.device_list()
+        for name, power in (("usual", 7), ("quick", 8)):
+            world.set(name, "Power", power)
+            world.set(name, "Limit", 100 + power)
+        async with house(tmp_path, world, profiles=[RATES]) as gateway:
+            for name, power in (("usual", 7), ("quick", 8)):
+                await gateway.until_value(name, "Power", power)
+                await gateway.until_value(name, "Limit", 100 + power)
+
+            async def asked() -> dict[str, list[float]]:
+                lines = (await gateway.own("lines"))["lines"]
+                devices = [device for line in lines for device in line["devices"]]
+                return {d["device"]: sorted(poll["requested_s"] for poll in d["polls"]) for d in devices}
+
+            assert await asked() == {"usual": [0.5, 30], "quick": [0.2, 30]}
+            said = await gateway.cli("lines")
+            assert all(period in said.out for period in ("0.2", "0.5", "30"))
+            shown = await gateway.cli("effective", "quick")
+            assert "interval: 200ms  # $(fast): fast 200ms (device)\n" in shown.out
+
+            profile = (await gateway.get(f"{META}/deviceprofile/name/Rated"))["profile"]
+            assert [event["interval"] for event in profile["autoEvents"]] == ["$(fast)", "$(slow)"]
+            profile["autoEvents"][0]["sourceName"] = "Pover"
+            put = [{"apiVersion": "v3", "requestId": "", "profile": profile}]
+            (refused,) = (await gateway.ask("PUT", f"{META}/deviceprofile", json=put)).json()
+            assert refused["statusCode"] == 400
+            assert refused["message"].count("did you mean Power?") == 1
+
+            change = {"name": "usual", "autoEvents": []}
+            body = [{"apiVersion": "v3", "requestId": "", "device": change}]
+            assert (await gateway.ask("PATCH", f"{META}/device", json=body)).json()[0]["statusCode"] == 200
+            assert await asked() == {"usual": [], "quick": [0.2, 30]}
+            assert await gateway.stop() == 0
+            await gateway.start()
+            await gateway.until_value("quick", "Power", 8)
+            assert await asked() == {"usual": [], "quick": [0.2, 30]}, "the file says so, too"

@@ -122,7 +122,8 @@ def test_unknown_keys_are_warnings_with_the_nearest_known_key_and_errors_when_st
         "p.yaml:5: warning: deviceResources[0].isHiden: unknown key 'isHiden', which is ignored; "
         "did you mean isHidden?",
         "p.yaml:6: warning: vendor: unknown key 'vendor', which is ignored; known here: apiVersion, id, name, "
-        "manufacturer, description, model, labels, compat, parameters, deviceResources, deviceCommands",
+        "manufacturer, description, model, labels, compat, parameters, deviceResources, deviceCommands, "
+        "autoEvents",
     ]
     assert refusal(text, strict=True)[0] == (
         "p.yaml:5: deviceResources[0].isHiden: unknown key 'isHiden'; did you mean isHidden?"

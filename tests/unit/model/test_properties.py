@@ -152,7 +152,7 @@ devices = made(
     service_name=texts,
     profile_name=texts,
     protocols=st.dictionaries(texts, free_maps, max_size=2),
-    auto_events=st.lists(events, max_size=2),
+    auto_events=st.none() | st.lists(events, max_size=2),
     tags=free_maps,
     properties=free_maps,
 )
