@@ -119,7 +119,7 @@ def field_docs(model: type[BaseModel]) -> Mapping[str, str]:
     for each in reversed(model.__mro__):
         if issubclass(each, BaseModel) and each is not BaseModel:
             found |= _own_docs(each)
-    return found
+    return {name: text for name, text in found.items() if name in model.model_fields}
 
 
 def _own_docs(model: type[BaseModel]) -> dict[str, str]:
