@@ -180,7 +180,7 @@ class FileRegistry:
         if old is None:
             another = self._stamps.changed_meanwhile(device)
         else:
-            another = old.device.protocols != device.protocols or old.profile is not profile
+            another = old.device.protocols != device.protocols or _asked_otherwise(old.profile, profile)
         facts = {} if another else facts  # it is another device now, or is to be asked otherwise
         if old is not None and old.device is device and old.profile is profile and old.facts == facts:
             planned[device.name] = old
@@ -316,6 +316,11 @@ def _difference(old: _Set, new: _Set) -> Difference:
         removed_devices=tuple(sorted(was.devices.keys() - will.devices.keys())),
         problems=new.problems,
     )
+
+
+def _asked_otherwise(old: DeviceProfile, new: DeviceProfile) -> bool:
+    """Whether more than what is read, and how often, is another."""
+    return old is not new and old != new.model_copy(update={"auto_events": old.auto_events})
 
 
 def _of_device(contents: Contents, device: Device, problem: Problem, profile: DeviceProfile | None = None) -> Problem:

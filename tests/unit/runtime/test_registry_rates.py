@@ -114,3 +114,16 @@ async def test_of_a_device_that_never_answers_nothing_is_read_without_an_error(h
     assert (polls(house, "two"), house.registry.planned["two"].mute) == ({}, "a broadcast")
     (problem,) = await wrong(house, RATES, DEVICES.replace("Unit: 2", "Unit: 2, Mute: a broadcast"))
     assert problem.where == "device two: autoEvents"
+
+
+async def test_what_was_learned_stays_when_only_the_rate_is_another(house: House) -> None:
+    parameters = "    properties: { parameters: { fast: 100ms } }\n"
+    (house.devices / "plant.yaml").write_text(INHERITING + parameters)
+    await house.registry.reload()
+    await house.registry.learned("two", {"holes": [7]})
+    (house.devices / "plant.yaml").write_text(INHERITING + parameters.replace("100ms", "1s"))
+    await house.registry.reload()
+    assert house.registry.planned["two"].facts == {"holes": [7]}
+    (house.profiles / "meter.yaml").write_text(RATES.replace("a: 1", "a: 2"))
+    await house.registry.reload()
+    assert house.registry.planned["two"].facts == {}
