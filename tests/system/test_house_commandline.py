@@ -28,7 +28,7 @@ async def test_devices_read_and_write(tmp_path: Path) -> None:
         one = await gateway.cli("devices", "climate", "--json")
         assert one.body["values"]["Temperature"]["value"] == 21.5
         read = await gateway.cli("read", "climate", "Temperature")
-        assert (read.code, read.out.splitlines()[1].split()) == (0, ["Temperature", "21.5", "°C", "Float32"])
+        assert (read.code, read.out.splitlines()[1].split()) == (0, ["Temperature", "21.5", "°C", "Float32", "215"])
         written = await gateway.cli("write", "relays", "Relay2=true")
         assert (written.code, world.get("relays", "Relay2")) == (0, True), written.err
         assert "confirmed (200)" in written.out
