@@ -189,7 +189,7 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
 
 def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
     journal, state, bus, own = memory.journal, memory.state, memory.bus, settings.gateway
-    protocols = Switchboard(own.aliases)
+    protocols = Switchboard(own.aliases, place=own.place)
     lanes = RunningLanes(protocols, bus.publish, clock, own.compat)
     folders = Folders(own.profiles, own.devices)
     registry = FileRegistry(Keeping(folders, protocols, lanes, journal, state, clock, own.compat))

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.load import load_model
 from gateway.model.names import check_name
+from gateway.model.place import Place
 from gateway.model.profile import Compat
 from gateway.northbound.settings import MqttSettings
 
@@ -36,10 +37,22 @@ class GatewaySettings(_Strict):
     compat: Compat = Field(default=Compat.NONE, description="`edgex`: upstream's quirks everywhere")
     aliases: dict[str, str] = Field(default={}, description="Other service names for ours: `my-modbus: device-modbus`")
 
+    _folder: Path = PrivateAttr(default=Path())
+
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
         return check_name(name)
+
+    @property
+    def place(self) -> Place:
+        """What protocols need to know of it."""
+        return Place(self.name, self.data, self._folder, self.compat)
+
+    def in_folder(self, folder: Path) -> Self:
+        """The same, said to stand in a file of this folder."""
+        self._folder = folder
+        return self
 
 
 class CloudSettings(_Strict):
@@ -73,7 +86,10 @@ def load_settings(path: Path) -> Settings:
         text = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; --config names the settings file, gateway.yaml") from None
-    return _anchored(load_model(Settings, text, str(path)).value, path.absolute().parent)
+    folder = path.absolute().parent
+    settings = _anchored(load_model(Settings, text, str(path)).value, folder)
+    settings.gateway.in_folder(folder)
+    return settings
 
 
 def missing_folders(gateway: GatewaySettings) -> list[Problem]:

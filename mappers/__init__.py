@@ -10,6 +10,7 @@ from gateway.model.contracts import DeviceProtocol
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.near import nearest
+from gateway.model.place import Place
 from gateway.model.profile import DeviceProfile
 
 
@@ -42,8 +43,11 @@ LINES = (
 class Switchboard:
     """Fulfils `gateway.model.contracts.Protocols`."""
 
-    def __init__(self, aliases: Mapping[str, str] | None = None, lines: Sequence[Line] = LINES) -> None:
-        """`aliases`: other names of our device services, as people's files have them."""
+    def __init__(
+        self, aliases: Mapping[str, str] | None = None, lines: Sequence[Line] = LINES, place: Place | None = None
+    ) -> None:
+        """`aliases`: other names of our device services, as people's files have them. `place`: of the gateway."""
+        self._place = place or Place()
         self._lines = {line.service: line for line in lines}
         self._aliases = dict(aliases or {})
         self._loaded: dict[str, DeviceProtocol[Any]] = {}
@@ -61,7 +65,7 @@ class Switchboard:
             choices = ", ".join([*self._lines, *self._aliases])
             raise ConfigError(f"no device service {service!r} here{hint} This gateway hosts: {choices}")
         if name not in self._loaded:
-            self._loaded[name] = _load(line)
+            self._loaded[name] = _load(line, self._place)
         return self._loaded[name]
 
     def of(self, device: Device) -> DeviceProtocol[Any]:
@@ -100,9 +104,9 @@ def _installed(line: Line) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in line.needs)
 
 
-def _load(line: Line) -> DeviceProtocol[Any]:
+def _load(line: Line, place: Place) -> DeviceProtocol[Any]:
     if not _installed(line):
         pip = f'pip install "southgate[{line.extra}]"'
         raise ConfigError(f"{line.service} needs {' and '.join(line.needs)}, which are not installed: {pip}")
-    found: DeviceProtocol[Any] = importlib.import_module(line.package).PROTOCOL
+    found: DeviceProtocol[Any] = importlib.import_module(line.package).protocol(place)
     return found

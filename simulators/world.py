@@ -24,7 +24,7 @@ from gateway.model.profile import DeviceProfile
 from gateway.model.said import said
 from gateway.model.template import effective
 from gateway.runtime.clock import SystemClock
-from mappers.modbus.address import whole
+from mappers.shared.given import whole
 from simulators.behaviour import Behaviour, parse
 from simulators.devicelist import device_list, own_properties
 from simulators.endpoint import Endpoint

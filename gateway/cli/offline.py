@@ -157,7 +157,7 @@ async def registry_over(folders: Folders, settings: GatewaySettings, facts: Mapp
     registry = FileRegistry(
         Keeping(
             folders=folders,
-            protocols=Switchboard(settings.aliases),
+            protocols=Switchboard(settings.aliases, place=settings.place),
             lanes=nowhere,
             store=nowhere,
             state=nowhere,

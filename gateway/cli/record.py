@@ -123,7 +123,7 @@ def _from_folder(options: argparse.Namespace, take: Take) -> None:
 async def _while_asking(options: argparse.Namespace, take: Take) -> None:
     """The lanes are those of a running gateway; only this connection is opened."""
     registry, settings = await registry_of(options.folder)
-    clock, protocols = SystemClock(), Switchboard(settings.aliases)
+    clock, protocols = SystemClock(), Switchboard(settings.aliases, place=settings.place)
     recordings = Recordings(protocols, registry, clock, settings.compat, version("southgate"))
     recorder = recordings.of(options.name, options.seconds)
     lanes = RunningLanes(protocols, _nobody, clock, settings.compat)

@@ -14,7 +14,7 @@ from gateway.model.device import Device, DeviceState
 from gateway.model.errors import Problem
 from gateway.model.health import ConsumerReport, FlowReport, JournalReport, LaneReport
 from gateway.model.plan import Connection, Facts, Plan, PlannedDevice
-from gateway.model.profile import DeviceProfile
+from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.query import Selection
 from gateway.model.reading import Batch, Event, Record, Source
 from gateway.model.recording import Frame, Tap
@@ -125,8 +125,8 @@ class DeviceProtocol(Protocol[P]):
         """Everything wrong with the attributes of a profile and the protocol properties of a device; pure."""
         ...
 
-    def connection(self, device: Device) -> Connection:
-        """Raises ConfigError."""
+    def connection(self, device: Device, compat: Compat = Compat.NONE) -> Connection:
+        """`compat`: of the gateway or the device's profile. Raises ConfigError."""
         ...
 
     def mute(self, device: Device) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from gateway.model.contracts import Clock, DeviceProtocol, Mapper, Tape
 from gateway.model.device import Device
 from gateway.model.errors import Problem
+from gateway.model.place import Place
 from gateway.model.plan import Connection, Facts, PlannedDevice
-from gateway.model.profile import DeviceProfile
+from gateway.model.profile import Compat, DeviceProfile
 from gateway.model.reading import Source
 from gateway.model.recording import Frame, Tap
 from mappers.modbus import plan as planning
@@ -48,7 +49,7 @@ class Modbus:
                 found += _carried(point, reached[1], resource.properties.read_write.writable, index)
         return found
 
-    def connection(self, device: Device) -> Connection:
+    def connection(self, device: Device, compat: Compat = Compat.NONE) -> Connection:  # noqa: ARG002
         """Raises ConfigError."""
         return reach(device)[0]
 
@@ -93,4 +94,6 @@ def _carried(point: Point, unit: Unit, writable: bool, index: int) -> Iterator[P
         yield Problem(f"deviceResources[{index}].attributes.writeFunction", BIT_FOR_ALL, severity="warning")
 
 
-PROTOCOL: DeviceProtocol[ModbusPlan] = Modbus()
+def protocol(_: Place) -> DeviceProtocol[ModbusPlan]:
+    """Modbus keeps nothing."""
+    return Modbus()

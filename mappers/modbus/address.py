@@ -10,11 +10,10 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic.alias_generators import to_camel
 
-from gateway.model import scalar
 from gateway.model.errors import Problem
-from gateway.model.near import nearest
 from gateway.model.profile import Compat
 from gateway.model.scalar import literal_text
+from mappers.shared.given import Flag, Whole, from_pydantic, meant, one_of, unknown_keys, whole
 
 MAX_REGISTERS = 125
 """Registers of one read request (Modbus Application Protocol V1.1b3, 6.3)."""
@@ -73,25 +72,6 @@ class Start(NamedTuple):
     bit: int | None = None
 
 
-def whole(value: Any) -> int:
-    """An integer as Go's base 0 reads it: 10, `0x0A`, `0b1010`, `012`, quoted or not. Raises ValueError."""
-    if type(value) is int:
-        return value
-    text = literal_text(value).strip()
-    found = None if isinstance(value, bool) else scalar.whole(text)
-    if found is None:
-        raise ValueError(f"expected a whole number, got {text!r}")
-    return found
-
-
-def flag(value: Any) -> bool:
-    """`true` and `false`, quoted or not. Raises ValueError."""
-    text = literal_text(value).strip().lower()
-    if text not in ("true", "false"):
-        raise ValueError(f"expected true or false, got {literal_text(value)!r}")
-    return text == "true"
-
-
 def _start(value: Any, info: ValidationInfo) -> Start:
     if type(value) is int and value >= 0:
         return Start(value)
@@ -114,26 +94,8 @@ def _table(value: Any) -> Table:
     text = literal_text(value)
     table = TABLES.get(text) or TABLES.get(text.strip().upper())
     if table is None:
-        raise ValueError(f"expected one of {', '.join(TABLES)}, got {text!r}{_meant(text, TABLES)}")
+        raise ValueError(f"expected one of {', '.join(TABLES)}, got {text!r}{meant(text, TABLES)}")
     return table
-
-
-def _one_of(choices: tuple[str, ...]) -> BeforeValidator:
-    by_lower_case = {choice.lower(): choice for choice in choices}
-
-    def read(value: Any) -> str:
-        text = literal_text(value)
-        found = by_lower_case.get(text.strip().lower())
-        if found is None:
-            raise ValueError(f"expected one of {', '.join(choices)}, got {text!r}{_meant(text, choices)}")
-        return found
-
-    return BeforeValidator(read)
-
-
-def _meant(text: str, choices: Mapping[str, Any] | tuple[str, ...]) -> str:
-    near = nearest(text, choices)
-    return f"; did you mean {near}?" if near else ""
 
 
 def _base(base: int) -> int:
@@ -148,10 +110,6 @@ def _write_function(code: int) -> int:
     return code
 
 
-Whole = Annotated[int, BeforeValidator(whole)]
-Flag = Annotated[bool, BeforeValidator(flag)]
-
-
 class Attributes(BaseModel):
     """A resource's `attributes`. The pairs that must fit together are judged with the value type, in `point`."""
 
@@ -159,10 +117,10 @@ class Attributes(BaseModel):
 
     primary_table: Annotated[Table, BeforeValidator(_table)]
     starting_address: Annotated[Start, BeforeValidator(_start)]
-    raw_type: Annotated[str, _one_of(RAW_TYPES)] = ""
+    raw_type: Annotated[str, one_of(RAW_TYPES)] = ""
     is_byte_swap: Flag = False
     is_word_swap: Flag = False
-    byte_order: Annotated[str, _one_of(ORDERS)] = ""
+    byte_order: Annotated[str, one_of(ORDERS)] = ""
     string_register_size: Annotated[Whole, Field(ge=1, le=123)] | None = None
     array_length: Annotated[Whole, Field(ge=1, le=MAX_BITS)] | None = None
     address_base: Annotated[Whole, AfterValidator(_base)] = 0
@@ -195,28 +153,3 @@ _REQUIRED = {
     "primaryTable": f"is required: one of {', '.join(TABLES)}",
     "startingAddress": "is required: the zero-based address of the first register or bit",
 }
-
-
-def unknown_keys(given: Mapping[str, Any], known: tuple[str, ...], ignored: tuple[str, ...] = ()) -> list[Problem]:
-    """A warning for every key that means nothing, with the nearest one that does."""
-    found = []
-    for key in given:
-        if key not in known and key not in ignored:
-            near = nearest(key, known)
-            hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
-            found.append(Problem(key, f"unknown key, ignored; {hint}", severity="warning"))
-    return found
-
-
-def from_pydantic(error: ValidationError, required: Mapping[str, str]) -> list[Problem]:
-    """One problem per key, in plain words."""
-    found = []
-    for one in error.errors(include_url=False):
-        key = str(one["loc"][0]) if one["loc"] else ""
-        text = one["msg"].removeprefix("Value error, ")
-        if one["type"] == "missing":
-            text = required.get(key, "is required")
-        elif one["type"] in ("greater_than_equal", "less_than_equal"):
-            text = f"{text[0].lower()}{text[1:]}, got {literal_text(one['input'])}"
-        found.append(Problem(key, text))
-    return found

@@ -18,7 +18,7 @@ from gateway.model.contracts import Mapper as MapperContract
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError, DeviceError, NoAnswer, NotConnected, Problem
 from gateway.model.plan import Connection, Facts, Request
-from gateway.model.profile import DeviceProfile, ValueType
+from gateway.model.profile import Compat, DeviceProfile, ValueType
 from gateway.model.reading import Event, Quality, Source, refused
 
 SERVICE = "device-scripted"
@@ -125,7 +125,7 @@ class ScriptedProtocol:
             found.append(Problem(f"protocols.{KEY}.Line", "the line is missing"))
         return found
 
-    def connection(self, device: Device) -> Connection:
+    def connection(self, device: Device, compat: Compat = Compat.NONE) -> Connection:
         properties = device.protocols.get(KEY)
         if not properties or "Line" not in properties:
             raise ConfigError(f"device {device.name} has no protocols.{KEY}.Line")

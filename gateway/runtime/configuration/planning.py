@@ -72,7 +72,7 @@ class Planner:
         if any(problem.severity == "error" for problem in problems):
             own = self.instances.made(profile)
             raise ConfigError([_for(device, problem) for problem in problems] if own else problems)
-        connection = protocol.connection(device)
+        connection = protocol.connection(device, self.compat | profile.compat)
         sources = sources_of(device, profile, protocol.service, self.compat)
         events = () if mute else profile.events_of(device)
         wanted = self._number(device, profile, sources, events)
@@ -89,7 +89,7 @@ class Planner:
         if not device.profile_name:
             return []
         try:
-            self.protocols.of(device).connection(device)
+            self.protocols.of(device).connection(device, self.compat)
         except ConfigError as error:
             return list(error.problems)
         return []

@@ -10,30 +10,18 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gateway.model.device import Device
-from gateway.model.duration import parse_duration
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import Connection
 from gateway.model.scalar import literal_text
-from mappers.modbus.address import MAX_BITS, MAX_REGISTERS, Whole, from_pydantic, unknown_keys
+from mappers.modbus.address import MAX_BITS, MAX_REGISTERS
 from mappers.modbus.line.port import parse
+from mappers.shared.given import Whole, from_pydantic, seconds, unknown_keys
 
 KEYS = ("modbus-tcp", "modbus-rtu", "modbus-ascii")
 BROADCAST = "UnitID 0 is the broadcast address of the line: all units carry out a write and none answers"
 """Modbus over Serial Line V1.02, 2.1."""
 RESERVED = range(248, 256)
 """Addresses that no unit of a serial line may have (Modbus over Serial Line V1.02, 2.2)."""
-
-
-def seconds(value: Any) -> float:
-    """A bare number is seconds; everything else a Go duration. Raises ValueError."""
-    text = literal_text(value).strip()
-    try:
-        found = parse_duration(text + "s" if text[-1:].isdigit() else text)
-    except ValueError:
-        raise ValueError(f"expected a duration such as 500ms or 2s, or a number of seconds, got {text!r}") from None
-    if found < 0:
-        raise ValueError(f"a duration here must not be negative, got {text!r}")
-    return found
 
 
 def _timeout(value: Any) -> float:

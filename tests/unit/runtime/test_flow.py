@@ -4,7 +4,7 @@ import pytest
 
 from gateway.model.reading import NAN, OVERFLOW, TIMEOUT, Quality, refused
 from gateway.runtime.twin.flow import in_words
-from mappers.modbus import PROTOCOL
+from mappers.modbus import Modbus
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from mappers.modbus import PROTOCOL
     ],
 )
 def test_what_is_wrong_with_a_value(quality: Quality, says: str) -> None:
-    assert in_words(quality, PROTOCOL.codes).startswith(says)
+    assert in_words(quality, Modbus.codes).startswith(says)
 
 
 def test_a_protocol_without_words_for_it() -> None:

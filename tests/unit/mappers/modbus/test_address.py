@@ -9,8 +9,9 @@ from gateway.model.errors import Problem
 from gateway.model.profile import Compat
 from gateway.model.scalar import resolve
 from mappers.modbus import point as point_module
-from mappers.modbus.address import Table, whole
+from mappers.modbus.address import Table
 from mappers.modbus.point import SUPPORTED, locate
+from mappers.shared.given import whole
 from tests.unit.mappers.modbus.build import point, resource
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError
-from mappers.modbus.line.connection import Serial, Tcp, examine, reach, seconds
+from mappers.modbus.line.connection import Serial, Tcp, examine, reach
+from mappers.shared.given import seconds
 from tests.unit.mappers.modbus.build import device, serial_device
 
 

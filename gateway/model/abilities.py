@@ -1,0 +1,85 @@
+"""What some mappers and protocols can do beside their contract: asked for with isinstance."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from gateway.model.certificate import Certificate
+from gateway.model.plan import Plan, Poll
+from gateway.model.reading import Event
+
+P_contra = TypeVar("P_contra", bound=Plan, contravariant=True)
+
+Told = Callable[[list[Event]], None]
+"""Takes what devices tell by themselves: raw values, one Event per source and notification. Never blocks, never
+raises."""
+Gaps = Mapping[str, tuple[int, int]]
+"""By resource name, the source times (ns, both exclusive) between which values are missing."""
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """A mapper whose devices tell by themselves what has changed; asked for with isinstance. Its calls are made in the
+    Lane's turn like every other, except `lost`."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What happened to subscriptions, by kind (`overflow`, `missed`, `resubscribed`); whoever takes it empties
+        it."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """The other side has been heard so recently that whatever it did not tell has not changed."""
+        ...
+
+    @property
+    def look_after(self) -> float:
+        """Seconds from one `look` to the next."""
+        ...
+
+    async def subscribe(self, polls: Sequence[Poll], told: Told) -> Sequence[Poll]:
+        """From now on `told` hears what changes in these polls' sources, sampled at their intervals and beginning with
+        what they hold now; a poll (compared by identity) that was subscribed before goes on untouched, one that is no
+        longer named ends. A value the server refuses is told once, as BAD with a reason, and tried again by `look`.
+        Returns the polls that are to be read instead, because the server or the profile wants it. Raises
+        NotConnected."""
+        ...
+
+    async def look(self) -> None:
+        """Whether what was told is still true: by the values themselves, not by the socket. Puts right what is not and
+        tells what it found. Raises NotConnected."""
+        ...
+
+    async def lost(self) -> str:
+        """Waits while connected; returns why when the connection is gone, also while nothing is asked."""
+        ...
+
+
+@runtime_checkable
+class Backfills(Protocol[P_contra]):
+    """A mapper whose devices remember; asked for with isinstance."""
+
+    async def history(self, plan: P_contra, gaps: Gaps) -> tuple[list[Event], Gaps]:
+        """Some of what was missed by the resources of a plan's only source: raw values marked historical, oldest first,
+        never two of one resource and time; and what is still to be asked (empty: that was all). One short turn of the
+        connection. Raises NotConnected, NoAnswer, DeviceError (there is no history)."""
+        ...
+
+
+@runtime_checkable
+class Trusts(Protocol):
+    """A protocol whose devices prove with certificates who they are; asked for with isinstance. Files of the gateway's
+    data folder are the truth, read at every connection."""
+
+    def certificates(self) -> Sequence[Certificate]:
+        """The gateway's own, those that are trusted, and those that were refused."""
+        ...
+
+    def trust(self, thumbprint: str) -> Certificate:
+        """A certificate that was refused is accepted from now on. Raises ConfigError: nobody has shown such a one."""
+        ...
+
+    def distrust(self, thumbprint: str) -> Certificate:
+        """Not accepted any more at the next connection. Raises ConfigError."""
+        ...
