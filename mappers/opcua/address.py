@@ -75,7 +75,7 @@ def node_ref(text: str) -> NodeRef:
 
 
 def browse_path(text: str) -> tuple[Step, ...]:
-    """`/2:Press/nsu=urn:acme:press;Speed`: names from the Objects folder down, each with its namespace (none: 0); `&/` is
+    """`/2:Press/nsu=urn:acme:press;Speed`: names below the Objects folder, each with its namespace (none: 0); `&/` is
     a slash and `&&` an ampersand inside a name (Part 4, A.2). Raises ValueError."""
     rest = text.strip().removeprefix("/")
     steps = []
