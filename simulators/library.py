@@ -9,9 +9,9 @@ from gateway.model.profile import DeviceProfile
 from gateway.runtime.configuration.files import LIBRARY, files_under
 
 
-def shipped() -> list[Path]:
-    """The profile files that come with Southgate, by file name within each protocol's folder."""
-    return files_under(LIBRARY)
+def shipped(folder: str = "") -> list[Path]:
+    """The profile files that come with Southgate, by file name within each protocol's folder; or of one such folder."""
+    return files_under(LIBRARY / folder)
 
 
 def find_profile(name: str, near: Path | None = None) -> DeviceProfile:

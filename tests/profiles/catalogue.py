@@ -11,12 +11,14 @@ from simulators.library import shipped
 HEAD = """# Shipped profiles
 
 These device profiles come with Southgate and need no setting: name one in a device's `profileName`. A profile of your
-own with the same name takes its place. Each file starts with the vendor's document it was written from; a register that
+own with the same name takes its place. Each file starts with the vendor's document it was written from; what
 could not be verified was left out. All of them are served by `southgate simulate FILE` (see
 [how to simulate](../how-to/simulate.md)) and read back in the tests.
 """
-TAIL = """
-## SunSpec and scale factors
+PROTOCOLS = {"modbus": "Modbus", "opcua": "OPC UA"}
+"""Folder → name."""
+AFTER_MODBUS = """
+### SunSpec and scale factors
 
 In the integer SunSpec models (101 to 103) every value has a scale factor in a register of its own, and an inverter may
 change it while it runs. A profile's `scale` is a constant, so it cannot say such a value honestly. The shipped SunSpec
@@ -29,17 +31,23 @@ deviceCommand so that they belong together, and multiply by 10 to the power of t
 
 def page() -> str:
     """The whole page."""
-    return "".join(f"{line}\n" for line in (HEAD.rstrip("\n"), *_sections(), TAIL.rstrip("\n")))
+    return "".join(f"{line}\n" for line in (HEAD.rstrip("\n"), *_sections()))
 
 
 def _sections() -> Iterator[str]:
-    for entry in shipped():
-        text = entry.read_text(encoding="utf-8")
-        yield from _section(entry.name.rsplit(".", 1)[0], text, load_profile(text, entry.name).value)
+    for folder, protocol in PROTOCOLS.items():
+        entries = shipped(folder)
+        if entries:
+            yield f"\n## {protocol}"
+        for entry in entries:
+            text = entry.read_text(encoding="utf-8")
+            yield from _section(entry.name.rsplit(".", 1)[0], text, load_profile(text, entry.name).value)
+        if folder == "modbus":
+            yield AFTER_MODBUS.rstrip("\n")
 
 
 def _section(file: str, text: str, profile: DeviceProfile) -> Iterator[str]:
-    yield f"\n## {profile.manufacturer} {profile.model}\n"
+    yield f"\n### {profile.manufacturer} {profile.model}\n"
     yield f"`{profile.name}` (file `{file}`). {profile.description}.\n"
     yield "\n".join(_header(text)) + "\n"
     for parameter, about in profile.parameters.items():

@@ -1,4 +1,4 @@
-"""Golden recordings: of every shipped profile one cycle against its simulator, and the readings that it gave.
+"""Golden recordings: of every shipped Modbus profile one cycle against its simulator, and the readings that it gave.
 
     python -m tests.profiles.golden NAME …      makes those of a profile anew, on purpose; no name: of all
     git diff tests/profiles/golden              shows what that changes
@@ -32,7 +32,7 @@ from tests.support.clock import MovingClock
 from tests.support.recordings import recorded, rows, text_of
 
 FOLDER = Path(__file__).parent / "golden"
-NAMES = [entry.name.removesuffix(".yaml") for entry in shipped()]
+NAMES = [entry.name.removesuffix(".yaml") for entry in shipped("modbus")]
 STARTED = 1_763_635_200_000_000_000
 STEP_S = 0.001
 """Between two frames."""

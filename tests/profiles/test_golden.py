@@ -1,4 +1,4 @@
-"""T45: the same recorded traffic gives byte-equal readings across versions, for every shipped profile."""
+"""T45: the same recorded traffic gives byte-equal readings across versions, for every shipped Modbus profile."""
 
 import difflib
 from collections import Counter
@@ -23,7 +23,7 @@ def test_the_recorded_traffic_gives_the_same_readings_byte_for_byte(name: str) -
     assert text == expected, "\n".join(difflib.unified_diff(expected.splitlines(), text.splitlines(), lineterm="", n=0))
 
 
-def test_every_shipped_profile_has_a_recording_and_nothing_else_has() -> None:
+def test_every_shipped_modbus_profile_has_a_recording_and_nothing_else_has() -> None:
     expected = Counter(path.name for name in NAMES for path in (recording_of(name), readings_of(name)))
     assert Counter(path.name for path in FOLDER.iterdir()) == expected
 

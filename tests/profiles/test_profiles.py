@@ -5,7 +5,6 @@ import itertools
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -24,13 +23,15 @@ from simulators.library import shipped
 from simulators.points import Point
 from simulators.world import Running, World, serve
 
-NAMES = [entry.name.removesuffix(".yaml") for entry in shipped()]
-EVERY = pytest.mark.parametrize("name", NAMES)
+FILES = {entry.name.removesuffix(".yaml"): entry for entry in shipped()}
+MODBUS = [entry.name.removesuffix(".yaml") for entry in shipped("modbus")]
+EVERY = pytest.mark.parametrize("name", FILES)
+EVERY_MODBUS = pytest.mark.parametrize("name", MODBUS)
 WIRES = pytest.mark.parametrize("rtu", [False, True], ids=["tcp", "rtu"])
 
 
 def text_of(name: str) -> str:
-    return (files("profiles") / "modbus" / f"{name}.yaml").read_text(encoding="utf-8")
+    return FILES[name].read_text(encoding="utf-8")
 
 
 def profile_of(name: str) -> DeviceProfile:
@@ -59,12 +60,13 @@ async def opened(name: str, rtu: bool) -> AsyncIterator[tuple[Running, Device, D
 
 
 def test_there_are_enough_and_of_every_kind() -> None:
-    labels = [label for name in NAMES for label in profile_of(name).labels]
-    assert len(NAMES) >= 8
+    labels = [label for name in MODBUS for label in profile_of(name).labels]
+    assert len(MODBUS) >= 8
     assert labels.count("energy-meter") >= 2
     assert {"inverter", "vfd", "temperature", "relay", "io"} <= set(labels)
     assert {"heat-pump", "ventilation", "generator", "plc"} <= set(labels)
-    assert len({profile_of(name).name for name in NAMES}) == len(NAMES)
+    assert len(FILES) == len(shipped()), "file names are unique across protocols: they name a profile"
+    assert len({profile_of(name).name for name in FILES}) == len(FILES)
 
 
 @EVERY
@@ -78,7 +80,7 @@ def test_it_names_its_schema_and_the_vendors_document(name: str) -> None:
 def test_it_loads_without_a_warning_and_its_protocol_finds_nothing_wrong(name: str) -> None:
     loaded = load_profile(text_of(name), f"{name}.yaml", strict=True)
     assert loaded.problems == ()
-    problems = Switchboard().by_service("device-modbus").check(profile_of(name))
+    problems = Switchboard().check(profile_of(name))
     assert [str(p) for p in problems if p.severity != "note"] == []
 
 
@@ -95,7 +97,7 @@ def test_what_can_be_written_has_limits_and_commands_cover_all_that_is_read_ofte
     assert twin <= grouped, "what the cloud wants to see is read by a command"
 
 
-@EVERY
+@EVERY_MODBUS
 @WIRES
 async def test_every_default_value_is_read_as_it_is_served(name: str, rtu: bool) -> None:
     async with opened(name, rtu) as (running, device, protocol, mapper):
@@ -107,7 +109,7 @@ async def test_every_default_value_is_read_as_it_is_served(name: str, rtu: bool)
             compare(event, running, name)
 
 
-@EVERY
+@EVERY_MODBUS
 @WIRES
 async def test_every_extreme_that_is_set_is_read(name: str, rtu: bool) -> None:
     async with opened(name, rtu) as (running, device, protocol, mapper):
@@ -122,7 +124,7 @@ async def test_every_extreme_that_is_set_is_read(name: str, rtu: bool) -> None:
             compare(event, running, name)
 
 
-@EVERY
+@EVERY_MODBUS
 async def test_what_is_written_arrives_and_reads_back(name: str) -> None:
     async with opened(name, False) as (running, device, protocol, mapper):
         profile = running.devices[name].profile
