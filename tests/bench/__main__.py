@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import dead, modbus, outage, planning, soak
+from tests.bench import dead, modbus, opcua, outage, planning, soak
 from tests.bench.rig import Figure
 
 MUST: dict[str, tuple[str, float]] = {
@@ -27,6 +27,10 @@ MUST: dict[str, tuple[str, float]] = {
     "modbus.plan.ms_10k_resources": ("<=", 200),
     "modbus.soak.rss_growth_percent": ("<=", 2),
     "modbus.dead.neighbour_period_growth_percent": ("<=", 5),
+    "opcua.sub.cpu_ratio": ("<=", 1.5),
+    "opcua.sub.cpu_percent": ("<=", 15),
+    "opcua.sub.rss_mb": ("<=", 120),
+    "opcua.sub.delivered_percent": (">=", 100),
     "journal.written_per_data": ("<=", 3),
     "cloud.outage.back_after_s": ("<=", 3),
     "cloud.outage.lost": ("<=", 0),
@@ -57,6 +61,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "modbus.plan": _plan,
     "modbus.soak": soak.soak,
     "modbus.dead": dead.dead,
+    "opcua.sub": opcua.sub,
     "journal": _journal,
     "cloud.outage": outage.cloud,
     "start": modbus.start,

@@ -9,10 +9,9 @@ from tests.bench.rig import Figure
 HEAD = """# Figures
 
 Measured with `make bench` on two cores of a virtual machine (x86_64), everything on that machine: simulated devices,
-mosquitto (`set_tcp_nodelay true`), the gateway, the far end. Ratios are against `tests/bench/bare_modbus.py`, the
-least code on the same libraries, in the same run. Another machine
-gives other absolute figures; the ratios travel better. A bench can be run alone: each row is of the last run
-that had it.
+mosquitto (`set_tcp_nodelay true`), the gateway, the far end. Ratios are against `tests/bench/bare_modbus.py` and
+`tests/bench/bare_opcua.py`, the least code on the same libraries, in the same run. Another machine gives other absolute
+figures; the ratios travel better. A bench can be run alone: each row is of the last run that had it.
 
 | figure | value | unit | goal | conditions |
 |---|---|---|---|---|
