@@ -34,6 +34,12 @@ class Subscribes(Protocol):
         ...
 
     @property
+    def skew_s(self) -> float | None:
+        """Seconds that their clock is behind ours, median of the last times they told on this connection (time of
+        receipt less their time, so that a slow network counts too); negative: ahead. None: not known."""
+        ...
+
+    @property
     def look_after(self) -> float:
         """Seconds from one `look` to the next."""
         ...
@@ -41,7 +47,9 @@ class Subscribes(Protocol):
     async def subscribe(self, polls: Sequence[Poll], told: Told) -> Sequence[Poll]:
         """From now on `told` hears what changes in these polls' sources, sampled at their intervals and beginning with
         what they hold now; a poll (compared by identity) that was subscribed before goes on untouched, one that is no
-        longer named ends. A value the server refuses is told once, as BAD with a reason, and tried again by `look`.
+        longer named ends. A source of several polls is told once, at the shortest of their intervals. Events carry the
+        Source object of the poll. A value the server refuses is told once, as BAD with a reason, and tried again by
+        `look`. Called again whenever the polls are others.
         Returns the polls that are to be read instead, because the server or the profile wants it. Raises
         NotConnected."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class FlowReport:
     """Polls that were due while the one before had not been done."""
     answer_ms: float | None
     """Learned time from request to answer, median of the last ones."""
+    mode: Literal["read", "subscribed"] = "read"
+    """`subscribed`: its device tells by itself what changed; `reads` are notifications then, `overruns` none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,18 @@ class LaneReport:
     """By device."""
     requests: int
     errors: Mapping[str, int]
-    """By kind: `not_connected`, `no_answer`, `device_error`, `bug`."""
+    """By kind: `not_connected`, `no_answer`, `device_error`, `bug`; where devices tell by themselves also what happened
+    to their subscriptions (`overflow`, `missed`, `resubscribed`)."""
     connects: int
     busy: float
     """Share of the last minute the connection was in use, 0 to 1."""
     commands_waiting: int
+    skew_s: float | None = None
+    """Seconds that the clock of the other side is behind ours, negative: ahead; None: it does not tell the time."""
+    filled: int = 0
+    """Values that were missed and then fetched from the device's own memory."""
+    notes: tuple[str, ...] = ()
+    """What somebody should know though the connection is up: a clock far off, sources without a history."""
 
 
 @dataclass(frozen=True, slots=True)
