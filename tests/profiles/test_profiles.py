@@ -24,6 +24,7 @@ from simulators.points import Point
 from simulators.world import Running, World, serve
 
 FILES = {entry.name.removesuffix(".yaml"): entry for entry in shipped()}
+OPCUA = [entry.name.removesuffix(".yaml") for entry in shipped("opcua")]
 MODBUS = [entry.name.removesuffix(".yaml") for entry in shipped("modbus")]
 EVERY = pytest.mark.parametrize("name", FILES)
 EVERY_MODBUS = pytest.mark.parametrize("name", MODBUS)
@@ -65,6 +66,9 @@ def test_there_are_enough_and_of_every_kind() -> None:
     assert labels.count("energy-meter") >= 2
     assert {"inverter", "vfd", "temperature", "relay", "io"} <= set(labels)
     assert {"heat-pump", "ventilation", "generator", "plc"} <= set(labels)
+    labels = [label for name in OPCUA for label in profile_of(name).labels]
+    assert len(OPCUA) >= 6
+    assert {"companion-specification", "plc", "energy-meter", "simulator", "gateway"} <= set(labels)
     assert len(FILES) == len(shipped()), "file names are unique across protocols: they name a profile"
     assert len({profile_of(name).name for name in FILES}) == len(FILES)
 
@@ -89,7 +93,7 @@ def test_what_can_be_written_has_limits_and_commands_cover_all_that_is_read_ofte
     profile = profile_of(name)
     for resource in profile.device_resources:
         properties = resource.properties
-        if properties.read_write.writable and properties.value_type != "Bool":
+        if properties.read_write.writable and properties.value_type not in ("Bool", "String", "Object"):
             assert properties.minimum is not None, resource.name
             assert properties.maximum is not None, resource.name
     grouped = {operation.device_resource for c in profile.device_commands for operation in c.resource_operations}
