@@ -8,7 +8,7 @@
 Devices say where they are: `protocols: {scripted: {Line: L1, Unit: 3}}`. Time on the wire passes on the test's clock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -69,6 +69,8 @@ class Line:
     held_until: float = 0.0
     busy: int = 0
     """Calls in flight now; never above 1."""
+    mapper: "Callable[[Any, Clock], ScriptedMapper] | None" = None
+    """Makes its mappers, if they can do more."""
     log: list[str] = field(default_factory=list)
     """`read 3 Voltage`, `write 3 Relay`, in the order in which they went out."""
 
@@ -143,7 +145,8 @@ class ScriptedProtocol:
         return ScriptedPlan(device.name, int(device.protocols[KEY].get("Unit", 1)), tuple(sources), (request,))
 
     def open(self, connection: Connection, clock: Clock) -> "ScriptedMapper":
-        mapper = ScriptedMapper(self.world.line(connection.key), clock)
+        line = self.world.line(connection.key)
+        mapper = (line.mapper or ScriptedMapper)(line, clock)
         self.mappers.append(mapper)
         return mapper
 
@@ -152,15 +155,15 @@ class ScriptedMapper:
     """Implements `Mapper`."""
 
     def __init__(self, line: Line, clock: Clock) -> None:
-        self._line, self._clock = line, clock
+        self.line, self.clock = line, clock
         self._connected = False
         self.found: dict[str, Facts] = {}
 
     async def connect(self) -> None:
-        line = self._line
-        line.connects.append(self._clock.monotonic())
+        line = self.line
+        line.connects.append(self.clock.monotonic())
         if line.connect_s:
-            await self._clock.sleep(line.connect_s)
+            await self.clock.sleep(line.connect_s)
         if not line.up:
             raise NotConnected("connection refused")
         if not self._connected:
@@ -170,17 +173,17 @@ class ScriptedMapper:
 
     async def read(self, plan: ScriptedPlan, patience: float | None = None) -> list[Event]:
         names = tuple(name for source in plan.sources for name in source.names)
-        unit = self._line.unit(plan.unit)
-        unit.reads.append(self._clock.monotonic())
+        unit = self.line.unit(plan.unit)
+        unit.reads.append(self.clock.monotonic())
         unit.read_names.append(names)
-        self._line.log.append(f"read {plan.unit} {' '.join(names)}")
-        await self._exchange(unit, patience)
-        return [self._event(source, unit) for source in plan.sources]
+        self.line.log.append(f"read {plan.unit} {' '.join(names)}")
+        await self.exchange(unit, patience)
+        return [self.event(source, unit) for source in plan.sources]
 
     async def write(self, plan: ScriptedPlan, values: Mapping[str, Any]) -> Event | None:
-        unit = self._line.unit(plan.unit)
-        self._line.log.append(f"write {plan.unit} {' '.join(values)}")
-        await self._exchange(unit)
+        unit = self.line.unit(plan.unit)
+        self.line.log.append(f"write {plan.unit} {' '.join(values)}")
+        await self.exchange(unit)
         if unit.refuses & values.keys():
             raise DeviceError("2", "illegal data address", "write")
         unit.writes.append(dict(values))
@@ -189,7 +192,7 @@ class ScriptedMapper:
 
     @property
     def rest_after(self) -> float | None:
-        return self._line.rest_after
+        return self.line.rest_after
 
     async def rest(self) -> None:
         await self.close()
@@ -197,11 +200,11 @@ class ScriptedMapper:
     async def close(self) -> None:
         if self._connected:
             self._connected = False
-            self._line.open -= 1
-            self._line.closes += 1
+            self.line.open -= 1
+            self.line.closes += 1
 
-    async def _exchange(self, unit: Unit, patience: float | None = None) -> None:
-        line = self._line
+    async def exchange(self, unit: Unit, patience: float | None = None) -> None:
+        line = self.line
         assert line.busy == 0, "calls on one mapper overlap"
         line.busy += 1
         try:
@@ -216,23 +219,23 @@ class ScriptedMapper:
                 await self._pass(unit.told_s)
                 raise NoAnswer("the gateway says that it is silent", told=True)
             if unit.silent or answer_s > max(wait, line.answer_s):
-                line.held_until = self._clock.monotonic() + line.timeout_s * line.held
+                line.held_until = self.clock.monotonic() + line.timeout_s * line.held
                 await self._pass(wait)
                 raise NoAnswer(f"no answer within {wait} s")
-            await self._pass(answer_s + max(0.0, line.held_until - self._clock.monotonic()))
+            await self._pass(answer_s + max(0.0, line.held_until - self.clock.monotonic()))
         finally:
             line.busy -= 1
 
     async def _pass(self, seconds: float) -> None:
         if seconds:
-            await self._clock.sleep(seconds)
+            await self.clock.sleep(seconds)
             self._check_up()
 
     def _check_up(self) -> None:
-        if not (self._line.up and self._connected):
+        if not (self.line.up and self._connected):
             raise NotConnected("the connection was closed by the other side")
 
-    def _event(self, source: Source, unit: Unit) -> Event:
+    def event(self, source: Source, unit: Unit) -> Event:
         values: list[Any] = []
         quality: dict[int, Quality] = {}
         for position, resource in enumerate(source.resources):
@@ -241,7 +244,7 @@ class ScriptedMapper:
                 values.append(None)
             else:
                 values.append(unit.values.get(resource.name, _nothing(resource.properties.value_type)))
-        return Event(source, self._clock.now(), values, quality=quality or None)
+        return Event(source, self.clock.now(), values, quality=quality or None)
 
 
 def _nothing(kind: ValueType) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 from gateway.model.device import AutoEvent
 from gateway.model.reading import Event, Quality, Source
 
-Known = tuple[Any, Quality | None]
+_NEVER = object()
+"""Nothing was reported yet, or something else was said meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
@@ -23,78 +24,100 @@ class _Limits:
 
 
 class Change:
-    """Memory of what was last reported of one source by one autoEvent."""
+    """Memory of what was last reported of one source by one autoEvent, whole or in parts."""
 
-    __slots__ = ("_known", "_limits", "_on_change", "_quality", "_threshold", "_values")
+    __slots__ = ("_limits", "_on_change", "_quality", "_threshold", "_values")
 
     def __init__(self, source: Source, rule: AutoEvent) -> None:
         self._on_change, self._threshold = rule.on_change, rule.on_change_threshold
-        self._values: list[Any] | None = None
-        self._quality: dict[int, Quality] | None = None
+        self._values: list[Any] = [_NEVER] * len(source.resources)
+        self._quality: dict[int, Quality] = {}
         self._limits = _limits(source)
-        self._known: dict[int, Known] = {}
 
     def forget(self) -> None:
         """Something else was said about the source meanwhile: the next event is reported."""
-        self._values = None
-        self._known.clear()
+        self._values = [_NEVER] * len(self._values)
+        self._quality = {}
         for limit in (self._limits or {}).values():
             limit.last = float("-inf")
 
     def judge(self, event: Event, now: float) -> list[Event]:
         """The event, marked `repeat` where it says nothing new; two where some values are to be reported and others
         not. `now` is monotonic."""
-        if self._limits is not None or event.which is not None:
+        if self._limits is not None:
             return self._by_value(event, now)
-        if self._on_change and self._values is not None and not self._differs(event):
+        if self._on_change and not self._differs(event):
             event.repeat = True
         else:
-            self._values, self._quality = list(event.values), event.quality
+            self._keep(event)
+        return [event]
+
+    def remind(self, event: Event, now: float) -> list[Event]:
+        """Values that nobody told anew but that hold: a repeat, except for what `minInterval` held back and for what
+        `maxInterval` wants to be said again."""
+        if self._limits is not None:
+            return self._by_value(event, now, held=True)
+        event.repeat = True
         return [event]
 
     def _differs(self, event: Event) -> bool:
-        before, values = self._values, event.values
-        assert before is not None
-        if (event.quality or None) != (self._quality or None):
+        before, quality = self._before(event.which)
+        if (event.quality or {}) != quality:
             return True
-        if before == values:
+        if before == event.values:
             return False
         limit = self._threshold
-        return not limit or any(_apart(old, new, limit) for old, new in zip(before, values, strict=True))
+        return not limit or any(_apart(old, new, limit) for old, new in zip(before, event.values, strict=True))
+
+    def _before(self, which: tuple[int, ...] | None) -> tuple[list[Any], dict[int, Quality]]:
+        """What was reported of these, by position."""
+        if which is None:
+            return self._values, self._quality
+        known, values = self._quality, self._values
+        quality = {at: known[index] for at, index in enumerate(which) if index in known} if known else {}
+        return [values[index] for index in which], quality
+
+    def _keep(self, event: Event) -> None:
+        if event.which is None:
+            self._values, self._quality = list(event.values), dict(event.quality or {})
+            return
+        for position, index in enumerate(event.which):
+            self._report(event, position, index)
 
     # ------------------------------------------------------------------------------------------------ value by value
 
-    def _by_value(self, event: Event, now: float) -> list[Event]:
+    def _by_value(self, event: Event, now: float, held: bool = False) -> list[Event]:
         indexes = range(len(event.values)) if event.which is None else event.which
-        wanted = [position for position, index in enumerate(indexes) if self._wants(event, position, index, now)]
-        if not self._limits and wanted:
-            wanted = list(range(len(event.values)))
+        wanted = [at for at, index in enumerate(indexes) if self._wants(event, at, index, now, held)]
         for position in wanted:
-            self._report(event, position, indexes[position], now)
+            self._report(event, position, indexes[position])
+            if self._limits and indexes[position] in self._limits:
+                self._limits[indexes[position]].last = now
         if len(wanted) == len(event.values):
             return [event]
         if not wanted:
             event.repeat = True
             return [event]
-        rest = [position for position in range(len(event.values)) if position not in set(wanted)]
-        return [_part(event, wanted), replace(_part(event, rest), repeat=True)]
+        rest = sorted(set(range(len(event.values))).difference(wanted))
+        return [part(event, wanted), replace(part(event, rest), repeat=True)]
 
-    def _wants(self, event: Event, position: int, index: int, now: float) -> bool:
-        value, quality = event.values[position], (event.quality or {}).get(position)
+    def _wants(self, event: Event, position: int, index: int, now: float, held: bool) -> bool:
+        before = self._values[index]
         pace = self._limits.get(index) if self._limits else None
-        known = self._known.get(index)
-        if known is None or known[1] != quality:
+        if before is _NEVER or self._quality.get(index) != (event.quality or {}).get(position):
             return True
         if pace is not None and now - pace.last >= pace.most:
             return True
         if pace is not None and now - pace.last < pace.least:
             return False
-        return not self._on_change or _apart(known[0], value, self._threshold)
+        return not (self._on_change or held) or _apart(before, event.values[position], self._threshold)
 
-    def _report(self, event: Event, position: int, index: int, now: float) -> None:
-        self._known[index] = event.values[position], (event.quality or {}).get(position)
-        if self._limits and index in self._limits:
-            self._limits[index].last = now
+    def _report(self, event: Event, position: int, index: int) -> None:
+        self._values[index] = event.values[position]
+        if event.quality and position in event.quality:
+            self._quality[index] = event.quality[position]
+        elif self._quality:
+            self._quality.pop(index, None)
 
 
 def change_of(source: Source, rule: AutoEvent) -> Change | None:
@@ -122,7 +145,7 @@ def _apart(old: Any, new: Any, threshold: float) -> bool:
     return bool(old != new)
 
 
-def _part(event: Event, positions: list[int]) -> Event:
+def part(event: Event, positions: list[int]) -> Event:
     """Some of the values of an event."""
     which = tuple(positions) if event.which is None else tuple(event.which[position] for position in positions)
     return replace(

@@ -2,42 +2,30 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
+from gateway.model.abilities import Subscribes
 from gateway.model.contracts import Clock, Mapper, Publish
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.health import FlowReport, LaneReport
 from gateway.model.plan import Connection, Facts, Plan
-from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
+from gateway.model.reading import DISCONNECTED, TIMEOUT, Batch, Event, Quality, refused
 from gateway.runtime.clock import backoff
+from gateway.runtime.lanes.feed import Feed
+from gateway.runtime.lanes.line import Act, Job, Line, T
 from gateway.runtime.lanes.polling import Polling, all_bad
 from gateway.runtime.lanes.probing import Probe, Probing
 from gateway.runtime.lanes.schedule import EARLY_S, Wheel
 from gateway.runtime.lanes.unit import Unit, Units
 from gateway.runtime.lanes.wire import FIRST_S, LONGEST_S, Wire, time_of_day
 
-IN_A_ROW = 4
-"""Commands after which one due poll goes."""
+Work = Callable[[Mapper[Any]], Awaitable[None]]
+"""One turn of the line."""
 
-T = TypeVar("T")
-Act = Callable[[Mapper[Any]], Awaitable[T]]
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A command on its way: waits in the line, then runs with the connection."""
-
-    device: str
-    act: Act[Any]
-    done: "asyncio.Future[Any]"
-
-    def fail(self, error: BaseException) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +52,9 @@ class Lane:
         self.phase: float | None = None
         """Of its polls, in seconds; None before the first."""
         self._up = False
-        self._commands: deque[_Job] = deque()
-        self._polls: deque[Polling] = deque()
-        self._row = 0
+        self._line = Line()
+        self._feed: Feed | None = None
+        """While connected to devices that tell by themselves."""
         self._sleep: asyncio.Future[None] | None = None
 
     # ----------------------------------------------------------------------------------------------- what it serves
@@ -77,19 +65,27 @@ class Lane:
 
     def add(self, device: str, unit: Hashable, polls: Iterable[Polling], probe: Plan | None) -> None:
         """A device (again, with another plan). `probe` is the cheapest question that it answers."""
+        polls = tuple(polls)
         self._units.add(device, unit, polls, probe)
+        if self._feed is not None:
+            self._feed.add(polls)
+            self._poke()
 
     def remove(self, device: str) -> None:
         """What is in flight for it is not published any more."""
-        for polling in self._units.remove(device):
+        removed = self._units.remove(device)
+        for polling in removed:
             polling.active = False
-        self._polls = deque(polling for polling in self._polls if polling.active)
+        self._line.remove()
+        if self._feed is not None:
+            self._feed.remove(removed)
+            self._poke()
 
     def ready(self, polling: Polling) -> bool:
         """A due poll gets in line; not while its unit or the connection is known to be silent."""
         if not self._up or self._units.of(polling.poll.device).quarantined:
             return False
-        self._polls.append(polling)
+        self._line.polls.append(polling)
         self._poke()
         return True
 
@@ -103,8 +99,8 @@ class Lane:
             silence = unit.silence(self._clock.monotonic())
             text = f"{device} on {self.connection.key} has not answered since {time_of_day(silence.since)}"
             raise NoAnswer(f"{text}: {silence.reason}; next try in {silence.next_probe_s:.1f} s")
-        job = _Job(device, act, asyncio.get_running_loop().create_future())
-        self._commands.append(job)
+        job = Job(device, act, asyncio.get_running_loop().create_future())
+        self._line.commands.append(job)
         self._poke()
         result: T = await job.done
         return result
@@ -131,23 +127,29 @@ class Lane:
         mapper = self._open()
         try:
             await mapper.connect()
-            self._begin()
-            await self._serve(mapper)
+            self._begin(mapper)
+            serving = self._serve(mapper)
+            await (serving if self._feed is None else self._feed.during(serving))
         except NotConnected as error:
             self._lose("not_connected", str(error) or "the connection broke")
         except Exception as bug:
             log.exception("%s failed by our own fault; it starts again", self.connection.key)
             self._lose("bug", f"an error of the gateway itself ({type(bug).__name__}); its log has the details")
         finally:
-            self._up = False
+            self._up, self._feed = False, None
             await mapper.close()
 
-    def _begin(self) -> None:
-        """Connected: everything is due, except that silent units get their probe first."""
+    def _begin(self, mapper: Mapper[Any]) -> None:
+        """Connected: everything is due, except that silent units get their probe first; or subscribed."""
         self._up = True
+        if isinstance(mapper, Subscribes):
+            self._feed = Feed(mapper, self._wheel, self._clock, self._told, self._poke)
+            self._feed.add(self._units.every_poll())
         for unit in self._units.polled:
             unit.failed_here = False
-            if unit.quarantined and unit.probe is not None:
+            if self._feed is not None:  # the server is one unit, and to subscribe is the question to it
+                unit.answered()
+            elif unit.quarantined and unit.probe is not None:
                 self._probe_at(unit, self._clock.monotonic())
             else:
                 self._resume(unit)
@@ -163,35 +165,26 @@ class Lane:
     def _drop(self, error: NotConnected) -> None:
         """Nothing waits in the line any more."""
         self._units.calm()
-        for polling in self._polls:
-            polling.pending = False
-        self._polls.clear()
-        for job in self._commands:
-            job.fail(error)
-        self._commands.clear()
+        self._line.drop(error)
 
     async def _serve(self, mapper: Mapper[Any]) -> None:
         while True:
-            work = self._next()
-            if work is None:
-                await self._rest(mapper)
-            elif isinstance(work, Polling):
-                await self._poll(mapper, work)
-            elif isinstance(work, Probe):
-                await self._probe(mapper, work)
-            else:
-                await self._command(mapper, work)
+            work = self._next() or self._rest
+            await work(mapper)
 
-    def _next(self) -> _Job | Polling | Probe | None:
-        """Commands first, but after four in a row one due poll; probes when there is time."""
-        if self._commands and (self._row < IN_A_ROW or not self._polls):
-            self._row += 1
-            return self._commands.popleft()
-        self._row = 0
-        probe = self._probing.due(idle=not self._polls)
+    def _next(self) -> Work | None:
+        """Commands first, but after four in a row something else; subscriptions; probes when there is time; polls."""
+        tends = self._feed is not None and self._feed.due
+        job = self._line.command(others=tends)
+        if job is not None:
+            return partial(self._command, job)
+        if tends:
+            return self._tend
+        probe = self._probing.due(idle=not self._line.polls)
         if probe is not None:
-            return probe
-        return self._polls.popleft() if self._polls else None
+            return partial(self._probe, probe)
+        polling = self._line.poll()
+        return partial(self._poll, polling) if polling is not None else None
 
     async def _idle(self) -> None:
         self._sleep = asyncio.get_running_loop().create_future()
@@ -211,7 +204,7 @@ class Lane:
         except TimeoutError:
             await mapper.rest()
             self._probing.rests()
-            if not (self._commands or self._polls or self._probing.due(idle=True)):
+            if not (self._line.commands or self._line.polls or self._probing.due(idle=True)):
                 await self._idle()
 
     def _poke(self) -> None:
@@ -220,7 +213,7 @@ class Lane:
 
     # ---------------------------------------------------------------------------------------------------------- work
 
-    async def _poll(self, mapper: Mapper[Any], polling: Polling) -> None:
+    async def _poll(self, polling: Polling, mapper: Mapper[Any]) -> None:
         plan, unit = polling.poll.plan, self._units.of(polling.poll.device)
         started = self._clock.monotonic()
         try:
@@ -246,7 +239,7 @@ class Lane:
         while mapper.found:
             self._hear.found(*mapper.found.popitem())
 
-    async def _command(self, mapper: Mapper[Any], job: _Job) -> None:
+    async def _command(self, job: Job, mapper: Mapper[Any]) -> None:
         if job.done.done():
             return
         unit = self._units.of(job.device)
@@ -275,7 +268,7 @@ class Lane:
         self._wire.used(started, 1)
         self._answered(unit)
 
-    async def _probe(self, mapper: Mapper[Any], probe: Probe) -> None:
+    async def _probe(self, probe: Probe, mapper: Mapper[Any]) -> None:
         """One short question; an answer of any kind ends the quarantine."""
         unit = probe.unit
         unit.probing = False
@@ -292,6 +285,20 @@ class Lane:
             self._wire.errors["device_error"] += 1
         self._wire.used(started, len(plan.requests))
         self._answered(unit)
+
+    async def _tend(self, _: Mapper[Any]) -> None:
+        """Subscribes, or looks whether what was told is true."""
+        assert self._feed is not None
+        started = self._clock.monotonic()
+        to_read = await self._feed.tend()
+        self._wire.used(started, 1)
+        for polling in to_read:
+            polling.due()
+
+    def _told(self, batch: Batch) -> None:
+        """By devices, unasked."""
+        self._wire.flows()
+        self._publish(batch)
 
     def _refused(self, plan: Plan, error: DeviceError) -> list[Event]:
         now = self._clock.now()
@@ -318,7 +325,12 @@ class Lane:
         after all meets no other question."""
         now = self._wire.used(started, 1)
         self._wire.errors["no_answer"] += 1
-        self._leave_line(unit, error)
+        if self._feed is not None and self._feed.feeds:
+            self._tell(polls, TIMEOUT)
+            if not self._feed.alive:
+                raise NotConnected(f"nothing is told, and nothing answers: {error}")
+            return
+        self._line.leave(unit, self._units.of, error)
         if unit.probe is None or not unit.polls:
             return
         unit.silent(error, self._clock.now())
@@ -331,17 +343,6 @@ class Lane:
         self._probe_at(unit, max(now, started + unit.full_s) + backoff(unit.attempt, FIRST_S, LONGEST_S))
         if self._wire.flowing:
             self._tell(polls, TIMEOUT)
-
-    def _leave_line(self, unit: Unit, error: NoAnswer) -> None:
-        """Polls and commands of a unit that is silent. Polls never answered wait behind all others: they may be the
-        next."""
-        for job in [job for job in self._commands if self._units.of(job.device) is unit]:
-            self._commands.remove(job)
-            job.fail(error)
-        for polling in unit.polls:
-            polling.pending = False
-        waiting = [polling for polling in self._polls if polling.pending]
-        self._polls = deque(sorted(waiting, key=lambda polling: polling.answer_s is None))
 
     def _probe_at(self, unit: Unit, when: float) -> None:
         def due() -> None:
@@ -375,7 +376,7 @@ class Lane:
             errors=dict(wire.errors),
             connects=wire.connects,
             busy=wire.busy.share(now),
-            commands_waiting=len(self._commands),
+            commands_waiting=len(self._line.commands),
         )
 
     def flows(self) -> list[FlowReport]:

@@ -38,10 +38,11 @@ class Pace:
         self._times: deque[float] = deque(maxlen=11)
         self._answers: deque[float] = deque(maxlen=9)
 
-    def note(self, now: float, answer_s: float) -> None:
-        """Something good came at monotonic time `now`, after `answer_s` seconds per request."""
+    def note(self, now: float, answer_s: float | None) -> None:
+        """Something good came at monotonic time `now`, after `answer_s` seconds per request; None: unasked."""
         self._times.append(now)
-        self._answers.append(answer_s)
+        if answer_s is not None:
+            self._answers.append(answer_s)
 
     def restart(self) -> None:
         """A pause that is somebody else's fault is no period."""

@@ -1,12 +1,14 @@
 """One poll of one device as it runs: what its answers become, what is counted."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from gateway.model.health import FlowReport
 from gateway.model.plan import Poll
 from gateway.model.profile import Compat
 from gateway.model.reading import Event, Quality, Source
 from gateway.runtime.lanes.change import Change, change_of
+from gateway.runtime.lanes.last import Last
 from gateway.runtime.lanes.measure import Pace
 from gateway.runtime.lanes.schedule import Beat
 from gateway.runtime.transform.compiled import Transform, compile_transform
@@ -16,8 +18,8 @@ class Polling:
     """State of one poll. `ready` is called when it is due and the one before is done."""
 
     __slots__ = (
-        "_pace", "_rules", "active", "beat", "failures", "last_good", "overruns", "pending", "poll", "reads", "ready",
-        "told",
+        "_lasts", "_listen", "_mode", "_pace", "_rules", "active", "beat", "failures", "last_good", "overruns",
+        "pending", "poll", "reads", "ready", "told",
     )  # fmt: skip
 
     def __init__(self, poll: Poll, compat: Compat, ready: "Callable[[Polling], bool]") -> None:
@@ -32,6 +34,9 @@ class Polling:
         self.reads = self.failures = self.overruns = 0
         self.last_good = 0
         self._pace = Pace()
+        self._mode: Literal["read", "subscribed"] = "read"
+        self._listen: Callable[[Polling], None] | None = None
+        self._lasts: dict[Source, Last] = {}
         found = {
             source: (compile_transform(source, compat), change_of(source, rule))
             for source, rule in zip(poll.sources, poll.auto_events, strict=True)
@@ -45,6 +50,9 @@ class Polling:
 
     def due(self, missed: int = 0) -> None:
         """It is time. A poll that is not done is not queued twice: that is an overrun."""
+        if self._listen is not None:
+            self._listen(self)
+            return
         self.overruns += missed
         if self.pending:
             self.overruns += 1
@@ -55,20 +63,71 @@ class Polling:
         """What was read, as people see it. `now` is monotonic; `took` the seconds it took."""
         self.reads += 1
         batch = [one for event in events for one in self._finish(event, now)] if self._rules else events
-        good = next((event for event in batch if not event.quality or len(event.quality) < len(event.values)), None)
-        if good is None:
-            self.failures += 1
-        else:
-            self.last_good = good.origin
-            self._pace.note(now, took / (len(self.poll.plan.requests) or 1))
-        self.told = None
+        good = next((event.origin for event in batch if has_good(event)), 0)
+        self._note(good, now, took / (len(self.poll.plan.requests) or 1))
         return batch
+
+    def _note(self, good: int, now: float, answer_s: float | None) -> None:
+        """`good`: origin of what came; 0: nothing good."""
+        self.told = None
+        if not good:
+            self.failures += 1
+            return
+        self.last_good = good
+        self._pace.note(now, answer_s)
 
     def _finish(self, event: Event, now: float) -> list[Event]:
         transform, change = self._rules.get(event.source, _NO_RULES)
         if transform is not None:
             transform.apply(event)
         return [event] if change is None else change.judge(event, now)
+
+    # ------------------------------------------------------------------------------------- while its device tells
+
+    @property
+    def listens(self) -> bool:
+        """It is not read: its device tells by itself."""
+        return self._listen is not None
+
+    def listen(self, beat: "Callable[[Polling], None]") -> None:
+        """From now on `beat` is called when it is due. Nothing changes for one that listens already."""
+        if self._listen is None:
+            self._mode, self._lasts = "subscribed", {source: Last(source) for source in self.poll.sources}
+        self._listen = beat
+
+    def stop_listening(self, to_be_read: bool = False) -> None:
+        """Its connection is gone, or it is `to_be_read`."""
+        self._listen = None
+        if to_be_read:
+            self._mode, self._lasts = "read", {}
+
+    def hear(self, event: Event, now: float) -> list[Event]:
+        """What was told of one of its sources, as people see it. `now` is monotonic."""
+        transform, change = self._rules.get(event.source, _NO_RULES)
+        if transform is not None:
+            transform.apply(event)
+        self._lasts[event.source].take(event)
+        return [event] if change is None else change.judge(event, now)
+
+    def count(self, good: int, now: float) -> None:
+        """One notification with something of it. `good`: origin of what has a good value; 0: nothing has."""
+        self.reads += 1
+        self._note(good, now, None)
+
+    def again(self, origin: int, now: float) -> list[Event]:
+        """What holds still of its sources that were not told since the last time."""
+        found = []
+        for source, last in self._lasts.items():
+            event = last.again(origin)
+            change = self._rules.get(source, _NO_RULES)[1]
+            if event is not None and change is not None:
+                found += change.remind(event, now)
+            elif event is not None:
+                event.repeat = True
+                found.append(event)
+        return found
+
+    # ----------------------------------------------------------------------------------------------- what goes wrong
 
     def fail(self) -> None:
         """It was tried and nothing came."""
@@ -97,10 +156,16 @@ class Polling:
             failures=self.failures,
             overruns=self.overruns,
             answer_ms=None if self.answer_s is None else 1000 * self.answer_s,
+            mode=self._mode,
         )
 
 
 _NO_RULES: tuple[Transform | None, Change | None] = (None, None)
+
+
+def has_good(event: Event) -> bool:
+    """At least one of its values is good."""
+    return not event.quality or len(event.quality) < len(event.values)
 
 
 def all_bad(source: Source, quality: Quality, origin: int) -> Event:

@@ -66,5 +66,5 @@ async def test_flapping_for_72_hours_grows_nothing(clock: MovingClock) -> None:
         assert scene.events("D")[-1].quality is None
         assert scene.events("E")[-1].quality is None
         (lane,) = scene.lanes._lanes.values()
-        assert len(lane.lane._polls) <= 2
-        assert not lane.lane._commands
+        assert len(lane.lane._line.polls) <= 2
+        assert not lane.lane._line.commands

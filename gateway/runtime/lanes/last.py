@@ -1,0 +1,85 @@
+"""What was told last of one source, put together from whole events and partial ones."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from gateway.model.reading import Event, Quality, Source
+from gateway.runtime.lanes.change import part
+
+T = TypeVar("T")
+
+
+class Last:
+    """The newest values of one source with their quality and source times. To take a whole event costs next to nothing:
+    its columns are kept as they are, and copied only when a partial one changes them."""
+
+    __slots__ = ("_origin", "_quality", "_seen", "_seen_all", "_shared", "_source", "_times", "_unknown", "_values")
+
+    def __init__(self, source: Source) -> None:
+        count = len(source.resources)
+        self._source = source
+        self._values: list[Any] = [None] * count
+        self._quality: dict[int, Quality] = {}
+        self._times: dict[int, int] = {}
+        self._origin = 0
+        self._shared = False
+        """The columns are an event's too."""
+        self._unknown = set(range(count))
+        """Indexes of what was never told."""
+        self._seen: set[int] = set()
+        """Indexes of what was told since the last `again` …"""
+        self._seen_all = False
+        """… or all at once."""
+
+    def take(self, event: Event) -> None:
+        """Values as people see them."""
+        self._origin = event.origin
+        if event.which is not None:
+            self._merge(event, event.which)
+            return
+        self._values, self._quality, self._times = event.values, event.quality or {}, event.times or {}
+        self._shared = self._seen_all = True
+        if self._unknown:
+            self._unknown = set()
+
+    def _merge(self, event: Event, which: tuple[int, ...]) -> None:
+        if self._shared:
+            self._values, self._quality, self._times = list(self._values), dict(self._quality), dict(self._times)
+            self._shared = False
+        values = self._values
+        for index, value in zip(which, event.values, strict=True):
+            values[index] = value
+        _put(self._quality, which, event.quality)
+        _put(self._times, which, event.times)
+        self._seen.update(which)
+        if self._unknown:
+            self._unknown.difference_update(which)
+
+    def again(self, origin: int) -> Event | None:
+        """What still holds at `origin` though not all of it was told since the last call; None: all was, or nothing
+        ever. Source times stay what they were."""
+        told = self._seen_all or len(self._seen) == len(self._values)
+        self._seen_all = False
+        self._seen.clear()
+        if told or len(self._unknown) == len(self._values):
+            return None
+        self._shared = True
+        event = Event(self._source, origin, self._values, quality=self._quality or None, times=self._times or None)
+        if not self._unknown:
+            return event
+        return part(event, [index for index in range(len(self._values)) if index not in self._unknown])
+
+    def stamps(self) -> dict[int, int]:
+        """By index, the source time (ns) of what was told last; what came without one was heard to hold at the origin
+        of the last event."""
+        known = (index for index in range(len(self._values)) if index not in self._unknown)
+        return {index: self._times.get(index, self._origin) for index in known}
+
+
+def _put(known: dict[int, T], which: tuple[int, ...], told: Mapping[int, T] | None) -> None:
+    """`told` by position takes the place of what was `known` by index."""
+    if known and len(told or ()) < len(which):
+        for index in which:
+            known.pop(index, None)
+    if told:
+        known.update({which[position]: one for position, one in told.items()})
