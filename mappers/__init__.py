@@ -13,6 +13,9 @@ from gateway.model.near import nearest
 from gateway.model.place import Place
 from gateway.model.profile import DeviceProfile
 
+PREFIX = "device-"
+"""All our device services begin so: it says nothing of which one is meant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -37,6 +40,7 @@ LINES = (
         "modbus",
         ("pymodbus", "serial"),
     ),
+    Line("device-opcua", "mappers.opcua", ("opcua",), "opcua", ("asyncua",)),
 )
 
 
@@ -60,8 +64,8 @@ class Switchboard:
         name = self._aliases.get(service, service)
         line = self._lines.get(name)
         if line is None:
-            near = nearest(name, self._lines)
-            hint = f"; did you mean {near}?" if near else "."
+            near = nearest(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in self._lines])
+            hint = f"; did you mean {PREFIX}{near}?" if near else "."
             choices = ", ".join([*self._lines, *self._aliases])
             raise ConfigError(f"no device service {service!r} here{hint} This gateway hosts: {choices}")
         if name not in self._loaded:

@@ -1,1 +1,84 @@
-"""OPC UA (device-opcua): servers over opc.tcp. asyncua is loaded with the first connection."""
+"""OPC UA: what needs no connection. asyncua is loaded with the first session."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.model.contracts import Clock, DeviceProtocol, Mapper, Tape
+from gateway.model.device import Device
+from gateway.model.errors import ConfigError, Problem
+from gateway.model.place import Place
+from gateway.model.plan import Connection, Facts, PlannedDevice
+from gateway.model.profile import Compat, DeviceProfile
+from gateway.model.reading import Source
+from gateway.model.recording import Frame, Tap
+from mappers.opcua import plan as planning
+from mappers.opcua.address import OF_OPCUA
+from mappers.opcua.endpoint import KEY, SERVICE, examine, reach
+from mappers.opcua.plan import OpcuaPlan
+from mappers.opcua.point import locate
+from mappers.opcua.status import WHEN_READ
+
+UNRECORDED = (
+    "what goes over an OPC UA session is not recorded in this version; a packet capture (tcpdump) of the port is"
+)
+
+
+class OpcUa:
+    """Fulfils `gateway.model.contracts.DeviceProtocol`."""
+
+    service = SERVICE
+    keys: Sequence[str] = (KEY,)
+    codes: Mapping[str, str] = WHEN_READ
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._meant: dict[str, list[str]] = {}
+        """By connection, what indexes of namespaces meant when they were first seen."""
+
+    def recognises(self, profile: DeviceProfile) -> bool:
+        """Whether any resource has an attribute that only OPC UA has."""
+        return any(not OF_OPCUA.isdisjoint(resource.attributes) for resource in profile.device_resources)
+
+    def check(self, profile: DeviceProfile, device: Device | None = None) -> list[Problem]:
+        """Everything wrong with the attributes of a profile and the protocol properties of a device."""
+        found = [] if device is None else examine(device, self._place.compat | profile.compat)[1]
+        for index, resource in enumerate(profile.device_resources):
+            _, problems = locate(resource)
+            where = f"deviceResources[{index}]"
+            found += [Problem(f"{where}.{p.where}", p.what, severity=p.severity) for p in problems]
+        return found
+
+    def connection(self, device: Device, compat: Compat = Compat.NONE) -> Connection:
+        """Raises ConfigError."""
+        return reach(device, compat | self._place.compat)[0]
+
+    def mute(self, device: Device) -> str:  # noqa: ARG002
+        """Servers answer."""
+        return ""
+
+    def plan(self, device: Device, sources: Sequence[Source], facts: Facts) -> OpcuaPlan:  # noqa: ARG002
+        """Raises ConfigError."""
+        return planning.plan(device, sources)
+
+    def advice(self, planned: PlannedDevice) -> list[str]:  # noqa: ARG002
+        """A server says itself how much it takes."""
+        return []
+
+    def open(self, connection: Connection, clock: Clock) -> Mapper[OpcuaPlan]:
+        """Connects nothing."""
+        from mappers.opcua.mapper import OpcuaMapper
+
+        return OpcuaMapper(connection, clock, self._place, self._meant.setdefault(connection.key, []))
+
+    def tap(self, connection: Connection, tap: Tap | None) -> None:  # noqa: ARG002
+        """Raises ConfigError."""
+        if tap is not None:
+            raise ConfigError(UNRECORDED)
+
+    def replay(self, connection: Connection, clock: Clock, frames: Sequence[Frame]) -> Tape[OpcuaPlan]:  # noqa: ARG002
+        """Raises ConfigError."""
+        raise ConfigError(UNRECORDED)
+
+
+def protocol(place: Place) -> DeviceProtocol[OpcuaPlan]:
+    """For one gateway."""
+    return OpcUa(place)

@@ -17,7 +17,7 @@ from gateway.runtime.clock import SystemClock
 from mappers import Switchboard
 from tests.contract.rig import Rig
 
-RIGS = {"device-modbus": "tests.contract.modbus_peer"}
+RIGS = {"device-modbus": "tests.contract.modbus_peer", "device-opcua": "tests.contract.opcua_peer"}
 """Device service → module with a `rig()`."""
 
 

@@ -15,7 +15,6 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Connection
 from gateway.model.recording import Tap
-from mappers.modbus.line import reaching
 from mappers.modbus.line.ascii import SafeAscii
 from mappers.modbus.line.connection import Serial, Tcp
 from mappers.modbus.line.ear import Ear
@@ -24,6 +23,7 @@ from mappers.modbus.line.heard import Heard
 from mappers.modbus.line.owned import OwnedPort
 from mappers.modbus.line.port import find
 from mappers.modbus.line.porttrouble import holders, why
+from mappers.shared import reaching
 
 CONNECT_S = 5.0
 """Longest wait for a connection."""
@@ -136,7 +136,7 @@ class Wire:
             path = self._port.path
             said = await asyncio.to_thread(why, path, error)  # it looks through all processes
             return said if path == self._key else f"{path}: {said}"
-        return reaching.why(error)
+        return reaching.why(error, "Modbus TCP")
 
     def _serial_client(self, line: Serial) -> AsyncModbusSerialClient:
         """Raises NotConnected when there is no such port now."""

@@ -149,7 +149,7 @@ def _device(**changes: str) -> str:
         (_device(Address="Adress"), "bad.jsonl: error: protocols.modbus-tcp.Address: is required"),
         (_device(Eastron="Eestron"), "Eestron-SDM230 is neither a profile file nor a shipped profile"),
         (_device(Instantaneous="Instant"), "auto event source 'Instant' cannot be found"),
-        (_device(**{"device-modbus": "device-opcua"}), "no device service 'device-opcua' here"),
+        (_device(**{"device-modbus": "device-other"}), "no device service 'device-other' here"),
         (_device(**{'"facts":{}': '"facts":{"eastron-sdm230":{"apart":7}}'}), "facts: eastron-sdm230: "),
         (_device(**{'"framing":"tcp"': '"framing":"telex"'}), "framing 'telex'; tcp, rtu and ascii are spoken here"),
         (_device(**{'"sent":"000100000006030400000058"': '"sent":"0001"'}), "what was sent is no tcp frame of Modbus"),

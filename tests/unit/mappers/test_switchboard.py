@@ -32,14 +32,17 @@ def test_service_name_or_alias_or_key() -> None:
     for key in modbus.keys:
         assert board.of(device("", key)) is modbus
     assert board.of(device("", "modbus-tcp", "other")) is modbus
-    assert board.services() == ["device-modbus"]
+    assert board.services() == ["device-modbus", "device-opcua"]
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         (device("device-modbuss"), "did you mean device-modbus"),
-        (device("device-virtual"), "no device service 'device-virtual' here. This gateway hosts: device-modbus"),
+        (
+            device("device-virtual"),
+            "no device service 'device-virtual' here. This gateway hosts: device-modbus, device-opcua",
+        ),
         (device("", "BLE"), "no mapper for its protocols \\(BLE\\); known keys are modbus-tcp, modbus-rtu"),
         (device(""), "protocols \\(none\\)"),
     ],
@@ -63,7 +66,7 @@ def test_a_missing_extra_names_the_command() -> None:
 
 
 def test_a_profile_of_another_protocol_is_a_note() -> None:
-    (problem,) = Switchboard().check(profile(nodeId="ns=2;s=x"))
+    (problem,) = Switchboard().check(profile(characteristicUuid="2a6e"))
     assert problem.severity == "note"
     assert Switchboard().check(profile(primaryTable="COILS")) != []
     assert {p.severity for p in Switchboard().check(profile(startingAdress=1, primaryTable="X"))} == {

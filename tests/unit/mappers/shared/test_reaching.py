@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from mappers.modbus.line.reaching import why
+from mappers.shared.reaching import why
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from mappers.modbus.line.reaching import why
     ],
 )
 def test_it_says_what_is_wrong_and_what_to_try(error: OSError, says: str) -> None:
-    assert why(error).startswith(says)
+    assert why(error, "Modbus TCP").startswith(says)

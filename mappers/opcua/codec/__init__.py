@@ -1,0 +1,1 @@
+"""Values of OPC UA and ours."""

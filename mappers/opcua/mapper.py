@@ -1,0 +1,154 @@
+"""OPC UA over one session: read a plan's nodes, write a source's values."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from asyncua import ua
+
+from gateway.model.contracts import Clock
+from gateway.model.errors import CommandRejected, DeviceError
+from gateway.model.place import Place
+from gateway.model.plan import Connection, Facts
+from gateway.model.reading import Event, Quality, Source
+from mappers.opcua import status
+from mappers.opcua.codec.values import to_value
+from mappers.opcua.codec.variants import to_variant
+from mappers.opcua.plan import OpcuaPlan
+from mappers.opcua.point import At, Kind, Point, at_text
+from mappers.opcua.session import Session
+from mappers.opcua.session.types import Held
+
+WRITE_ONLY = Quality("bad", "config", "write-only")
+TOLD = Quality("bad", "config", "events are told, not read")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Cell = ua.DataValue | Quality
+"""What came for a node."""
+
+
+class OpcuaMapper:
+    """Fulfils `gateway.model.contracts.Mapper` for `OpcuaPlan`."""
+
+    def __init__(self, connection: Connection, clock: Clock, place: Place, meant: list[str] | None = None) -> None:
+        """`meant`: see `Session`."""
+        self._clock = clock
+        self._session = Session(connection, clock, place, meant)
+        self.found: dict[str, Facts] = {}
+        """See `Mapper.found`."""
+        self.counts: Counter[str] = Counter()
+        """See `Subscribes.counts`."""
+
+    @property
+    def rest_after(self) -> float | None:
+        """Sessions are kept."""
+        return None
+
+    async def connect(self) -> None:
+        """Raises NotConnected."""
+        await self._session.connect()
+
+    async def rest(self) -> None:
+        """Closes the session."""
+        await self._session.close()
+
+    async def close(self) -> None:
+        """Idempotent; never raises."""
+        await self._session.close()
+
+    async def lost(self) -> str:
+        """Waits while connected; returns why when the connection is gone."""
+        return await self._session.lost()
+
+    async def read(self, plan: OpcuaPlan, patience: float | None = None) -> list[Event]:
+        """One event per source. Raises NotConnected; NoAnswer."""
+        await self._session.renew()
+        cells = await self._cells(plan, patience)
+        origin = self._clock.now()
+        return [
+            _event(source, points, [cells[at] if at >= 0 else None for at in pick], origin)
+            for source, points, pick in zip(plan.sources, plan.points, plan.picks, strict=True)
+        ]
+
+    async def _cells(self, plan: OpcuaPlan, patience: float | None) -> list[Cell]:
+        """What each node of a plan holds."""
+        places = await self._session.resolve(plan.nodes)
+        known = {at: place for at in plan.nodes if isinstance(place := places[at], ua.NodeId)}
+        values = await self._session.read(list(known.values()), times=plan.manner.source_times, patience=patience)
+        found: dict[At, Cell] = dict(zip(known, values, strict=True))
+        for at, value in zip(known, values, strict=True):
+            if value.StatusCode is not None and value.StatusCode.value == ua.StatusCodes.BadNodeIdUnknown:
+                self._session.forget(at)
+        return [found[at] if at in found else _wrong(places[at]) for at in plan.nodes]
+
+    async def write(self, plan: OpcuaPlan, values: Mapping[str, Any]) -> Event | None:
+        """Everything is encoded before anything is sent. Raises CommandRejected (422) for what does not fit,
+        NotConnected, NoAnswer, DeviceError."""
+        await self._session.renew()
+        wishes = [point for point in plan.flat if point.name in values]
+        nodes = [(point, await self._node(point)) for point in wishes]
+        held = await self._session.held([node for _, node in nodes])
+        asked = [_wish(point, node, held[node], values[point.name]) for point, node in nodes]
+        for (point, _), answer in zip(nodes, await self._session.write(asked), strict=True):
+            if not answer.is_good():
+                raise _refusal(point, status.name_of(answer.value))
+        return None
+
+    async def _node(self, point: Point) -> ua.NodeId:
+        if point.kind is not Kind.VALUE or point.at is None:
+            raise CommandRejected(422, f"{point.name}: a {point.kind} cannot be written")
+        found = (await self._session.resolve([point.at]))[point.at]
+        if isinstance(found, Quality):
+            raise _refusal(point, found.code)
+        return found
+
+
+def _wrong(place: ua.NodeId | Quality) -> Quality:
+    assert isinstance(place, Quality)
+    return place
+
+
+def _refusal(point: Point, code: str) -> DeviceError:
+    assert point.at is not None
+    return DeviceError(code, f"{point.name}: {status.said(code)}", f"Write {at_text(point.at)}")
+
+
+def _wish(point: Point, node: ua.NodeId, held: Held | Quality, value: Any) -> ua.WriteValue:
+    if isinstance(held, Quality):
+        raise _refusal(point, held.code)
+    variant = to_variant(value, held.variant, point)
+    return ua.WriteValue(NodeId=node, AttributeId=ua.AttributeIds.Value, Value=ua.DataValue(Value=variant))
+
+
+def _event(source: Source, points: Sequence[Point], cells: Sequence[Cell | None], origin: int) -> Event:
+    values: list[Any] = []
+    quality: dict[int, Quality] = {}
+    times: dict[int, int] = {}
+    for at, (point, cell) in enumerate(zip(points, cells, strict=True)):
+        value, wrong = _value(point, cell)
+        values.append(value)
+        if wrong is not None:
+            quality[at] = wrong
+        if isinstance(cell, ua.DataValue) and cell.SourceTimestamp is not None:
+            stamp = nanoseconds(cell.SourceTimestamp)
+            if stamp > 0:
+                times[at] = stamp
+    return Event(source, origin, values, quality=quality or None, times=times or None)
+
+
+def _value(point: Point, cell: Cell | None) -> tuple[Any, Quality | None]:
+    if cell is None:
+        return None, TOLD if point.kind is Kind.EVENTS else WRITE_ONLY
+    if isinstance(cell, Quality):
+        return None, cell
+    said = status.quality(cell.StatusCode.value) if cell.StatusCode is not None else None
+    if said is not None and said.level == "bad":
+        return None, said
+    found = to_value(cell.Value, point)
+    return (None, found) if isinstance(found, Quality) else (found, said)
+
+
+def nanoseconds(stamp: datetime) -> int:
+    """Since 1970; the library knows microseconds."""
+    gone = (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)) - EPOCH
+    return ((gone.days * 86400 + gone.seconds) * 1_000_000 + gone.microseconds) * 1000

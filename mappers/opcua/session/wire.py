@@ -1,0 +1,129 @@
+"""The library's client with bounds: what a server sends is measured before it is kept, and nothing here reconnects."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
+
+from asyncua import Client, ua
+from asyncua.client.ua_client import UaClient, UaClientState, UASocketProtocol
+from asyncua.common.shortcuts import Shortcuts
+from asyncua.observer import Observer
+
+MAX_CHUNK = 1 << 20
+"""Bytes of a chunk; 64 KiB are usual (Part 6, 7.1.2.3)."""
+MAX_MESSAGE = 16 << 20
+"""Bytes of a whole message. We tell the server in Hello, and hang up when it sends more all the same."""
+HEADER = 8
+"""Bytes before a chunk's body: three letters, whether it is the last, its size (Part 6, 7.1.2.2)."""
+CONTINUES = ord("C")
+
+logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # what goes wrong we say ourselves, once and in words
+
+
+class BoundedSocket(UASocketProtocol):
+    """Takes whole chunks only, so that a size that is claimed costs nothing, and counts what a message adds up to."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._held = bytearray()
+        self._message = 0
+        self.why = ""
+        """Why we hung up, in words; empty: we did not."""
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        at = 0
+        while len(self._held) - at >= HEADER:
+            size = int.from_bytes(self._held[at + 4 : at + 8], "little")
+            if self._is_too_large(size):
+                return
+            if len(self._held) - at < size:
+                break
+            super().data_received(bytes(self._held[at : at + size]))
+            at += size
+            if self.transport is None or self.transport.is_closing():
+                break
+            self._message = self._message + size if self._held[at - size + 3] == CONTINUES else 0
+        del self._held[:at]
+
+    def _is_too_large(self, size: int) -> bool:
+        if not HEADER <= size <= MAX_CHUNK:
+            self._hang_up(f"it sent a chunk of {size} bytes; is it an OPC UA server?")
+        elif self._message + size > MAX_MESSAGE:
+            self._hang_up(f"it sent a message of more than {MAX_MESSAGE >> 20} MiB")
+        return bool(self.why)
+
+    def _hang_up(self, why: str) -> None:
+        self.why = why
+        self._held.clear()
+        self.disconnect_socket()
+
+
+class _BoundedUaClient(UaClient):
+    def _make_protocol(self) -> UASocketProtocol:
+        self.protocol = BoundedSocket(self._timeout, security_policy=self.security_policy)
+        self.protocol.pre_request_hook = self._pre_request_hook
+        self.protocol.on_connection_lost = self._on_transport_lost
+        self.protocol.is_session_closing = self._is_session_closing
+        return self.protocol
+
+
+class _Watch(Observer):
+    """Says once that the connection is gone."""
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._gone = gone
+
+    def observe_request(self, request: Any) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
+    def on_state_change(self, state: UaClientState) -> None:
+        if state is UaClientState.DISCONNECTED:
+            self._gone()
+
+
+class BoundedClient(Client):
+    """One connection: it is opened once and closed once."""
+
+    def __init__(self, url: str, timeout: float, gone: Callable[[], None]) -> None:
+        """`gone` is called when the connection is lost or closed. Seconds."""
+        super().__init__(url, timeout)
+        self.uaclient = _BoundedUaClient(timeout)
+        self.uaclient.pre_request_hook = self.check_connection
+        self.nodes = Shortcuts(self.uaclient.session)
+        self.max_messagesize = MAX_MESSAGE
+        self._gone = gone
+
+    @property
+    def up(self) -> bool:
+        return self.uaclient.state is not UaClientState.DISCONNECTED
+
+    @property
+    def why(self) -> str:
+        """Why we hung up; empty: we did not."""
+        socket = self.uaclient.protocol
+        return socket.why if isinstance(socket, BoundedSocket) else ""
+
+    async def begin(self) -> ua.CreateSessionResult:
+        """Connection, channel and session, for the user that was set."""
+        await self.connect_sessionless()
+        self.uaclient.observer = _Watch(self._gone)
+        created = await self.create_session()
+        await self.activate_session(self._username, self._password, self.user_certificate)
+        return created
+
+    async def end(self) -> None:
+        """Says goodbye where somebody listens, and leaves nothing behind. Never raises."""
+        publishing = self.uaclient.session._publish_task  # noqa: SLF001 - it outlives a connection that is lost
+        try:
+            with suppress(Exception):
+                await self.close_session()
+            with suppress(Exception):
+                await self.close_secure_channel()
+        finally:
+            self.disconnect_socket()
+            if publishing is not None:
+                publishing.cancel()
+                await asyncio.wait([publishing])
