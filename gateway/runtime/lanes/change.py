@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.model.device import AutoEvent
 from gateway.model.reading import Event, Quality, Source
+from gateway.runtime.lanes.columns import part, put
 
 _NEVER = object()
 """Nothing was reported yet, or something else was said meanwhile."""
@@ -81,8 +82,10 @@ class Change:
         if event.which is None:
             self._values, self._quality = list(event.values), dict(event.quality or {})
             return
-        for position, index in enumerate(event.which):
-            self._report(event, position, index)
+        values = self._values
+        for index, value in zip(event.which, event.values, strict=True):
+            values[index] = value
+        put(self._quality, event.which, event.quality)
 
     # ------------------------------------------------------------------------------------------------ value by value
 
@@ -143,20 +146,3 @@ def _apart(old: Any, new: Any, threshold: float) -> bool:
     if isinstance(old, int | float) and isinstance(new, int | float) and type(old) is not bool:
         return abs(old - new) > threshold
     return bool(old != new)
-
-
-def part(event: Event, positions: list[int]) -> Event:
-    """Some of the values of an event."""
-    which = tuple(positions) if event.which is None else tuple(event.which[position] for position in positions)
-    return replace(
-        event,
-        values=[event.values[position] for position in positions],
-        which=which,
-        quality=_picked(event.quality, positions),
-        times=_picked(event.times, positions),
-    )
-
-
-def _picked(by_position: dict[int, Any] | None, positions: list[int]) -> dict[int, Any] | None:
-    found = {new: by_position[old] for new, old in enumerate(positions) if old in by_position} if by_position else {}
-    return found or None

@@ -1,12 +1,9 @@
 """What was told last of one source, put together from whole events and partial ones."""
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from gateway.model.reading import Event, Quality, Source
-from gateway.runtime.lanes.change import part
-
-T = TypeVar("T")
+from gateway.runtime.lanes.columns import part, put
 
 
 class Last:
@@ -49,8 +46,8 @@ class Last:
         values = self._values
         for index, value in zip(which, event.values, strict=True):
             values[index] = value
-        _put(self._quality, which, event.quality)
-        _put(self._times, which, event.times)
+        put(self._quality, which, event.quality)
+        put(self._times, which, event.times)
         self._seen.update(which)
         if self._unknown:
             self._unknown.difference_update(which)
@@ -74,12 +71,3 @@ class Last:
         of the last event."""
         known = (index for index in range(len(self._values)) if index not in self._unknown)
         return {index: self._times.get(index, self._origin) for index in known}
-
-
-def _put(known: dict[int, T], which: tuple[int, ...], told: Mapping[int, T] | None) -> None:
-    """`told` by position takes the place of what was `known` by index."""
-    if known and len(told or ()) < len(which):
-        for index in which:
-            known.pop(index, None)
-    if told:
-        known.update({which[position]: one for position, one in told.items()})

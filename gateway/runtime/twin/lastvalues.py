@@ -71,12 +71,14 @@ class Row:
 class View:
     """Cells of some resources of a source, brought up to date only when somebody looks."""
 
-    __slots__ = ("_before", "_cells", "_heard", "_indexes", "_pending", "names")
+    __slots__ = ("_before", "_cell_of", "_cells", "_heard", "_indexes", "_pending", "names")
 
     def __init__(self, source: Source, indexes: tuple[int, ...], cells: list[Cell] | None = None) -> None:
         self.names = tuple(source.names[index] for index in indexes)
         self._indexes = indexes
         self._cells = cells
+        self._cell_of: dict[int, Cell] | None = None
+        """By index, from the first partial event on."""
         self._heard = NEVER
         self._pending: Event | None = None
         self._before: Event | None = None
@@ -103,12 +105,18 @@ class View:
 
     def _unfold(self, event: Event, cells: list[Cell]) -> None:
         quality, times = event.quality or {}, event.times or {}
-        at = None if event.which is None else {index: position for position, index in enumerate(event.which)}
-        for cell, index in zip(cells, self._indexes, strict=True):
-            position = index if at is None else at.get(index)
-            if position is not None:
-                origin = times.get(position, event.origin)
-                cell.take(event.values[position], origin, quality.get(position, GOOD), self._heard)
+        for cell, position in self._placed(event, cells):
+            origin = times.get(position, event.origin)
+            cell.take(event.values[position], origin, quality.get(position, GOOD), self._heard)
+
+    def _placed(self, event: Event, cells: list[Cell]) -> Iterable[tuple[Cell, int]]:
+        """Cells, and where in the event's values theirs is."""
+        if event.which is None:
+            return zip(cells, self._indexes, strict=True)
+        if self._cell_of is None:
+            self._cell_of = dict(zip(self._indexes, cells, strict=True))
+        known = self._cell_of
+        return [(known[index], position) for position, index in enumerate(event.which) if index in known]
 
 
 def _spoils(now: Mapping[int, Quality], before: Mapping[int, Quality]) -> bool:
@@ -134,9 +142,11 @@ class Slot:
     def take(self, event: Event, heard: float) -> None:
         """Remembers an Event."""
         quality = event.quality
-        self.last, self.heard = event, heard
+        self.last = event
         if quality is None or len(quality) < len(event.values) or any(q.level != "bad" for q in quality.values()):
-            self.good = heard
+            self.good = self.heard = heard
+        elif event.which is None or self.heard == NEVER:  # some bad values say nothing about the others
+            self.heard = heard
         self.all.take(event, heard)
         if self.reported is not None and self.reported is not self.all:
             self.reported.take(event, heard)

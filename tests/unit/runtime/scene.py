@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.model.device import Device
 from gateway.model.plan import PlannedDevice
-from gateway.model.profile import Compat, DeviceProfile
+from gateway.model.profile import Compat, DeviceCommand, DeviceProfile
 from gateway.model.reading import Batch, Event, Record, Source
 from gateway.runtime.bus import Bus
 from gateway.runtime.lanes.running import RunningLanes
@@ -23,6 +23,12 @@ def profile_of(names: Iterable[str] = ("A", "B"), name: str = "P", **properties:
     return DeviceProfile.model_validate(
         {"name": name, "deviceResources": [{"name": n, "properties": kind} for n in names]}
     )
+
+
+def command_of(name: str, *resources: str) -> DeviceCommand:
+    """One that is read."""
+    operations = [{"deviceResource": resource} for resource in resources]
+    return DeviceCommand.model_validate({"name": name, "readWrite": "R", "resourceOperations": operations})
 
 
 def device_of(

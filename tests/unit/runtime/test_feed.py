@@ -9,11 +9,10 @@ import pytest
 
 from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.health import LaneReport
-from gateway.model.profile import DeviceCommand
 from gateway.model.reading import DISCONNECTED, TIMEOUT, refused
 from tests.support.clock import MovingClock, settle
 from tests.support.telling import TellingLine
-from tests.unit.runtime.scene import Scene, device_of, profile_of, values
+from tests.unit.runtime.scene import Scene, command_of, device_of, profile_of, values
 
 EACH_SECOND = {"A": "1s"}
 BOTH = {"A": "1s", "B": "1s"}
@@ -82,7 +81,7 @@ async def test_a_subscribed_poll_is_reported_as_such(clock: MovingClock) -> None
 async def test_transforms_and_rules_are_applied_to_what_is_told_in_parts(clock: MovingClock) -> None:
     scene, line = telling(clock)
     profile = profile_of(valueType="Int16", scale=0.1)
-    profile.device_commands.append(_command("Both", "A", "B"))
+    profile.device_commands.append(command_of("Both", "A", "B"))
     rule = {"sourceName": "Both", "interval": "1s", "onChange": True, "onChangeThreshold": 1.0}
     await scene.apply(device_of("D", autoEvents=[rule]), profile=profile)
     async with scene.running():
@@ -326,8 +325,3 @@ async def test_a_lane_that_is_closed_leaves_no_task(clock: MovingClock) -> None:
     await settle()
     assert len(asyncio.all_tasks()) == before
     assert line.open == 0
-
-
-def _command(name: str, *names: str) -> Any:
-    operations = [{"deviceResource": name} for name in names]
-    return DeviceCommand.model_validate({"name": name, "readWrite": "R", "resourceOperations": operations})
