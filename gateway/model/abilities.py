@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from gateway.model.certificate import Certificate
 from gateway.model.plan import Plan, Poll
-from gateway.model.reading import Event
+from gateway.model.reading import Event, Source
 
 P_contra = TypeVar("P_contra", bound=Plan, contravariant=True)
 
@@ -68,10 +68,11 @@ class Subscribes(Protocol):
 class Backfills(Protocol[P_contra]):
     """A mapper whose devices remember; asked for with isinstance."""
 
-    async def history(self, plan: P_contra, gaps: Gaps) -> tuple[list[Event], Gaps]:
-        """Some of what was missed by the resources of a plan's only source: raw values marked historical, oldest first,
-        never two of one resource and time; and what is still to be asked (empty: that was all). One short turn of the
-        connection. Raises NotConnected, NoAnswer, DeviceError (there is no history)."""
+    async def history(self, plan: P_contra, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
+        """Some of what was missed by resources of one source of a plan: raw values marked historical, oldest first, the
+        source time as origin, values of one time in one Event, never two of one resource and time; and what is still
+        to be asked (empty: that was all). One short turn of the connection. Raises NotConnected, NoAnswer, DeviceError
+        (there is no history of this source)."""
         ...
 
 

@@ -142,27 +142,24 @@ class TellingMapper(ScriptedMapper):
             return event
         return Event(source, event.origin, [event.values[index] for index in which], which)
 
-    async def history(self, plan: ScriptedPlan, gaps: Gaps) -> tuple[list[Event], Gaps]:
-        (source,) = plan.sources
+    async def history(self, plan: ScriptedPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
+        assert source in plan.sources
         line = self.line
         line.pages.append((source.name, dict(gaps)))
         line.log.append(f"past {plan.unit} {' '.join(gaps)}")
         await self.exchange(line.unit(plan.unit))
         if line.past_error is not None:
             raise line.past_error
-        missed = [
-            (time, source.names.index(name), value)
-            for name, (after, before) in gaps.items()
-            for time, value in line.past.get(name, ())
-            if after < time < before
-        ]
-        page = sorted(missed)[: line.page]
-        events = [Event(source, time, [value], which=(index,), historical=True) for time, index, value in page]
+        missed: dict[int, dict[int, Any]] = {}
+        for name, (after, before) in gaps.items():
+            for time, value in line.past.get(name, ()):
+                if after < time < before:
+                    missed.setdefault(time, {})[source.names.index(name)] = value
+        times = sorted(missed)[: line.page]
+        events = [Event(source, t, [*missed[t].values()], which=(*missed[t],), historical=True) for t in times]
         if len(missed) <= line.page:
             return events, {}
-        last = {index: time for time, index, _ in page}
-        left = {n: (last.get(source.names.index(n), after), before) for n, (after, before) in gaps.items()}
-        return events, left
+        return events, {name: (max(after, times[-1]), before) for name, (after, before) in gaps.items()}
 
     def _enter(self) -> None:
         assert self.line.busy == 0, "calls on one mapper overlap"
