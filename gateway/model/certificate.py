@@ -24,4 +24,6 @@ class Certificate:
     not_after: int
     """ns UTC."""
     shown_by: str = ""
-    """Endpoint that showed it; empty for our own."""
+    """Endpoints that showed it, newest first; empty for our own."""
+    file: str = ""
+    """Where it is kept."""
