@@ -8,8 +8,8 @@ from types import MappingProxyType
 from gateway.model.profile import DeviceProfile, DeviceResource
 from gateway.model.scalar import resolve
 from simulators.behaviour import Behaviour, constant, counter, echo, steps, toggle, walk
-from simulators.encode import limits
-from simulators.points import Point
+from simulators.modbus.encode import limits
+from simulators.modbus.points import Point
 
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ from gateway.model.device import AutoEvent, Device
 from gateway.model.dump import dump_devices
 from gateway.model.profile import DeviceProfile
 from gateway.model.template import OVERRIDES, PARAMETERS
-from simulators.modbus import TcpPort
+from simulators.modbus.wire import TcpPort
 from simulators.worldfile import DeviceEntry
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
-from simulators.faults import change, fault
+from simulators.modbus.faults import change, fault
 from simulators.world import Running, World, serve
 
 

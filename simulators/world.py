@@ -27,11 +27,11 @@ from gateway.runtime.clock import SystemClock
 from mappers.shared.given import whole
 from simulators.behaviour import Behaviour, parse
 from simulators.devicelist import device_list, own_properties
-from simulators.endpoint import Endpoint
-from simulators.faults import NONE, Faults, change, fault
 from simulators.library import find_profile
-from simulators.modbus import Line, TcpPort
-from simulators.unit import Unit
+from simulators.modbus.endpoint import Endpoint
+from simulators.modbus.faults import NONE, Faults, change, fault
+from simulators.modbus.unit import Unit
+from simulators.modbus.wire import Line, TcpPort
 from simulators.worldfile import DeviceEntry, LineEntry, WorldFile, load_world
 
 LINE = "line"

@@ -18,10 +18,10 @@ from gateway.model.profile import DeviceProfile
 from mappers.modbus.address import Table
 from simulators.behaviour import Behaviour, Echo
 from simulators.defaults import behaviour_of
-from simulators.faults import NONE, Faults, Hole
-from simulators.identity import identity
-from simulators.image import Image, Refused
-from simulators.points import Point, point_of
+from simulators.modbus.faults import NONE, Faults, Hole
+from simulators.modbus.identity import identity
+from simulators.modbus.image import Image, Refused
+from simulators.modbus.points import Point, point_of
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 _PAIR = struct.Struct(">HH")

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.model.profile import Compat, DeviceResource
 from mappers.modbus.address import Attributes, Table, attributes
-from simulators.encode import (
+from simulators.modbus.encode import (
     SWAPPED,
     WORDS,
     Value,
