@@ -30,7 +30,7 @@ COMMANDS: dict[str, str] = {
     "decode": "show every type and byte order of register values, or find the one that fits the display",
     "record": "keep what goes over a line, byte by byte, to replay it",
     "replay": "show the readings that a recorded line gives, or what differs from others",
-    "discover": "find devices on a network or a serial line, and write profiles for what speaks SunSpec",
+    "discover": "find devices, ask what they are, and write their profiles",
     "ports": "list the serial ports: names that last, and whether the gateway could open them",
     "simulate": "serve simulated devices from their profiles",
     "demo": "simulated devices, a broker and the gateway, to look at",

@@ -228,12 +228,23 @@ terminal, and not with `NO_COLOR`. `southgate COMMAND --help` shows this page's 
 
 def _command(name: str, text: str) -> Iterator[str]:
     parser, module = cli.parser_of(name)
+    yield from _parser(name, text, parser, module.EXAMPLES, inspect.getdoc(module.run) or "")
+
+
+def _parser(name: str, text: str, parser: argparse.ArgumentParser, examples: str, code: str) -> Iterator[str]:
+    """A command; then those below it, whose `run` is their default `does`."""
     actions = [a for a in parser._actions if a.dest != "help"]  # noqa: SLF001  argparse has no public list
+    below = [a for a in actions if isinstance(a, argparse._SubParsersAction)]  # noqa: SLF001
     places = "".join(f" {_place(a)}" for a in actions if not a.option_strings)
     yield f"\n## southgate {name}\n\n{text[0].upper() + text[1:]}.\n\n"
-    yield f"```\nsouthgate {name}{places} [OPTIONS]\n\n{module.EXAMPLES}\n```\n\n| | |\n|---|---|\n"
+    yield f"```\nsouthgate {name}{places} [OPTIONS]\n\n{examples}\n```\n\n| | |\n|---|---|\n"
     yield from (_option(action) for action in actions)
-    yield f"\nExit code: {_cell(inspect.getdoc(module.run) or '')}\n"
+    yield f"\nExit code: {_cell(code)}\n"
+    for action in below:
+        for word, own in action.choices.items():
+            examples = (own.epilog or "").removeprefix("examples:\n")
+            code = inspect.getdoc(own.get_default("does")) or ""
+            yield from _parser(f"{name} {word}", (own.description or "").rstrip("."), own, examples, code)
 
 
 def _place(action: argparse.Action) -> str:
@@ -249,7 +260,7 @@ def _option(action: argparse.Action) -> str:
     text = action.help or ""
     if action.choices:
         text += f": {', '.join(f'`{choice}`' for choice in action.choices)}"
-    if action.default not in (None, False, []) and action.nargs != 0 and "default" not in text:
+    if action.default not in (None, False, "", []) and action.nargs != 0 and "default" not in text:
         text += f"; default `{action.default}`"
     return f"| {name} | {_cell(text)} |\n"
 

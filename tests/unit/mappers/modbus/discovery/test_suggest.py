@@ -12,7 +12,7 @@ from gateway.model.profile import DeviceProfile
 from gateway.runtime.clock import SystemClock
 from mappers.modbus.discovery.suggest import MOST_REQUESTS, Suggestion, by_name, fit, probes
 from simulators.library import find_profile
-from simulators.modbus.unit import Unit
+from simulators.unit import Unit
 from tests.unit.mappers.modbus.talk import talk
 
 
@@ -124,7 +124,7 @@ def test_a_simulated_meter_is_found_by_its_registers_alone(name: str) -> None:
 
 
 def test_every_shipped_profile_can_be_asked() -> None:
-    from gateway.cli.found import library
+    from gateway.cli.discover.modbusfound import library
 
     for profile in library():
         assert len(probes(profile)) <= 4

@@ -1,0 +1,1 @@
+"""What is on a server, and a device profile of it. Reads only."""
