@@ -87,14 +87,16 @@ class Switchboard:
             what = f"no mapper for its protocols ({given}); known keys are {keys}. Or set serviceName"
         raise ConfigError([Problem("protocols", what)])
 
+    def seems(self, profile: DeviceProfile) -> str:
+        """The service whose protocol knows the profile's attributes as its own; empty: none of those installed."""
+        installed = (service for service, line in self._lines.items() if _installed(line))
+        return next((service for service in installed if self.by_service(service).recognises(profile)), "")
+
     def check(self, profile: DeviceProfile) -> list[Problem]:
         """Of a profile that no device of ours uses: what the protocol it seems to be for says, else one note."""
-        for line in self._lines.values():
-            if not _installed(line):
-                continue
-            protocol = self.by_service(line.service)
-            if protocol.recognises(profile):
-                return protocol.check(profile)
+        service = self.seems(profile)
+        if service:
+            return self.by_service(service).check(profile)
         if not any(resource.attributes for resource in profile.device_resources):
             return []
         what = (

@@ -4,12 +4,11 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import Any, Protocol
 
 from gateway.model.profile import DeviceProfile, DeviceResource
 from gateway.model.scalar import resolve
 from simulators.behaviour import Behaviour, constant, counter, echo, steps, toggle, walk
-from simulators.encode import limits
-from simulators.points import Point
 
 _RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -33,6 +32,36 @@ _COUNTED: Mapping[str, float] = MappingProxyType(
 _COUNTER_NAMES = ("count", "counter", "total", "energy")
 _STILL_NAMES = ("address", "number", "version", "model", "serial", "word", "state", "status", "event", "alarm", "fault")
 """Parts of the names of what has no unit and does not change by itself."""
+
+
+class Point(Protocol):
+    """What has to be known of a resource on its wire to give it a value."""
+
+    @property
+    def resource(self) -> DeviceResource: ...
+    @property
+    def kind(self) -> str:
+        """`Bool`, `String` or one of the kinds of numbers."""
+        ...
+
+    @property
+    def length(self) -> int | None:
+        """Elements of an array; None for one value."""
+        ...
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest number that the wire can carry."""
+        ...
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest text."""
+        ...
+
+    def to_people(self, wire: Any) -> Any:
+        """The value as people see it."""
+        ...
 
 
 def behaviour_of(profile: DeviceProfile, resource: DeviceResource, point: Point, seed: int) -> Behaviour:
@@ -83,7 +112,7 @@ def _possible(point: Point) -> tuple[float, float]:
     properties = point.resource.properties
     ends = [0.0, 1.0]
     if _linear(point):
-        ends = sorted(float(point.to_people(end)) for end in limits(point.kind, point.count))
+        ends = sorted(float(point.to_people(end)) for end in point.range)
     elif properties.base:
         ends = sorted(float(point.to_people(exponent)) for exponent in (0, 10))  # a power is never nought
     low = ends[0] if properties.minimum is None else max(ends[0], properties.minimum)
@@ -131,7 +160,7 @@ def _text(profile: DeviceProfile, resource: DeviceResource, point: Point) -> str
     text = resource.properties.default_value or (
         profile.manufacturer if resource.name.lower().startswith("manufacturer") else f"{profile.model or profile.name}"
     )
-    return text.encode()[: 2 * point.count].decode(errors="ignore")
+    return text.encode()[: point.longest].decode(errors="ignore")
 
 
 def _enumerated(profile: DeviceProfile, resource: DeviceResource) -> Iterator[int | float]:

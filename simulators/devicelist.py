@@ -1,38 +1,34 @@
 """A device list that points at simulated devices, so that the gateway can be run against them at once."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway.model.device import AutoEvent, Device
 from gateway.model.dump import dump_devices
 from gateway.model.profile import DeviceProfile
 from gateway.model.template import OVERRIDES, PARAMETERS
-from simulators.modbus import TcpPort
+from simulators.served import Served
 from simulators.worldfile import DeviceEntry
 
-if TYPE_CHECKING:
-    from simulators.world import Served
 
-
-def device_list(devices: Iterable["Served"]) -> str:
+def device_list(devices: Iterable[Served]) -> str:
     """EdgeX YAML (`deviceList:`) with an autoEvent for every readable command and every resource that no command reads,
     unless the world or the profile says which."""
     return dump_devices([_device(served) for served in devices])
 
 
-def _device(served: "Served") -> Device:
+def _device(served: Served) -> Device:
     entry, profile = served.entry, served.profile
     intervals = entry.autoEvents
     if not intervals and ("interval" in entry.model_fields_set or not profile.auto_events):
         intervals = dict.fromkeys(sources(profile), entry.interval)
     events = [AutoEvent(source_name=name, interval=interval) for name, interval in intervals.items()]
-    key, properties = _protocol(served)
     return Device(
         name=served.name,
-        service_name="device-modbus",
+        service_name=served.service,
         profile_name=served.profile.name,
-        protocols={key: {**properties, **served.entry.properties}},
-        properties=own_properties(served.entry),
+        protocols={key: {**properties, **entry.properties} for key, properties in served.protocols.items()},
+        properties=own_properties(entry),
         auto_events=events or None,
     )
 
@@ -49,14 +45,3 @@ def sources(profile: DeviceProfile) -> list[str]:
     covered = {operation.device_resource for command in commands for operation in command.resource_operations}
     rest = [r.name for r in profile.device_resources if r.properties.read_write.readable and r.name not in covered]
     return [command.name for command in commands] + rest
-
-
-def _protocol(served: "Served") -> tuple[str, dict[str, Any]]:
-    endpoint = served.endpoint
-    common = {"UnitID": served.entry.unit, "Timeout": 1}
-    if isinstance(endpoint, TcpPort):
-        framing = {"Framing": "rtu"} if endpoint.rtu else {}
-        return "modbus-tcp", {"Address": endpoint.host, "Port": endpoint.port, **common, **framing}
-    assert served.line
-    serial = {"BaudRate": served.line.baud, "DataBits": 8, "StopBits": 1, "Parity": served.line.parity}
-    return "modbus-rtu", {"Address": endpoint.address, **common, **serial}

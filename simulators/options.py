@@ -8,7 +8,6 @@ from typing import Any
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
-from simulators.faults import change, fault
 from simulators.world import Running, World, serve
 
 
@@ -30,7 +29,7 @@ class SimulateOptions:
     delay: float = 0.0
     """Seconds that every answer takes."""
     faults: tuple[str, ...] = ()
-    """As `faults.fault` takes them, for every device."""
+    """As `Served.afflict` takes them, for every device."""
     seed: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for parameters of the profiles; a list has one for each of `count`."""
@@ -81,7 +80,7 @@ def _world(options: SimulateOptions) -> World:
 def _afflict(running: Running, options: SimulateOptions) -> None:
     """Every device suffers the faults of the options beside those of its own."""
     for served in running.devices.values():
-        faults = served.unit.faults
         for text in options.faults:
-            faults = fault(text, faults)
-        served.unit.faults = change(faults, delay=options.delay) if options.delay else faults
+            served.afflict(text)
+        if options.delay:
+            served.fault(delay=options.delay)

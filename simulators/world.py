@@ -17,34 +17,19 @@ from pydantic import ValidationError
 from gateway.model.contracts import Clock
 from gateway.model.device import Device
 from gateway.model.document import key_path
-from gateway.model.duration import parse_duration
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_model
 from gateway.model.profile import DeviceProfile
 from gateway.model.said import said
 from gateway.model.template import effective
 from gateway.runtime.clock import SystemClock
-from mappers.shared.given import whole
-from simulators.behaviour import Behaviour, parse
+from simulators.behaviour import Behaviour
 from simulators.devicelist import device_list, own_properties
-from simulators.endpoint import Endpoint
-from simulators.faults import NONE, Faults, change, fault
 from simulators.library import find_profile
-from simulators.modbus import Line, TcpPort
-from simulators.unit import Unit
-from simulators.worldfile import DeviceEntry, LineEntry, WorldFile, load_world
+from simulators.served import Room, Served, Simulated, protocol_of, room
+from simulators.worldfile import DeviceEntry, WorldFile, load_world
 
 LINE = "line"
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """One device to be served: its entry in the world with the count spread out, and its profile, with its own
-    values in it."""
-
-    name: str
-    profile: DeviceProfile
-    entry: DeviceEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,24 +137,6 @@ def _entry(fields: Mapping[str, Any]) -> DeviceEntry:
         raise ConfigError(f"device {fields['name']}: {key_path(where)}: {what}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One device that answers."""
-
-    name: str
-    profile: DeviceProfile
-    entry: DeviceEntry
-    unit: Unit
-    endpoint: Endpoint
-    line: LineEntry | None
-    """Its serial settings; None over TCP."""
-
-    @property
-    def address(self) -> str:
-        """`127.0.0.1:5020` or the path of a pty."""
-        return self.endpoint.address
-
-
 class Running:
     """A world that is being served."""
 
@@ -190,25 +157,24 @@ class Running:
         self._served(device).unit.behave(resource, behaviour)
 
     def fault(self, device: str, **changes: Any) -> None:
-        """Changes the faults of one unit: `fault("meter", silence=True)`; without changes it is well again."""
-        unit = self._served(device).unit
-        unit.faults = _well(change(unit.faults, **changes)) if changes else NONE
+        """Changes the faults of one device: `fault("meter", silence=True)`; without changes it is well again."""
+        self._served(device).fault(**changes)
 
     def fault_port(self, device: str, **changes: Any) -> None:
-        """The same for the port or line that a device is on, with everything there."""
-        endpoint = self._served(device).endpoint
-        endpoint.faults = _well(change(endpoint.faults, **changes)) if changes else NONE
+        """The same for the port, line or server that a device is on, with everything there."""
+        self._served(device).fault_port(**changes)
 
     def requests(self, device: str) -> int:
         """How many requests the device has had."""
         return self._served(device).unit.requests
 
     async def unplug(self, device: str) -> None:
-        """Closes the port or line that a device is on: connections are cut, new ones refused. `plug` brings it back."""
+        """Closes the port, line or server that a device is on: connections are cut, new ones
+        refused. `plug` brings it back."""
         await self._served(device).endpoint.close()
 
     async def plug(self, device: str) -> None:
-        """Opens the port or line again, on the same port (a line without `link` gets a new path), with its values."""
+        """Opens it again, on the same port (a line without `link` gets a new path), with its values."""
         await self._served(device).endpoint.open()
 
     def device_list(self) -> str:
@@ -221,53 +187,20 @@ class Running:
         return self.devices[device]
 
 
-def _well(faults: Faults) -> Faults:
-    return NONE if faults == NONE else faults
-
-
 @asynccontextmanager
 async def serve(world: World, clock: Clock | None = None) -> AsyncIterator[Running]:
-    """Opens every port and line and serves until the block ends; then everything is closed. Raises ConfigError."""
+    """Opens every port, line and server and serves until the block ends; then everything is closed. Raises
+    ConfigError."""
     clock = clock or SystemClock()
-    endpoints: dict[str, Endpoint] = {}
-    devices = {device.name: _build(world, device, endpoints, clock) for device in world.devices}
+    rooms: dict[str, Room] = {}
+    devices: dict[str, Served] = {}
+    for device in world.devices:
+        protocol = protocol_of(device.profile)
+        if protocol not in rooms:
+            rooms[protocol] = room(protocol, world.file, clock)
+        devices[device.name] = rooms[protocol].place(device)
     async with AsyncExitStack() as stack:
-        for endpoint in endpoints.values():
+        for endpoint in (endpoint for one in rooms.values() for endpoint in one.endpoints):
             await endpoint.open()
             stack.push_async_callback(endpoint.close)
         yield Running(devices)
-
-
-def _build(world: World, device: Simulated, endpoints: dict[str, Endpoint], clock: Clock) -> Served:
-    entry = device.entry
-    where = f"device {device.name}"
-    behaviours = {name: parse(spec, f"{where}, {name}") for name, spec in entry.behaviours.items()}
-    seed = world.file.seed + len(endpoints) + entry.unit
-    period = parse_duration(world.file.refresh)
-    try:
-        unit = Unit(device.profile, clock, behaviours, seed=seed, strict=entry.strict, period=period)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
-    for text in entry.faults:
-        unit.faults = fault(text, unit.faults)
-    unit.max_registers = _limit(device, "MaxRegisters", unit.max_registers)
-    unit.max_bits = _limit(device, "MaxBits", unit.max_bits)
-    line = (world.file.lines.get(entry.rtu) or LineEntry()) if entry.rtu else None
-    key = f"rtu {entry.rtu}" if entry.rtu else f"tcp {entry.tcp or device.name}"
-    if key not in endpoints:
-        endpoints[key] = _endpoint(world.file, entry, line, clock)
-    endpoints[key].add(entry.unit, unit)
-    return Served(device.name, device.profile, entry, unit, endpoints[key], line)
-
-
-def _limit(device: Simulated, key: str, default: int) -> int:
-    try:
-        return whole(device.entry.properties.get(key, default))
-    except ValueError as error:
-        raise ConfigError(f"device {device.name}: properties.{key}: {error}") from None
-
-
-def _endpoint(file: WorldFile, entry: DeviceEntry, line: LineEntry | None, clock: Clock) -> Endpoint:
-    if line:
-        return Line(clock, line.link)
-    return TcpPort(clock, entry.tcp or 0, file.host, file.unknown, rtu=entry.framing == "rtu")

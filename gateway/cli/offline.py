@@ -89,7 +89,8 @@ def _listed(path: Path, strict: bool = False) -> "_Read":
 class Alone:
     """The one device of a profile that is looked at alone."""
 
-    protocols: Mapping[str, Any]
+    protocols: Mapping[str, Mapping[str, Any]]
+    """Of each device service, where it might be; the first for a profile that no protocol knows as its own."""
     interval: str
     """How often it reads all of the profile."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -98,10 +99,11 @@ class Alone:
 def plan_profile(path: Path, alone: Alone, strict: bool = False) -> Planned:
     """A profile alone, as one device. Raises ConfigError."""
     profile, problems, file = _profile(path, strict)
+    service = Switchboard().seems(profile) or next(iter(alone.protocols))
     device = Device(
         name=profile.name,
         profile_name=profile.name,
-        protocols={key: dict(value) for key, value in alone.protocols.items()},
+        protocols={key: dict(value) for key, value in alone.protocols[service].items()},
         auto_events=[AutoEvent(source_name=name, interval=alone.interval) for name in sources(profile)],
         properties={PARAMETERS: dict(alone.parameters)} if alone.parameters else {},
     )

@@ -14,6 +14,7 @@ from gateway.model.plan import PlannedDevice
 from gateway.runtime.configuration.budget import LineBudget, PollCost, budgets
 
 EXAMPLES = """  southgate plan eastron-sdm630                       a shipped profile, over TCP
+  southgate plan microsoft-opc-plc                    OPC UA: what is read where it is not subscribed
   southgate plan my-device.yaml --rtu --baud 19200
   southgate plan my-meter.yaml --parameter base=2000  for a profile that has parameters
   southgate plan devices/meters.yaml --answer-ms 35
@@ -31,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=_interval, default="1s", help="for a profile alone: how often all of it is read"
     )
-    parser.add_argument("--rtu", action="store_true", help="for a profile alone: on a serial line")
+    parser.add_argument("--rtu", action="store_true", help="for a Modbus profile alone: on a serial line")
     parser.add_argument("--baud", type=int, default=9600, help="of that line")
     add_parameters(parser)
     parser.add_argument("--strict", action="store_true", help="unknown keys are errors")
@@ -72,11 +73,11 @@ def _planned(kind: str, options: argparse.Namespace) -> tuple[list[PlannedDevice
 
 def _protocols(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """For a profile alone: nobody said where the device is, and no request depends on it."""
-    common = {"UnitID": 1}
-    if not options.rtu:
-        return {"modbus-tcp": {"Address": "127.0.0.1", "Port": 502, **common}}
-    serial = {"BaudRate": options.baud, "DataBits": 8, "StopBits": 1, "Parity": "N"}
-    return {"modbus-rtu": {"Address": "/dev/ttyUSB0", **serial, **common}}
+    modbus: dict[str, Any] = {"modbus-tcp": {"Address": "127.0.0.1", "Port": 502, "UnitID": 1}}
+    if options.rtu:
+        serial = {"BaudRate": options.baud, "DataBits": 8, "StopBits": 1, "Parity": "N"}
+        modbus = {"modbus-rtu": {"Address": "/dev/ttyUSB0", **serial, "UnitID": 1}}
+    return {"device-modbus": modbus, "device-opcua": {"opcua": {"Endpoint": "opc.tcp://127.0.0.1:4840"}}}
 
 
 def _print(line: LineBudget, remark: str, output: Output) -> None:
@@ -85,8 +86,9 @@ def _print(line: LineBudget, remark: str, output: Output) -> None:
         poll = cost.poll
         output.line(f"  {poll.device}, every {poll.interval:g} s: {', '.join(s.name for s in poll.sources)}")
         for request in poll.plan.requests:
+            pdu = f" PDU {request.pdu.hex(' ')}  " if request.pdu else ""
             output.line(
-                f"    {request.text:42} PDU {request.pdu.hex(' ')}   {request.sent} B out, {request.received} B in"
+                f"    {request.text:42}{pdu} {request.sent} B out, {request.received} B in"
                 + (f", {request.line_s * 1000:.1f} ms on the line" if request.line_s else "")
             )
         requests = f"{cost.requests} request{'s' * (cost.requests != 1)}"

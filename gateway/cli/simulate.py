@@ -72,9 +72,9 @@ async def _serve(options: argparse.Namespace, output: Output) -> int:
 def _show(running: Running, written: Path | None, output: Output) -> None:
     served = list(running.devices.values())
     output.result(
-        [{"device": s.name, "endpoint": s.address, "unit": s.entry.unit, "profile": s.profile.name} for s in served]
+        [{"device": s.name, "endpoint": s.address, "unit": s.number, "profile": s.profile.name} for s in served]
     )
-    rows = [[s.name, s.address, s.entry.unit, s.profile.name] for s in served]
+    rows = [[s.name, s.address, s.number, s.profile.name] for s in served]
     output.table(["DEVICE", "ENDPOINT", "UNIT", "PROFILE"], rows)
     if written:
         output.line(f"device list: {written}")

@@ -24,9 +24,9 @@ from gateway.model.recording import Recording
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.replay import Replayed, replay
 from mappers import Switchboard
-from simulators.encode import limits
 from simulators.library import shipped
-from simulators.points import Point
+from simulators.modbus.encode import limits
+from simulators.modbus.points import Point
 from simulators.world import Running, World, serve
 from tests.support.clock import MovingClock
 from tests.support.recordings import recorded, rows, text_of

@@ -18,9 +18,9 @@ from gateway.model.template import by_default, effective
 from gateway.runtime.clock import SystemClock
 from mappers import Switchboard
 from simulators.devicelist import sources
-from simulators.encode import limits
 from simulators.library import shipped
-from simulators.points import Point
+from simulators.modbus.encode import limits
+from simulators.modbus.points import Point
 from simulators.world import Running, World, serve
 
 FILES = {entry.name.removesuffix(".yaml"): entry for entry in shipped()}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from simulators.faults import hole
+from simulators.modbus.faults import hole
 from simulators.world import World, serve
 from tests.support.house import Gateway, house
 

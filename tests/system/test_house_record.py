@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.model.recording import load_recording
-from simulators.faults import hole
+from simulators.modbus.faults import hole
 from simulators.world import World, serve
 from tests.support.house import Gateway, house, southgate, surroundings
 

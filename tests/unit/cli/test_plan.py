@@ -20,6 +20,12 @@ GOLDEN_RTU = """\
     FC4 input registers 1-2                    PDU 04 00 01 00 02   8 B out, 9 B in, 25.0 ms on the line
     2 requests, 38 bytes, 74.2 ms per cycle (answer 10 ms, assumed)
 """
+GOLDEN_OPCUA = """\
+opc.tcp://127.0.0.1:4840 (example connection): 1.0% busy
+  OPC-Energy-Meter-E3, every 1 s: Instantaneous, VoltageBetweenPhases, Energy
+    Read 10 nodes                              257 B out, 256 B in
+    1 request, 513 bytes, 10.0 ms per cycle (answer 10 ms, assumed)
+"""
 
 
 def test_a_shipped_profile_over_tcp(southgate: Run) -> None:
@@ -29,6 +35,11 @@ def test_a_shipped_profile_over_tcp(southgate: Run) -> None:
 
 def test_a_shipped_profile_on_a_serial_line(southgate: Run) -> None:
     assert southgate("plan", "xy-md02", "--rtu") == (0, GOLDEN_RTU, "")
+
+
+def test_a_profile_of_opc_ua_is_planned_by_its_own_protocol(southgate: Run) -> None:
+    """22 resources are fields of 10 nodes; there are no bytes to show, as security changes them."""
+    assert southgate("plan", "opc-energy-meter") == (0, GOLDEN_OPCUA, "")
 
 
 @pytest.mark.parametrize(("baud", "silence_s"), [(1200, 35 / 1200), (9600, 35 / 9600), (38400, 0.00175)])

@@ -76,6 +76,13 @@ def test_a_profile_of_another_protocol_is_a_note() -> None:
     assert Switchboard().check(profile()) == []
 
 
+def test_a_profile_seems_to_be_of_the_protocol_that_knows_its_attributes() -> None:
+    board = Switchboard()
+    assert board.seems(profile(primaryTable="COILS", startingAddress=0)) == "device-modbus"
+    assert board.seems(profile(nodeId="i=2258")) == "device-opcua"
+    assert board.seems(profile(characteristicUuid="2a19")) == ""
+
+
 def test_packages_are_loaded_on_first_need_and_libraries_with_the_first_connection() -> None:
     program = (
         "import sys, mappers\n"

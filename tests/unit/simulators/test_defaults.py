@@ -6,8 +6,8 @@ from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
 from simulators.defaults import behaviour_of
 from simulators.library import find_profile, shipped
-from simulators.points import point_of
-from simulators.unit import Unit
+from simulators.modbus.points import point_of
+from simulators.modbus.unit import Unit
 from tests.support.clock import MovingClock
 from tests.unit.simulators.profiles import HOLDING, INPUT, profile, resource
 

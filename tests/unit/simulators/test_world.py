@@ -6,8 +6,8 @@ import pytest
 
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_devices
-from simulators.faults import NONE, Faults, Hole, fault
 from simulators.library import find_profile, shipped
+from simulators.modbus.faults import NONE, Faults, Hole, fault
 from simulators.options import SimulateOptions, run
 from simulators.world import Running, World, serve
 from tests.support.clock import MovingClock

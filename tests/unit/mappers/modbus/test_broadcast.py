@@ -16,8 +16,8 @@ from mappers.modbus.line.connection import BROADCAST, reach
 from mappers.modbus.line.wire import TURNAROUND_S
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
-from simulators.modbus import Line, TcpPort
-from simulators.unit import Unit
+from simulators.modbus.unit import Unit
+from simulators.modbus.wire import Line, TcpPort
 from tests.unit.mappers.modbus.build import device, resource, serial_device, source
 from tests.unit.mappers.modbus.line.test_rtu import framed, held, talking
 from tests.unit.mappers.modbus.line.test_rtu import good as good_answer

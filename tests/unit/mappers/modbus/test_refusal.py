@@ -15,8 +15,8 @@ from mappers.modbus.line.connection import reach
 from mappers.modbus.mapper import ModbusMapper
 from mappers.modbus.plan import ModbusPlan, plan
 from mappers.modbus.refusal import code_of, is_accepted, is_worth_asking_again, said
-from simulators.faults import Faults
-from simulators.modbus import Line, TcpPort
+from simulators.modbus.faults import Faults
+from simulators.modbus.wire import Line, TcpPort
 from tests.unit.mappers.modbus.build import device, serial_device, source
 from tests.unit.mappers.modbus.test_broadcast import RESOURCES, unit
 

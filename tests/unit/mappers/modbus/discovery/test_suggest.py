@@ -12,7 +12,7 @@ from gateway.model.profile import DeviceProfile
 from gateway.runtime.clock import SystemClock
 from mappers.modbus.discovery.suggest import MOST_REQUESTS, Suggestion, by_name, fit, probes
 from simulators.library import find_profile
-from simulators.unit import Unit
+from simulators.modbus.unit import Unit
 from tests.unit.mappers.modbus.talk import talk
 
 

@@ -17,7 +17,7 @@ from pymodbus.framer import FramerRTU, FramerSocket
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
-from simulators.endpoint import DECODER, Channel, Endpoint
+from simulators.modbus.endpoint import DECODER, Channel, Endpoint
 
 
 class _Connection(asyncio.Protocol):

@@ -10,10 +10,10 @@ from gateway.model.profile import DeviceProfile
 from gateway.runtime.clock import SystemClock
 from mappers.modbus.discovery.identify import identify
 from mappers.modbus.discovery.sunspec import walk
-from simulators.identity import identity
-from simulators.image import Refused
 from simulators.library import find_profile
-from simulators.unit import Unit
+from simulators.modbus.identity import identity
+from simulators.modbus.image import Refused
+from simulators.modbus.unit import Unit
 from tests.unit.mappers.modbus.talk import talk
 
 

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from mappers.modbus.address import Table
-from simulators.points import Point
+from simulators.modbus.points import Point
 
 BRIDGE = 125
 """Addresses between two of a profile that read as zero at most: reserved registers inside a block. More is a hole."""

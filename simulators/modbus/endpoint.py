@@ -9,8 +9,8 @@ from pymodbus.pdu import DecodePDU
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
-from simulators.faults import NONE, Faults
-from simulators.unit import Unit
+from simulators.modbus.faults import NONE, Faults
+from simulators.modbus.unit import Unit
 
 NO_ANSWER_FROM_TARGET = 11
 FRAME_GAP_S = 0.1

@@ -9,8 +9,8 @@ from gateway.model.profile import DeviceProfile
 from mappers.modbus.codec import decoder
 from mappers.modbus.point import locate
 from simulators.behaviour import ramp
-from simulators.faults import fault
-from simulators.unit import Unit
+from simulators.modbus.faults import fault
+from simulators.modbus.unit import Unit
 from tests.support.clock import MovingClock
 from tests.unit.simulators.profiles import COIL, HOLDING, INPUT, pdu, profile, resource
 

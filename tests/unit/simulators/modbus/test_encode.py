@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.encode import decode, decode_bytes, encode, encode_bytes, limits, registers
+from simulators.modbus.encode import decode, decode_bytes, encode, encode_bytes, limits, registers
 
 VECTORS = [
     (-1, "Int16", "ABCD", 1, "ffff"),

@@ -18,10 +18,11 @@ from gateway.model.profile import DeviceProfile
 from mappers.modbus.address import Table
 from simulators.behaviour import Behaviour, Echo
 from simulators.defaults import behaviour_of
-from simulators.faults import NONE, Faults, Hole
-from simulators.identity import identity
-from simulators.image import Image, Refused
-from simulators.points import Point, point_of
+from simulators.modbus.faults import NONE, Faults, Hole
+from simulators.modbus.identity import identity
+from simulators.modbus.image import Image, Refused
+from simulators.modbus.points import Point, point_of
+from simulators.transform import allowed
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 _PAIR = struct.Struct(">HH")
@@ -257,11 +258,6 @@ def _allowed(point: Point, image: Image) -> bool:
     if properties.minimum is None and properties.maximum is None:
         return True
     try:
-        value: Any = point.to_people(point.decode(image.get(point)))
+        return allowed(point.to_people(point.decode(image.get(point))), properties)
     except ValueError:
         return False
-    if isinstance(value, bool | str | list):
-        return True
-    low = properties.minimum if properties.minimum is not None else value
-    high = properties.maximum if properties.maximum is not None else value
-    return bool(low - 1e-6 * max(1.0, abs(low)) <= value <= high + 1e-6 * max(1.0, abs(high)))

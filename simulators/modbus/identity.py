@@ -3,7 +3,7 @@
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
 from gateway.model.profile import DeviceProfile
-from simulators.image import Refused
+from simulators.modbus.image import Refused
 
 MEI = 14
 LONGEST = 200

@@ -1,12 +1,11 @@
 """Where a resource of a profile lies on a simulated Modbus device, and its value there and as people see it."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.profile import Compat, DeviceResource
 from mappers.modbus.address import Attributes, Table, attributes
-from simulators.encode import (
+from simulators.modbus.encode import (
     SWAPPED,
     WORDS,
     Value,
@@ -17,6 +16,7 @@ from simulators.encode import (
     limits,
     swapped,
 )
+from simulators.transform import to_people, to_wire
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,31 +87,24 @@ class Point:
         """The value on the wire for a value as people see it: the profile's transform backwards. Raises ValueError."""
         if isinstance(value, bool | str | list) or not self._numeric:
             return value  # type: ignore[no-any-return]
-        p = self.resource.properties
-        number: float = value
-        number = number - p.offset if p.offset else number
-        number = number / p.scale if p.scale not in (None, 0, 1) else number
-        number = math.log(number, p.base) if p.base else number
-        if self.kind.startswith("Float"):
-            return number
-        whole = round(number)
-        if p.shift:
-            whole = whole << p.shift if p.shift > 0 else whole >> -p.shift
-        return whole & p.mask if p.mask else whole
+        found: Value = to_wire(value, self.resource.properties, floating=self.kind.startswith("Float"))
+        return found
 
     def to_people(self, wire: Value) -> Any:
         """The value as people see it: the profile's transform."""
         if isinstance(wire, bool | str | list):
             return wire
-        p = self.resource.properties
-        number: float = wire
-        if isinstance(number, int):
-            number = number & p.mask if p.mask else number
-            if p.shift:
-                number = number >> p.shift if p.shift > 0 else number << -p.shift
-        number = p.base**number if p.base else number
-        number = number * p.scale if p.scale not in (None, 0, 1) else number
-        return number + p.offset if p.offset else number
+        return to_people(wire, self.resource.properties)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest number on the wire."""
+        return limits(self.kind, self.count)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest text."""
+        return 2 * self.count
 
     def clamp(self, wire: Value) -> Value:
         """The nearest number that the wire can carry."""

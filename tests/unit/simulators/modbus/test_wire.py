@@ -13,8 +13,8 @@ from pymodbus.framer import FramerType
 
 from gateway.model.errors import ConfigError
 from gateway.runtime.clock import SystemClock
-from simulators.modbus import Line, TcpPort
-from simulators.unit import Unit
+from simulators.modbus.unit import Unit
+from simulators.modbus.wire import Line, TcpPort
 from simulators.world import Running, World, serve
 from simulators.worldfile import WorldFile
 from tests.support.clock import MovingClock

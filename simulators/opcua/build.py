@@ -1,0 +1,189 @@
+"""The address space of a simulated server, from the units that it serves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from asyncua import Server, ua
+
+from gateway.model.errors import ConfigError
+from mappers.opcua.address import NodeRef, Step
+from simulators.opcua.ids import node_id
+from simulators.opcua.namespaces import Namespaces
+from simulators.opcua.node import Node
+from simulators.opcua.points import Place, Point
+from simulators.opcua.types import Leaf, Shape, Structure
+from simulators.opcua.unit import Unit
+from simulators.opcua.units import engineering_unit
+
+O = ua.ObjectIds  # noqa: E741
+
+
+class Builder:
+    """Adds the nodes of units to a server that has not been started."""
+
+    def __init__(self, server: Server, namespaces: Namespaces) -> None:
+        self._service = server.iserver.node_mgt_service
+        self._space = server.iserver.aspace
+        self._namespaces = namespaces
+        self.variables: dict[ua.NodeId, tuple[Unit, Node]] = {}
+        """What is served, by id."""
+
+    def add(self, name: str, unit: Unit) -> None:
+        """Raises ConfigError if a node is there already."""
+        home = self._object(node_id(O.ObjectsFolder), ua.QualifiedName(name, 1), node_id(f"device {name}", 1))
+        for structure in _structures(unit):
+            unit.types[structure.name] = self._type(f"{name} {structure.name}", structure, unit)
+        for node in sorted(unit.nodes.values(), key=_depth):
+            node.rebuild()
+            self._variable(home, unit, node)
+
+    def _variable(self, home: ua.NodeId, unit: Unit, node: Node) -> None:
+        parent, name, id_ = self._where(home, node.place, node.name)
+        if id_ in self.variables:
+            other = self.variables[id_][1].name
+            raise ConfigError(f"{node.name} and {other} of two devices are one node of one server, {id_.to_string()}")
+        if id_ in self._space:
+            self._space[id_].attributes[ua.AttributeIds.Value].value = node.told()
+        else:
+            self._add(parent, id_, name, ua.NodeClass.Variable, _attributes(node, unit), _kind(node))
+            self._properties(id_, node.points[0])
+        self.variables[id_] = unit, node
+
+    def _where(self, home: ua.NodeId, place: Place, name: str) -> tuple[ua.NodeId, ua.QualifiedName, ua.NodeId]:
+        """Parent, browse name and id of a node."""
+        if isinstance(place, NodeRef):
+            id_ = self._namespaces.node(place)
+            return home, ua.QualifiedName(name, id_.NamespaceIndex), id_
+        parent = node_id(O.ObjectsFolder)
+        for depth in range(1, len(place)):
+            parent = self._child(parent, place[:depth]) or self._object(parent, *self._named(place[:depth]))
+        found = self._child(parent, place)
+        return parent, *(self._named(place) if found is None else (self._namespaces.name(place[-1]), found))
+
+    def _named(self, path: Sequence[Step]) -> tuple[ua.QualifiedName, ua.NodeId]:
+        name = self._namespaces.name(path[-1])
+        return name, node_id("/".join(step.name for step in path), name.NamespaceIndex or 1)
+
+    def _child(self, parent: ua.NodeId, path: Sequence[Step]) -> ua.NodeId | None:
+        wanted = self._namespaces.name(path[-1])
+        found = (ref.NodeId for ref in self._space[parent].references if ref.IsForward and ref.BrowseName == wanted)
+        return next(found, None)
+
+    def _object(self, parent: ua.NodeId, name: ua.QualifiedName, id_: ua.NodeId) -> ua.NodeId:
+        attributes = ua.ObjectAttributes()
+        attributes.DisplayName = ua.LocalizedText(name.Name)
+        return self._add(parent, id_, name, ua.NodeClass.Object, attributes, O.BaseObjectType, O.Organizes)
+
+    def _type(self, key: str, structure: Structure, unit: Unit) -> ua.NodeId:
+        """The DataType with its definition, and its binary encoding (Part 3, 8.48 and 5.8.4); the latter's id."""
+        type_, encoding = node_id(f"type {key}", 1), node_id(f"encoding {key}", 1)
+        unit.data_types[structure.name] = type_
+        definition = ua.StructureDefinition()
+        definition.DefaultEncodingId = encoding
+        definition.BaseDataType = node_id(O.Structure)
+        definition.StructureType = ua.StructureType.Structure
+        definition.Fields = [_field(name, shape, unit) for name, shape in structure.fields.items()]
+        attributes: Any = ua.DataTypeAttributes()
+        attributes.DisplayName = ua.LocalizedText(structure.name)
+        attributes.DataTypeDefinition = definition
+        attributes.SpecifiedAttributes |= ua.NodeAttributesMask.DataTypeDefinition
+        name = ua.QualifiedName(structure.name, 1)
+        self._add(node_id(O.Structure), type_, name, ua.NodeClass.DataType, attributes, None, O.HasSubtype)
+        binary = ua.ObjectAttributes()
+        binary.DisplayName = ua.LocalizedText("Default Binary")
+        name = ua.QualifiedName("Default Binary", 0)
+        return self._add(type_, encoding, name, ua.NodeClass.Object, binary, O.DataTypeEncodingType, O.HasEncoding)
+
+    def _properties(self, id_: ua.NodeId, point: Point) -> None:
+        """Range and unit of an analog item (Part 8, 5.3.2.3)."""
+        p = point.resource.properties
+        if p.minimum is not None and p.maximum is not None and point.kind == "Number" and not point.path:
+            low, high = sorted((float(point.to_wire(p.minimum)), float(point.to_wire(p.maximum))))
+            self._property(id_, "EURange", ua.Range(low, high), O.Range)
+        if p.units and point.kind == "Number" and not point.path:
+            self._property(id_, "EngineeringUnits", engineering_unit(p.units), O.EUInformation)
+
+    def _property(self, of: ua.NodeId, name: str, value: ua.Range | ua.EUInformation, kind: int) -> None:
+        attributes = ua.VariableAttributes()
+        attributes.DisplayName = ua.LocalizedText(name)
+        attributes.DataType = node_id(kind)
+        attributes.ValueRank = ua.ValueRank.Scalar
+        attributes.Value = ua.Variant(value, ua.VariantType.ExtensionObject)
+        attributes.AccessLevel = attributes.UserAccessLevel = ua.AccessLevel.CurrentRead.mask
+        id_ = node_id(f"{of.to_string()} {name}", 1)
+        cls = ua.NodeClass.Variable
+        self._add(of, id_, ua.QualifiedName(name, 0), cls, attributes, O.PropertyType, O.HasProperty)
+
+    def _add(
+        self, parent: ua.NodeId, id_: ua.NodeId, name: ua.QualifiedName, cls: ua.NodeClass, attributes: object,
+        kind: int | None, reference: int = O.HasComponent,
+    ) -> ua.NodeId:  # fmt: skip
+        item = ua.AddNodesItem()
+        item.ParentNodeId, item.RequestedNewNodeId = parent, id_
+        item.BrowseName, item.NodeClass, item.NodeAttributes = name, cls, attributes
+        item.ReferenceTypeId = node_id(reference)
+        if kind is not None:
+            item.TypeDefinition = node_id(kind)
+        (result,) = self._service.add_nodes([item])
+        if not result.StatusCode.is_good():
+            raise ConfigError(f"{name.Name} cannot be served as {id_.to_string()}: {result.StatusCode.name}")
+        return id_
+
+
+def _depth(node: Node) -> int:
+    """Parents come before what hangs below them."""
+    return 0 if isinstance(node.place, NodeRef) else len(node.place)
+
+
+def _structures(unit: Unit) -> list[Structure]:
+    """Inner ones first."""
+    found: dict[str, Structure] = {}
+
+    def visit(shape: Shape) -> None:
+        if isinstance(shape, Structure):
+            for field in shape.fields.values():
+                visit(field)
+            found[shape.name] = shape
+
+    for node in unit.nodes.values():
+        visit(node.shape)
+    return list(found.values())
+
+
+def _data_type(shape: Shape, unit: Unit) -> ua.NodeId:
+    return node_id(shape.kind.value) if isinstance(shape, Leaf) else unit.data_types[shape.name]
+
+
+def _field(name: str, shape: Shape, unit: Unit) -> ua.StructureField:
+    found = ua.StructureField()
+    found.Name = name
+    found.DataType = _data_type(shape, unit)
+    found.ValueRank = ua.ValueRank.OneDimension if shape.array else ua.ValueRank.Scalar
+    return found
+
+
+def _kind(node: Node) -> int:
+    p = node.points[0].resource.properties
+    analog = p.minimum is not None and p.maximum is not None and node.points[0].kind == "Number"
+    return O.AnalogItemType if analog and not node.points[0].path else O.BaseDataVariableType
+
+
+def _attributes(node: Node, unit: Unit) -> ua.VariableAttributes:
+    attributes = ua.VariableAttributes()
+    attributes.DisplayName = ua.LocalizedText(node.name)
+    attributes.Description = ua.LocalizedText(node.points[0].resource.description)
+    attributes.DataType = _data_type(node.shape, unit)
+    attributes.ValueRank = ua.ValueRank.OneDimension if node.shape.array else ua.ValueRank.Scalar
+    attributes.Value = node.variant
+    attributes.AccessLevel = attributes.UserAccessLevel = access(node)
+    attributes.Historizing = node.history is not None
+    attributes.MinimumSamplingInterval = 1000.0 * unit.period
+    attributes.SpecifiedAttributes |= ua.NodeAttributesMask.MinimumSamplingInterval
+    return attributes
+
+
+def access(node: Node) -> int:
+    """Bits of the access level (Part 3, 8.57)."""
+    found = ua.AccessLevel.CurrentRead.mask if any(point.readable for point in node.points) else 0
+    found |= ua.AccessLevel.CurrentWrite.mask if any(point.writable for point in node.points) else 0
+    return int(found | (ua.AccessLevel.HistoryRead.mask if node.history is not None else 0))
