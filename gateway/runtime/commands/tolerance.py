@@ -5,8 +5,8 @@ from typing import Any
 from gateway.model.errors import CommandRejected
 from gateway.model.extensions import extensions
 from gateway.model.profile import DeviceResource, ValueType
+from gateway.model.single import single
 from gateway.runtime.transform.affine import chain_of
-from gateway.runtime.transform.single import single
 from gateway.runtime.transform.steps import step_of
 from gateway.runtime.transform.towire import to_wire
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from gateway.model.errors import Problem
 from gateway.model.profile import Compat, DeviceResource
 from gateway.model.reading import NAN, OVERFLOW, Event, Quality, Source
+from gateway.model.single import shortest, shortest_all
 from gateway.runtime.transform import quirks, steps
 from gateway.runtime.transform.affine import chain_of
 from gateway.runtime.transform.gotext import go_text
-from gateway.runtime.transform.single import shortest, shortest_all
 from gateway.runtime.transform.steps import Step
 from gateway.runtime.transform.towire import to_wire
 

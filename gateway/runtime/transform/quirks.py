@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.model.profile import INTEGER_RANGE, ValueType
+from gateway.model.single import shortest, single
 from gateway.runtime.transform.affine import Chain
-from gateway.runtime.transform.single import shortest, single
 
 Step = Callable[[Any], Any]
 

@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 from gateway.model.errors import CommandRejected
 from gateway.model.profile import INTEGER_RANGE, Compat, DeviceResource, ResourceProperties, ValueType
+from gateway.model.single import single
 from gateway.runtime.transform import quirks
 from gateway.runtime.transform.affine import Chain, chain_of, decimal
 from gateway.runtime.transform.gotext import go_text
-from gateway.runtime.transform.single import single
 from gateway.runtime.transform.steps import becomes_float
 from gateway.runtime.transform.values import number, typed
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gateway.model.errors import CommandRejected
 from gateway.model.profile import INTEGER_RANGE, Compat, DeviceResource, ValueType
 from gateway.model.reading import NAN, OVERFLOW, Event, Quality, Source
+from gateway.model.single import shortest, shortest_all, single
 from gateway.runtime.transform.compiled import check_transform, compile_transform, to_wire
 from gateway.runtime.transform.gotext import go_text
-from gateway.runtime.transform.single import shortest, shortest_all, single
 
 EDGEX = Compat.EDGEX
 
