@@ -11,14 +11,19 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import CommandRejected, DeviceError
 from gateway.model.place import Place
 from gateway.model.plan import Connection, Facts
+from gateway.model.profile import ValueType
 from gateway.model.reading import Event, Quality, Source
 from mappers.opcua import status
-from mappers.opcua.codec.values import to_value
-from mappers.opcua.codec.variants import to_variant
+from mappers.opcua.codec.learn import learn_wanted
+from mappers.opcua.codec.limits import DEPTH
+from mappers.opcua.codec.natural import Misfit
+from mappers.opcua.codec.structure import Types
+from mappers.opcua.codec.values import Decode
+from mappers.opcua.codec.variants import ANY, USUAL, Target, variant
 from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import At, Kind, Point, at_text
 from mappers.opcua.session import Session
-from mappers.opcua.session.types import Held
+from mappers.opcua.session.held import Held
 
 WRITE_ONLY = Quality("bad", "config", "write-only")
 TOLD = Quality("bad", "config", "events are told, not read")
@@ -38,6 +43,7 @@ class OpcuaMapper:
         """See `Mapper.found`."""
         self.counts: Counter[str] = Counter()
         """See `Subscribes.counts`."""
+        self._decodes: dict[tuple[ValueType, tuple[str, ...]], Decode] = {}
 
     @property
     def rest_after(self) -> float | None:
@@ -65,10 +71,38 @@ class OpcuaMapper:
         await self._session.renew()
         cells = await self._cells(plan, patience)
         origin = self._clock.now()
+        found = self._events(plan, cells, origin)
+        for _ in range(DEPTH):  # what was not known may hold more of its kind
+            if not await learn_wanted(self._session.types, self._session):
+                break
+            found = self._events(plan, cells, origin)
+        return found
+
+    def _events(self, plan: OpcuaPlan, cells: Sequence[Cell], origin: int) -> list[Event]:
         return [
-            _event(source, points, [cells[at] if at >= 0 else None for at in pick], origin)
+            _event(source, [self._value(*one) for one in zip(points, taken, strict=True)], taken, origin)
             for source, points, pick in zip(plan.sources, plan.points, plan.picks, strict=True)
+            for taken in ([cells[at] if at >= 0 else None for at in pick],)
         ]
+
+    def _value(self, point: Point, cell: Cell | None) -> tuple[Any, Quality | None]:
+        if cell is None:
+            return None, TOLD if point.kind is Kind.EVENTS else WRITE_ONLY
+        if isinstance(cell, Quality):
+            return None, cell
+        said = status.quality(cell.StatusCode.value) if cell.StatusCode is not None else None
+        if said is not None and said.level == "bad":
+            return None, said
+        try:
+            return self._decode(point)(cell.Value), said
+        except Misfit as misfit:
+            return None, misfit.quality
+
+    def _decode(self, point: Point) -> Decode:
+        key = point.value_type, point.field
+        if key not in self._decodes:
+            self._decodes[key] = Decode(*key, self._session.types)
+        return self._decodes[key]
 
     async def _cells(self, plan: OpcuaPlan, patience: float | None) -> list[Cell]:
         """What each node of a plan holds."""
@@ -88,7 +122,7 @@ class OpcuaMapper:
         wishes = [point for point in plan.flat if point.name in values]
         nodes = [(point, await self._node(point)) for point in wishes]
         held = await self._session.held([node for _, node in nodes])
-        asked = [_wish(point, node, held[node], values[point.name]) for point, node in nodes]
+        asked = [_wish(self._session.types, point, node, held[node], values[point.name]) for point, node in nodes]
         for (point, _), answer in zip(nodes, await self._session.write(asked), strict=True):
             if not answer.is_good():
                 raise _refusal(point, status.name_of(answer.value))
@@ -113,39 +147,25 @@ def _refusal(point: Point, code: str) -> DeviceError:
     return DeviceError(code, f"{point.name}: {status.said(code)}", f"Write {at_text(point.at)}")
 
 
-def _wish(point: Point, node: ua.NodeId, held: Held | Quality, value: Any) -> ua.WriteValue:
+def _wish(types: Types, point: Point, node: ua.NodeId, held: Held | Quality, value: Any) -> ua.WriteValue:
     if isinstance(held, Quality):
         raise _refusal(point, held.code)
-    variant = to_variant(value, held.variant, point)
-    return ua.WriteValue(NodeId=node, AttributeId=ua.AttributeIds.Value, Value=ua.DataValue(Value=variant))
+    kind = USUAL.get(point.element, held.kind) if held.kind in ANY else held.kind
+    sent = ua.DataValue(Value=variant(types, Target(point.name, kind, held.rank, held.sizes), value))
+    return ua.WriteValue(NodeId=node, AttributeId=ua.AttributeIds.Value, Value=sent)
 
 
-def _event(source: Source, points: Sequence[Point], cells: Sequence[Cell | None], origin: int) -> Event:
-    values: list[Any] = []
-    quality: dict[int, Quality] = {}
+def _event(
+    source: Source, found: Sequence[tuple[Any, Quality | None]], cells: Sequence[Cell | None], origin: int
+) -> Event:
+    quality = {at: wrong for at, (_, wrong) in enumerate(found) if wrong is not None}
     times: dict[int, int] = {}
-    for at, (point, cell) in enumerate(zip(points, cells, strict=True)):
-        value, wrong = _value(point, cell)
-        values.append(value)
-        if wrong is not None:
-            quality[at] = wrong
+    for at, cell in enumerate(cells):
         if isinstance(cell, ua.DataValue) and cell.SourceTimestamp is not None:
             stamp = nanoseconds(cell.SourceTimestamp)
             if stamp > 0:
                 times[at] = stamp
-    return Event(source, origin, values, quality=quality or None, times=times or None)
-
-
-def _value(point: Point, cell: Cell | None) -> tuple[Any, Quality | None]:
-    if cell is None:
-        return None, TOLD if point.kind is Kind.EVENTS else WRITE_ONLY
-    if isinstance(cell, Quality):
-        return None, cell
-    said = status.quality(cell.StatusCode.value) if cell.StatusCode is not None else None
-    if said is not None and said.level == "bad":
-        return None, said
-    found = to_value(cell.Value, point)
-    return (None, found) if isinstance(found, Quality) else (found, said)
+    return Event(source, origin, [value for value, _ in found], quality=quality or None, times=times or None)
 
 
 def nanoseconds(stamp: datetime) -> int:

@@ -9,6 +9,7 @@ from asyncua.client.ua_session import UaSession
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 
+from gateway.model.errors import DeviceError
 from mappers.opcua.codec import limits, standard
 from mappers.opcua.codec.dictionary import Dictionaries
 from mappers.opcua.codec.natural import clean
@@ -72,7 +73,10 @@ async def referenced(
         found: list[ua.BrowseResult] = await to.browse(ua.BrowseParameters(NodesToBrowse=part))
         return found
 
-    answers = await session.in_batches("browse", asked, work)
+    try:
+        answers = await session.in_batches("browse", asked, work)
+    except DeviceError:
+        return [[] for _ in nodes]
     return [[_plain_id(one.NodeId) for one in answer.References or ()] for answer in answers]
 
 
@@ -114,9 +118,9 @@ class _Learning:
             answers = await self._session.read(pending, AttributeIds.DataTypeDefinition)
             names = await self._session.read(pending, AttributeIds.BrowseName)
             abstract = await self._session.read(pending, AttributeIds.IsAbstract)
-            self._abstract.update(d for d, one in zip(pending, abstract, strict=True) if _good(one) is True)
+            self._abstract.update(d for d, one in zip(pending, abstract, strict=True) if good(one) is True)
             for data_type, answer, name in zip(pending, answers, names, strict=True):
-                self._take(data_type, _good(answer), _good(name))
+                self._take(data_type, good(answer), good(name))
             new = (self._definitions[one] for one in pending if one in self._definitions)
             pending = self._new([field.DataType for one in new for field in one.Fields or ()], asked)
         self._types.kinds.update(dict.fromkeys(pending, V.Null))
@@ -209,7 +213,7 @@ def _rank(field: ua.StructureField) -> int:
     return rank or -1
 
 
-def _good(answer: ua.DataValue) -> Any:
+def good(answer: ua.DataValue) -> Any:
     """What was read; None where it was not."""
     bad = answer.StatusCode is not None and not answer.StatusCode.is_good()
     return None if bad or answer.Value is None else answer.Value.Value
@@ -222,12 +226,12 @@ async def described(session: Asks, data_types: Sequence[ua.NodeId]) -> Mapping[u
     flat = [(data_type, one) for data_type, there in zip(data_types, encodings, strict=True) for one in there]
     descriptions = await referenced(session, [one for _, one in flat], ObjectIds.HasDescription)
     pairs = [(*pair, there[0]) for pair, there in zip(flat, descriptions, strict=True) if there]
-    names = [_good(one) for one in await session.read([one for _, _, one in pairs])]
+    names = [good(one) for one in await session.read([one for _, _, one in pairs])]
     homes = await referenced(session, [one for _, _, one in pairs], ObjectIds.HasComponent, inverse=True)
     books = Dictionaries()
     for home in dict.fromkeys(there[0] for there in homes if there):
         (text,) = await session.read([home])
-        books.add(home, _good(text))
+        books.add(home, good(text))
     found: dict[ua.NodeId, Structure] = {}
     for (data_type, encoding, _), name, there in zip(pairs, names, homes, strict=True):
         known = books.structure(there[0], name) if there and isinstance(name, str) else None

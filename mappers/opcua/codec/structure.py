@@ -6,7 +6,7 @@ Here every connection has its own `Types`, and what a server says of its types i
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -69,6 +69,15 @@ class Types:
     """Encodings and data types of which the server does not say what they are."""
     _last: tuple[ua.ExtensionObject, Any] | None = None
     """Several resources may each want a member of one value."""
+
+    def forget(self, namespaces: Sequence[str]) -> None:
+        """Another connection: everything may be of another type now."""
+        self.namespaces = list(namespaces)
+        self.structures.clear()
+        self.kinds.clear()
+        self.wanted.clear()
+        self.unknown.clear()
+        self._last = None
 
     def natural(self, value: Any) -> Any:
         """Plain Python of anything asyncua decodes. Raises Misfit."""

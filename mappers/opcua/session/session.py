@@ -13,13 +13,14 @@ from gateway.model.place import Place
 from gateway.model.plan import Connection
 from gateway.model.reading import Quality
 from mappers.opcua import status
+from mappers.opcua.codec.structure import Types
 from mappers.opcua.endpoint import Endpoint
 from mappers.opcua.point import At
+from mappers.opcua.session.held import Held, Holdings
 from mappers.opcua.session.limits import NODES, Limits
 from mappers.opcua.session.names import Namespaces, node_id
 from mappers.opcua.session.paths import Paths
 from mappers.opcua.session.reaching import refused, why
-from mappers.opcua.session.types import Held, Types
 from mappers.opcua.session.wire import BoundedClient
 
 T = TypeVar("T")
@@ -46,7 +47,9 @@ class Session:
         self.limits = Limits(self.endpoint.max_nodes)
         self.namespaces = Namespaces((), [])
         self._paths = Paths(clock)
-        self._types = Types()
+        self._holdings = Holdings()
+        self.types = Types()
+        """What is known of the server's data types; begins anew with every connection."""
 
     @property
     def up(self) -> bool:
@@ -78,7 +81,7 @@ class Session:
         await client.begin()
         self._client = client
         self._renew_at = self._clock.monotonic() + RENEW_AT * client.secure_channel_timeout / 1000
-        self._paths, self._types = Paths(self._clock), Types()
+        self._paths, self._holdings = Paths(self._clock), Holdings()
         await self._look_around()
 
     async def _look_around(self) -> None:
@@ -92,6 +95,7 @@ class Session:
         if not isinstance(array, list) or not all(isinstance(uri, str) for uri in array):
             raise NotConnected(f"{self.endpoint.url}: it does not say its namespaces (NamespaceArray)")
         self.namespaces = Namespaces(array, self._meant)
+        self.types.forget(array)
         self.limits.take(dict(zip(NODES, limits, strict=True)))
 
     async def close(self) -> None:
@@ -213,7 +217,7 @@ class Session:
 
     async def held(self, nodes: Sequence[ua.NodeId]) -> Mapping[ua.NodeId, Held | Quality]:
         """What variables hold. Raises NotConnected, NoAnswer."""
-        return await self._types.of(self, nodes)
+        return await self._holdings.of(self, nodes)
 
     def forget(self, at: At) -> None:
         """A path that led to a node that is not there any more is followed anew."""

@@ -11,9 +11,9 @@ from asyncua.common.structures104 import new_enum, new_struct, new_struct_field
 from gateway.model.profile import ValueType
 from mappers.opcua.codec import limits
 from mappers.opcua.codec.learn import learn, learn_wanted
-from mappers.opcua.codec.outgoing import Target, variant
 from mappers.opcua.codec.structure import Structure, Types
 from mappers.opcua.codec.values import Decode
+from mappers.opcua.codec.variants import Target, variant
 from tests.unit.mappers.opcua.codec.conftest import Asked
 from tests.unit.mappers.opcua.codec.peer import body, classes
 

@@ -18,8 +18,8 @@ from gateway.model.errors import CommandRejected
 from mappers.opcua.codec import limits, standard
 from mappers.opcua.codec.learn import explain
 from mappers.opcua.codec.natural import Misfit
-from mappers.opcua.codec.outgoing import Target, variant
 from mappers.opcua.codec.structure import Field, Kind, Structure, Types, ticks_text
+from mappers.opcua.codec.variants import Target, variant
 from tests.unit.mappers.opcua.codec.peer import NAMESPACE, body, builtin, classes, definition, field
 
 V = ua.VariantType
