@@ -2,22 +2,19 @@
 
 import struct
 import uuid
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from asyncua import ua
-from asyncua.common.utils import Buffer, NotEnoughData
+from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import variant_from_binary, variant_to_binary
-from asyncua.ua.uaerrors import UaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model.errors import CommandRejected
-from mappers.opcua.codec import limits, standard
+from mappers.opcua.codec import standard
 from mappers.opcua.codec.learn import explain
-from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.codec.structure import Field, Kind, Structure, Types, ticks_text
 from mappers.opcua.codec.variants import Target, variant
 from tests.unit.mappers.opcua.codec.peer import NAMESPACE, body, builtin, classes, definition, field
@@ -260,104 +257,6 @@ def test_structures_of_namespace_0_are_known_without_asking() -> None:
     assert shown == {"NamespaceUri": "http://acme", "UnitId": 5, "DisplayName": "bar", "Description": "pressure"}
     sent = variant(Types(), Target("it", info), shown)
     assert variant_from_binary(Buffer(variant_to_binary(sent))).Value == theirs
-
-
-# ------------------------------------------------------------------------------------------------------ hostile servers
-
-
-def refused(ours: Structure, data: bytes) -> str:
-    with pytest.raises(Misfit) as found:
-        types_of(ours, position).natural(wrapped(ours, data))
-    assert found.value.quality.level == "bad"
-    return found.value.quality.code
-
-
-@pytest.mark.parametrize("kind", [V.Double, V.String, V.Variant, V.NodeId, V.ByteString])
-@pytest.mark.parametrize("count", [2**31 - 1, 1_000_000])
-def test_lists_that_claim_more_than_there_is_cost_nothing(kind: ua.VariantType, count: int) -> None:
-    """T22: huge arrays."""
-    ours = Structure("Long", ua.NodeId(8, NAMESPACE), (Field("All", kind, 1),))
-
-    assert refused(ours, struct.pack("<i", count) + b"\0" * 16)
-
-
-def test_lists_of_structures_without_fields_are_bounded() -> None:
-    """T22: elements of no bytes."""
-    empty = Structure("Empty", ua.NodeId(10, NAMESPACE))
-    ours = Structure("Long", ua.NodeId(8, NAMESPACE), (Field("All", empty, 1),))
-
-    assert "more than 200000 values" in refused(ours, struct.pack("<i", 2**31 - 1))
-
-
-@pytest.mark.parametrize("sizes", [[2**31 - 1] * 32, [2**31 - 1, 2**31 - 1], [1] * 33, [-1, 2**31 - 1]])
-def test_dimensions_that_claim_more_than_there_is_cost_nothing(sizes: list[int]) -> None:
-    ours = Structure("Wide", ua.NodeId(8, NAMESPACE), (Field("All", V.Double, 2), Field("Next", V.Double)))
-
-    assert refused(ours, struct.pack(f"<i{len(sizes)}i", len(sizes), *sizes))
-
-
-def test_structures_inside_themselves_end_at_a_depth() -> None:
-    """T22: nested structures."""
-    ours = Structure("Tree", ua.NodeId(8, NAMESPACE))
-    ours.fields = (Field("Inner", ours, 1),)
-
-    assert f"more than {limits.DEPTH} levels" in refused(ours, struct.pack("<i", 1) * 5_000)
-
-
-def test_extension_objects_inside_one_another_end_at_a_depth() -> None:
-    """T22: nested ExtensionObjects."""
-    ours = Structure("Tree", ua.NodeId(8, NAMESPACE), (Field("Inner", V.ExtensionObject),))
-    data = b"\0\0\0"
-    for _ in range(40):
-        data = struct.pack("<BBHB", 1, NAMESPACE, 8, 1) + struct.pack("<i", len(data)) + data
-
-    assert "levels" in refused(ours, data)
-
-
-def test_variants_inside_one_another_end_at_a_depth() -> None:
-    ours = Structure("Tree", ua.NodeId(8, NAMESPACE), (Field("Inner", V.Variant),))
-
-    assert refused(ours, b"\x18" * 100_000)
-
-
-@pytest.mark.parametrize("kind", [V.String, V.ByteString, V.XmlElement, V.LocalizedText])
-def test_text_of_a_negative_length_is_none_and_does_not_go_back(kind: ua.VariantType) -> None:
-    """T22: asyncua's own reader would read the same eight bytes two thousand million times."""
-    data = bytes([0x80 | kind]) + struct.pack("<i", 2**31 - 1) + struct.pack("<i", -4)
-    with pytest.raises(NotEnoughData):
-        variant_from_binary(Buffer(data))
-
-
-def test_a_list_of_nulls_is_not_believed() -> None:
-    """T22: nine bytes for two thousand million Nulls."""
-    with pytest.raises(UaError, match="2147483647 Nulls"):
-        variant_from_binary(Buffer(b"\x80" + struct.pack("<i", 2**31 - 1)))
-    ours = Structure("Any", ua.NodeId(8, NAMESPACE), (Field("It", V.Variant),))
-    assert "Nulls" in refused(ours, b"\x80" + struct.pack("<i", 2**31 - 1))
-
-
-@settings(deadline=None, max_examples=300)
-@given(st.binary(max_size=200))
-def test_any_bytes_are_a_value_or_bad(data: bytes) -> None:
-    ours = Structure("Mixed", ua.NodeId(8, NAMESPACE), masked=True)
-    inner = Structure("Either", ua.NodeId(9, NAMESPACE), (Field("T", V.String), Field("M", ours, 1)), union=True)
-    kinds = [
-        V.String,
-        V.Variant,
-        V.DataValue,
-        V.NodeId,
-        V.DateTime,
-        V.LocalizedText,
-        V.ExtensionObject,
-        V.DiagnosticInfo,
-    ]
-    ours.fields = (
-        *(Field(kind.name, kind, 1 if kind is V.Variant else -1, bit) for bit, kind in enumerate(kinds)),
-        Field("Inner", inner),
-        Field("Cells", V.Float, 3),
-    )
-    with suppress(Misfit):
-        assert isinstance(types_of(ours, inner).natural(wrapped(ours, data)), dict)
 
 
 def test_what_is_not_known_is_kept_as_it_came_and_asked_for() -> None:
