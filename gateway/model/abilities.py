@@ -1,7 +1,7 @@
 """What some mappers and protocols can do beside their contract: asked for with isinstance."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from gateway.model.certificate import Certificate
@@ -49,14 +49,13 @@ class Subscribes(Protocol):
         what they hold now; a poll (compared by identity) that was subscribed before goes on untouched, one that is no
         longer named ends. A source of several polls is told once, at the shortest of their intervals. Events carry the
         Source object of the poll. A value the server refuses is told once, as BAD with a reason, and tried again by
-        `look`. Called again whenever the polls are others.
-        Returns the polls that are to be read instead, because the server or the profile wants it. Raises
-        NotConnected."""
+        `look`. Called again whenever the polls are others. Returns the polls that are to be read instead, because the
+        server or the profile wants it. Raises NotConnected, NoAnswer."""
         ...
 
     async def look(self) -> None:
         """Whether what was told is still true: by the values themselves, not by the socket. Puts right what is not and
-        tells what it found. Raises NotConnected."""
+        tells what it found. Raises NotConnected, NoAnswer."""
         ...
 
     async def lost(self) -> str:
@@ -66,7 +65,12 @@ class Subscribes(Protocol):
 
 @runtime_checkable
 class Backfills(Protocol[P_contra]):
-    """A mapper whose devices remember; asked for with isinstance."""
+    """A mapper whose devices remember; asked for with isinstance. What was missed while there was no connection the
+    Lane knows by itself."""
+
+    missed: Callable[[Iterable[Source]], None]
+    """Set by the Lane; to be called, before anything new is told of them, with sources of which values may be missing
+    though the connection stayed (a subscription that had died, a queue that ran over). Never blocks, never raises."""
 
     async def history(self, plan: P_contra, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
         """Some of what was missed by resources of one source of a plan: raw values marked historical, oldest first, the

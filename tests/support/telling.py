@@ -7,7 +7,7 @@ line.cut("the cable was pulled")
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import NotConnected
 from gateway.model.plan import Poll
 from gateway.model.reading import Event, Source
-from tests.support.mapper import Line, ScriptedMapper, ScriptedPlan
+from gateway.runtime.lanes.columns import part
+from tests.support.mapper import Line, ScriptedMapper, ScriptedPlan, Unit
 
 
 @dataclass(eq=False)
@@ -36,10 +37,14 @@ class TellingLine(Line):
     look_error: Exception | None = None
     """What the next look finds."""
     counts: Counter[str] = field(default_factory=Counter)
+    stamps: dict[str, int] = field(default_factory=dict)
+    """Source time of what a resource holds now."""
     past: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
     """What the server remembers of a resource: times (ns) and values, oldest first."""
     page: int = 3
     """Values of one page of the past."""
+    endless: bool = False
+    """There is always more to ask for, and never a value."""
     past_error: Exception | None = None
     pages: list[tuple[str, Gaps]] = field(default_factory=list)
     """What was asked of the past, by source."""
@@ -51,8 +56,10 @@ class TellingLine(Line):
     def tell(self, unit: int, time: int | None = None, bad: Any = None, **values: Any) -> None:
         """One notification: of every source of the unit what it has of these. `time`: the source time of all."""
         self.unit(unit).values.update(values)
+        if time is not None:
+            self.stamps.update(dict.fromkeys(values, time))
         if self.session is not None:
-            self.session.tell(unit, set(values), time, bad)
+            self.session.tell(unit, set(values), bad)
 
     def cut(self, why: str) -> None:
         """The connection is gone, and the other side noticed."""
@@ -70,6 +77,7 @@ class TellingMapper(ScriptedMapper):
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.polls: dict[Poll, None] = {}
         self._told: Told | None = None
+        self.missed: Callable[[Iterable[Source]], None] = lambda _: None
 
     @property
     def counts(self) -> Counter[str]:
@@ -124,13 +132,21 @@ class TellingMapper(ScriptedMapper):
         if self.line.session is self:
             self.line.session = None
 
-    def tell(self, unit: int, names: set[str], time: int | None, bad: Any) -> None:
+    @property
+    def subscribed(self) -> bool:
+        return self._told is not None
+
+    def event(self, source: Source, unit: Unit) -> Event:
+        event, stamps = super().event(source, unit), self.line.stamps
+        event.times = {index: stamps[name] for index, name in enumerate(source.names) if name in stamps} or None
+        return event
+
+    def tell(self, unit: int, names: set[str], bad: Any) -> None:
         if self._told is None:
             return
         found = [self._part(s, unit, names) for p in self.polls if p.plan.unit == unit for s in p.sources]
         events = [event for event in found if event.values]
         for event in events:
-            event.times = dict.fromkeys(range(len(event.values)), time) if time is not None else None
             if bad is not None:
                 event.values, event.quality = [None] * len(event.values), dict.fromkeys(range(len(event.values)), bad)
         self._told(events)
@@ -140,7 +156,7 @@ class TellingMapper(ScriptedMapper):
         which = tuple(index for index, name in enumerate(source.names) if name in names)
         if len(which) == len(source.names):
             return event
-        return Event(source, event.origin, [event.values[index] for index in which], which)
+        return part(event, list(which))
 
     async def history(self, plan: ScriptedPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
         assert source in plan.sources
@@ -150,6 +166,8 @@ class TellingMapper(ScriptedMapper):
         await self.exchange(line.unit(plan.unit))
         if line.past_error is not None:
             raise line.past_error
+        if line.endless:
+            return [], gaps
         missed: dict[int, dict[int, Any]] = {}
         for name, (after, before) in gaps.items():
             for time, value in line.past.get(name, ()):

@@ -1,28 +1,38 @@
 """What the devices of one connection tell by themselves, as long as it lasts: subscribed, heard, and looked after."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.abilities import Subscribes
 from gateway.model.contracts import Clock, Publish
-from gateway.model.errors import NotConnected
+from gateway.model.errors import NoAnswer, NotConnected
 from gateway.model.plan import Poll
 from gateway.model.reading import Event, Source
 from gateway.runtime.lanes.polling import Polling, has_good
 from gateway.runtime.lanes.schedule import Wheel
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears of a feed."""
+
+    told: Publish
+    """What devices tell."""
+    holds: Publish
+    """What they have told before and what still holds."""
+    due: Callable[[], None]
+    """That it is time to `tend`."""
+
+
 class Feed:
     """One session of a mapper that subscribes. Its polls are fed by what is told; at their beats they say again what
     still holds, and only while the other side is alive."""
 
-    def __init__(
-        self, mapper: Subscribes, wheel: Wheel, clock: Clock, publish: Publish, poke: Callable[[], None]
-    ) -> None:
-        """`publish` takes what was told, `poke` wakes whoever calls `tend`."""
-        self._mapper, self._wheel, self._clock = mapper, wheel, clock
-        self._publish, self._poke = publish, poke
+    def __init__(self, mapper: Subscribes, wheel: Wheel, clock: Clock, listener: Listener) -> None:
+        self._mapper, self._wheel, self._clock, self._listener = mapper, wheel, clock, listener
         self._polls: dict[Poll, Polling] = {}
         self._hearers: dict[Source, Polling] = {}
         self._others = True
@@ -46,6 +56,10 @@ class Feed:
             self._polls.pop(polling.poll, None)
         self._others = True
 
+    def hearer(self, source: Source) -> Polling | None:
+        """Who hears of a source."""
+        return self._hearers.get(source)
+
     @property
     def feeds(self) -> bool:
         """Something is subscribed."""
@@ -56,6 +70,16 @@ class Feed:
         """See `Subscribes.alive`."""
         return self._mapper.alive
 
+    @property
+    def skew_s(self) -> float | None:
+        """See `Subscribes.skew_s`."""
+        return self._mapper.skew_s
+
+    @property
+    def counts(self) -> Counter[str]:
+        """See `Subscribes.counts`."""
+        return self._mapper.counts
+
     # ------------------------------------------------------------------------------------------------------ its work
 
     @property
@@ -65,12 +89,17 @@ class Feed:
 
     async def tend(self) -> list[Polling]:
         """Subscribes where polls are other ones than before, else looks whether what was told is true. Returns the
-        polls that are to be read from now on. Raises NotConnected."""
+        polls that are to be read from now on. Raises NotConnected; NoAnswer, if it is alive all the same."""
         if self._others:
-            return await self._subscribe()
+            try:
+                return await self._subscribe()
+            except NoAnswer as error:
+                raise NotConnected(f"it does not answer to a subscription: {error}") from None
         self._look = False
-        await self._mapper.look()
-        self._timer = self._wheel.at(self._clock.monotonic() + self._mapper.look_after, self._look_now)
+        try:
+            await self._mapper.look()
+        finally:
+            self._timer = self._wheel.at(self._clock.monotonic() + self._mapper.look_after, self._look_now)
         return []
 
     async def _subscribe(self) -> list[Polling]:
@@ -95,7 +124,7 @@ class Feed:
 
     def _look_now(self) -> None:
         self._look = True
-        self._poke()
+        self._listener.due()
 
     # ---------------------------------------------------------------------------------------------------- what comes
 
@@ -118,14 +147,14 @@ class Feed:
         for polling, origin in heard.items():
             polling.count(origin, now)
         if batch:
-            self._publish(batch)
+            self._listener.told(batch)
 
     def _again(self, polling: Polling) -> None:
         """The beat of a poll that is fed."""
         if self._mapper.alive:
             batch = polling.again(self._clock.now(), self._clock.monotonic())
             if batch:
-                self._publish(batch)
+                self._listener.holds(batch)
 
     # -------------------------------------------------------------------------------------------------------- its end
 

@@ -2,28 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.model.abilities import Subscribes
 from gateway.model.contracts import Clock, Mapper, Publish
 from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.health import FlowReport, LaneReport
 from gateway.model.plan import Connection, Facts, Plan
-from gateway.model.reading import DISCONNECTED, TIMEOUT, Batch, Event, Quality, refused
+from gateway.model.reading import DISCONNECTED, TIMEOUT, Event, Quality, refused
 from gateway.runtime.clock import backoff
-from gateway.runtime.lanes.feed import Feed
-from gateway.runtime.lanes.line import Act, Job, Line, T
+from gateway.runtime.lanes.abilities import Abilities
+from gateway.runtime.lanes.line import Act, Job, Line, T, Work
 from gateway.runtime.lanes.polling import Polling, all_bad
 from gateway.runtime.lanes.probing import Probe, Probing
 from gateway.runtime.lanes.schedule import EARLY_S, Wheel
 from gateway.runtime.lanes.unit import Unit, Units
 from gateway.runtime.lanes.wire import FIRST_S, LONGEST_S, Wire, time_of_day
-
-Work = Callable[[Mapper[Any]], Awaitable[None]]
-"""One turn of the line."""
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +49,7 @@ class Lane:
         """Of its polls, in seconds; None before the first."""
         self._up = False
         self._line = Line()
-        self._feed: Feed | None = None
-        """While connected to devices that tell by themselves."""
+        self._can = Abilities(self._wire, wheel, clock, hear.publish, self._poke)
         self._sleep: asyncio.Future[None] | None = None
 
     # ----------------------------------------------------------------------------------------------- what it serves
@@ -67,9 +62,8 @@ class Lane:
         """A device (again, with another plan). `probe` is the cheapest question that it answers."""
         polls = tuple(polls)
         self._units.add(device, unit, polls, probe)
-        if self._feed is not None:
-            self._feed.add(polls)
-            self._poke()
+        if self._up:
+            self._can.add(polls)
 
     def remove(self, device: str) -> None:
         """What is in flight for it is not published any more."""
@@ -77,9 +71,7 @@ class Lane:
         for polling in removed:
             polling.active = False
         self._line.remove()
-        if self._feed is not None:
-            self._feed.remove(removed)
-            self._poke()
+        self._can.remove(removed)
 
     def ready(self, polling: Polling) -> bool:
         """A due poll gets in line; not while its unit or the connection is known to be silent."""
@@ -128,26 +120,23 @@ class Lane:
         try:
             await mapper.connect()
             self._begin(mapper)
-            serving = self._serve(mapper)
-            await (serving if self._feed is None else self._feed.during(serving))
+            await self._can.during(self._serve(mapper))
         except NotConnected as error:
             self._lose("not_connected", str(error) or "the connection broke")
         except Exception as bug:
             log.exception("%s failed by our own fault; it starts again", self.connection.key)
             self._lose("bug", f"an error of the gateway itself ({type(bug).__name__}); its log has the details")
         finally:
-            self._up, self._feed = False, None
+            self._up = False
             await mapper.close()
 
     def _begin(self, mapper: Mapper[Any]) -> None:
         """Connected: everything is due, except that silent units get their probe first; or subscribed."""
         self._up = True
-        if isinstance(mapper, Subscribes):
-            self._feed = Feed(mapper, self._wheel, self._clock, self._told, self._poke)
-            self._feed.add(self._units.every_poll())
+        told = self._can.begin(mapper, self._units.every_poll())
         for unit in self._units.polled:
             unit.failed_here = False
-            if self._feed is not None:  # the server is one unit, and to subscribe is the question to it
+            if told:  # the server is one unit, and to subscribe is the question to it
                 unit.answered()
             elif unit.quarantined and unit.probe is not None:
                 self._probe_at(unit, self._clock.monotonic())
@@ -160,6 +149,7 @@ class Lane:
         self._up = False
         self._wire.lost(kind, reason)
         self._drop(NotConnected(self._wire.refusal()))
+        self._can.lost(self._units.every_poll())
         self._tell(self._units.every_poll(), DISCONNECTED)
 
     def _drop(self, error: NotConnected) -> None:
@@ -173,18 +163,18 @@ class Lane:
             await work(mapper)
 
     def _next(self) -> Work | None:
-        """Commands first, but after four in a row something else; subscriptions; probes when there is time; polls."""
-        tends = self._feed is not None and self._feed.due
-        job = self._line.command(others=tends)
+        """Commands first, but after four in a row something else; subscriptions; probes when there is time; polls; and
+        what was missed when there is nothing else."""
+        job = self._line.command(others=self._can.urgent)
         if job is not None:
             return partial(self._command, job)
-        if tends:
-            return self._tend
+        if self._can.urgent:
+            return self._can.tend
         probe = self._probing.due(idle=not self._line.polls)
         if probe is not None:
             return partial(self._probe, probe)
         polling = self._line.poll()
-        return partial(self._poll, polling) if polling is not None else None
+        return partial(self._poll, polling) if polling is not None else self._can.leisure()
 
     async def _idle(self) -> None:
         self._sleep = asyncio.get_running_loop().create_future()
@@ -233,7 +223,7 @@ class Lane:
         self._probing.next_took(unit, (now - started) / (len(plan.requests) or 1))
         self._answered(unit)
         if polling.active:
-            self._publish(polling.take(events, now, now - started))
+            self._can.came(polling.take(events, now, now - started))
 
     def _pass_on(self, mapper: Mapper[Any]) -> None:
         while mapper.found:
@@ -286,20 +276,6 @@ class Lane:
         self._wire.used(started, len(plan.requests))
         self._answered(unit)
 
-    async def _tend(self, _: Mapper[Any]) -> None:
-        """Subscribes, or looks whether what was told is true."""
-        assert self._feed is not None
-        started = self._clock.monotonic()
-        to_read = await self._feed.tend()
-        self._wire.used(started, 1)
-        for polling in to_read:
-            polling.due()
-
-    def _told(self, batch: Batch) -> None:
-        """By devices, unasked."""
-        self._wire.flows()
-        self._publish(batch)
-
     def _refused(self, plan: Plan, error: DeviceError) -> list[Event]:
         now = self._clock.now()
         return [all_bad(source, refused(error.code), now) for source in plan.sources]
@@ -325,10 +301,8 @@ class Lane:
         after all meets no other question."""
         now = self._wire.used(started, 1)
         self._wire.errors["no_answer"] += 1
-        if self._feed is not None and self._feed.feeds:
+        if self._can.unanswered(error):
             self._tell(polls, TIMEOUT)
-            if not self._feed.alive:
-                raise NotConnected(f"nothing is told, and nothing answers: {error}")
             return
         self._line.leave(unit, self._units.of, error)
         if unit.probe is None or not unit.polls:
@@ -363,6 +337,7 @@ class Lane:
 
     def report(self) -> LaneReport:
         wire, now = self._wire, self._clock.monotonic()
+        more = self._can.report()
         return LaneReport(
             service=self.connection.service,
             connection=self.connection.key,
@@ -377,6 +352,9 @@ class Lane:
             connects=wire.connects,
             busy=wire.busy.share(now),
             commands_waiting=len(self._line.commands),
+            skew_s=more.skew_s,
+            filled=more.filled,
+            notes=more.notes,
         )
 
     def flows(self) -> list[FlowReport]:

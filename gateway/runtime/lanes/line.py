@@ -16,6 +16,8 @@ IN_A_ROW = 4
 
 T = TypeVar("T")
 Act = Callable[[Mapper[Any]], Awaitable[T]]
+Work = Act[None]
+"""One turn of the line."""
 
 
 @dataclass(slots=True, eq=False)

@@ -62,7 +62,8 @@ class Polling:
     def take(self, events: list[Event], now: float, took: float) -> list[Event]:
         """What was read, as people see it. `now` is monotonic; `took` the seconds it took."""
         self.reads += 1
-        batch = [one for event in events for one in self._finish(event, now)] if self._rules else events
+        ruled = self._rules or self._lasts
+        batch = [one for event in events for one in self.hear(event, now)] if ruled else events
         good = next((event.origin for event in batch if has_good(event)), 0)
         self._note(good, now, took / (len(self.poll.plan.requests) or 1))
         return batch
@@ -76,10 +77,13 @@ class Polling:
         self.last_good = good
         self._pace.note(now, answer_s)
 
-    def _finish(self, event: Event, now: float) -> list[Event]:
+    def hear(self, event: Event, now: float) -> list[Event]:
+        """What came of one of its sources, as people see it. `now` is monotonic."""
         transform, change = self._rules.get(event.source, _NO_RULES)
         if transform is not None:
             transform.apply(event)
+        if self._lasts:
+            self._lasts[event.source].take(event)
         return [event] if change is None else change.judge(event, now)
 
     # ------------------------------------------------------------------------------------- while its device tells
@@ -92,22 +96,31 @@ class Polling:
     def listen(self, beat: "Callable[[Polling], None]") -> None:
         """From now on `beat` is called when it is due. Nothing changes for one that listens already."""
         if self._listen is None:
-            self._mode, self._lasts = "subscribed", {source: Last(source) for source in self.poll.sources}
-        self._listen = beat
+            self.remember()
+        self._listen, self._mode = beat, "subscribed"
 
     def stop_listening(self, to_be_read: bool = False) -> None:
         """Its connection is gone, or it is `to_be_read`."""
         self._listen = None
         if to_be_read:
-            self._mode, self._lasts = "read", {}
+            self._mode = "read"
 
-    def hear(self, event: Event, now: float) -> list[Event]:
-        """What was told of one of its sources, as people see it. `now` is monotonic."""
-        transform, change = self._rules.get(event.source, _NO_RULES)
+    def remember(self) -> None:
+        """From now on what comes last is remembered, and nothing of before."""
+        self._lasts = {source: Last(source) for source in self.poll.sources}
+
+    def stamps(self, source: Source) -> dict[int, int]:
+        """By index, the source times of what came last; see `Last.stamps`."""
+        last = self._lasts.get(source)
+        return last.stamps() if last is not None else {}
+
+    def remembered(self, event: Event) -> Event:
+        """What its device remembered of one of its sources, as people see it; no rule holds it back."""
+        transform, _ = self._rules.get(event.source, _NO_RULES)
         if transform is not None:
             transform.apply(event)
-        self._lasts[event.source].take(event)
-        return [event] if change is None else change.judge(event, now)
+        event.historical = True
+        return event
 
     def count(self, good: int, now: float) -> None:
         """One notification with something of it. `good`: origin of what has a good value; 0: nothing has."""

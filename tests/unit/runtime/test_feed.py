@@ -304,7 +304,7 @@ async def test_a_thousand_changes_leave_nothing_behind(clock: MovingClock) -> No
         assert len(asyncio.all_tasks()) == before
         assert line.session is not None
         assert len(line.session.polls) == 1
-        feed = next(iter(scene.lanes._devices.values())).lane._feed
+        feed = next(iter(scene.lanes._devices.values())).lane._can._feed
         assert feed is not None
         assert (len(feed._polls), len(feed._hearers)) == (1, 1)
         assert len(line.connects) == 1
