@@ -38,11 +38,10 @@ class Namespaces:
 
 
 def _turned(uris: list[str], times: int) -> list[str]:
-    """Another order each time, with a stranger before them, so that also a single one moves."""
-    if not times:
-        return list(uris)
-    by = times % len(uris) if uris else 0
-    return [f"urn:southgate:simulated:shuffle:{n + 1}" for n in range(times % 3)] + uris[by:] + uris[:by]
+    """Another order each time, behind so many strangers that none is where it or another was before."""
+    by = times % max(1, len(uris))
+    strangers = [f"urn:southgate:simulated:shuffle:{n + 1}" for n in range(times % 3 * len(uris))]
+    return [*strangers, *uris[by:], *uris[:by]]
 
 
 def namespaces_in(places: Iterable[Place]) -> list[Namespace]:

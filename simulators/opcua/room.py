@@ -8,10 +8,11 @@ from gateway.model.contracts import Clock
 from gateway.model.duration import parse_duration
 from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
+from simulators.opcua.faults import NONE, SOUND, change, changes_of
 from simulators.opcua.server import OpcuaServer
 from simulators.opcua.unit import Unit
 from simulators.served import Simulated
-from simulators.worldfile import DeviceEntry, WorldFile
+from simulators.worldfile import DeviceEntry, ServerEntry, WorldFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,23 @@ class OpcuaDevice:
 
     @property
     def protocols(self) -> dict[str, dict[str, Any]]:
-        return {"opcua": {"Endpoint": self.address, "SecurityPolicy": "None", "AllowNone": True}}
+        """Without security where the server lets that in: it works at once. Otherwise the gateway chooses, and its
+        certificate has to be trusted."""
+        none = {"SecurityPolicy": "None", "AllowNone": True} if self.endpoint.open_to_all else {}
+        return {"opcua": {"Endpoint": self.address, **none}}
 
     def afflict(self, text: str) -> None:
-        raise ConfigError(f"the fault {text!r} is not understood")
+        self.fault(**changes_of(text, self.unit.faults))
 
     def fault(self, **changes: Any) -> None:
+        unit, server = NONE, SOUND
         if changes:
-            raise ConfigError(f"there is no fault {next(iter(changes))!r}")
+            unit, server = change((self.unit.faults, self.endpoint.faults), **changes)
+        self.unit.suffer(unit)
+        self.endpoint.faults = server
 
     def fault_port(self, **changes: Any) -> None:
-        self.fault(**changes)
+        _, self.endpoint.faults = change((NONE, self.endpoint.faults), **changes) if changes else (NONE, SOUND)
 
 
 class Room:
@@ -70,11 +77,26 @@ class Room:
         behaviours = device.behaviours
         seed = self._file.seed + len(self._endpoints)
         try:
-            unit = Unit(device.profile, self._clock, behaviours, seed=seed, period=period)
+            settings = self._settings(entry)
+            unit = Unit(device.profile, self._clock, behaviours, seed=seed, period=period, history=settings.history)
+            server = self._server(device.name, entry, settings, period)
         except ConfigError as error:
             raise ConfigError(f"device {device.name}: {error}") from None
-        key = f"tcp {entry.tcp or device.name}"
+        server.add(device.name, unit)
+        found = OpcuaDevice(device.name, device.profile, entry, unit, server)
+        for text in entry.faults:
+            found.afflict(text)
+        return found
+
+    def _settings(self, entry: DeviceEntry) -> ServerEntry:
+        if entry.server and entry.server not in self._file.servers:
+            known = ", ".join(self._file.servers) or "none"
+            raise ConfigError(f"there is no server {entry.server!r}; under `servers` there are {known}")
+        return self._file.servers[entry.server] if entry.server else self._file.opcua
+
+    def _server(self, name: str, entry: DeviceEntry, settings: ServerEntry, period: float) -> OpcuaServer:
+        key = f"server {entry.server}" if entry.server else f"tcp {entry.tcp or name}"
         if key not in self._endpoints:
-            self._endpoints[key] = OpcuaServer(self._clock, entry.tcp or 0, self._file.host, period)
-        self._endpoints[key].add(device.name, unit)
-        return OpcuaDevice(device.name, device.profile, entry, unit, self._endpoints[key])
+            port = settings.port or entry.tcp or 0
+            self._endpoints[key] = OpcuaServer(self._clock, settings, self._file.host, port, period)
+        return self._endpoints[key]

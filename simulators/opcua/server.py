@@ -3,40 +3,53 @@
 import asyncio
 import logging
 from contextlib import suppress
+from pathlib import Path
 
 from asyncua import Server, ua
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
 from simulators.opcua.build import Builder
+from simulators.opcua.door import Door
+from simulators.opcua.faults import SOUND, ServerFaults
+from simulators.opcua.hiding import Hiding
 from simulators.opcua.ids import node_id
 from simulators.opcua.namespaces import Namespaces, namespaces_in
 from simulators.opcua.node import Node
-from simulators.opcua.services import NOW, Attributes, Door, now_of
+from simulators.opcua.security import Users, identity, policies, tokens
+from simulators.opcua.services import LIMITS, NOW, Attributes, now_of
 from simulators.opcua.standard import Internal
 from simulators.opcua.unit import Unit
+from simulators.worldfile import ServerEntry
 
-for _name in ("asyncua.server", "asyncua.common", "asyncua.uaprotocol"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)  # what a client does wrong is told to the client
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what a client does wrong is told to the client
 
 
 class OpcuaServer:
     """Fulfils `simulators.served.Endpoint`."""
 
-    def __init__(self, clock: Clock, port: int = 0, host: str = "127.0.0.1", period: float = 0.2) -> None:
-        """Port 0 is a free one; `port` says which once open. `period`: seconds between two values of a node."""
+    def __init__(
+        self, clock: Clock, entry: ServerEntry, host: str = "127.0.0.1", port: int = 0, period: float = 0.2
+    ) -> None:
+        """Port 0 is a free one; `port` says which once open. `period`: seconds between two values of a node. Raises
+        ConfigError."""
         self.host = host
         self.port = port
+        self.entry = entry
         self.units: dict[str, Unit] = {}
-        self.shuffles = 0
-        """How often the namespaces were given other indexes; counts from the next `open`."""
+        self.faults: ServerFaults = SOUND
         self._clock = clock
         self._period = period
+        self._policies, self._tokens, self._users = policies(entry), tokens(entry), Users(entry)
+        self._shuffles = 0
         self._server: Server | None = None
         self._door: Door | None = None
+        self._ids: dict[Node, ua.NodeId] = {}
+        self._hiding: Hiding | None = None
         self._changed: dict[Node, None] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._trouble: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
@@ -47,55 +60,94 @@ class OpcuaServer:
         """Of the first device."""
         return f"urn:southgate:simulator:{next(iter(self.units), '')}"
 
+    @property
+    def open_to_all(self) -> bool:
+        """Whether sessions without security are let in."""
+        return ua.SecurityPolicyType.NoSecurity in self._policies
+
     def add(self, name: str, unit: Unit) -> None:
         """A device of this server."""
         self.units[name] = unit
         unit.changed = self._change
 
+    # --------------------------------------------------------------------------------------------------- up and down
+
     async def open(self) -> None:
         """Raises ConfigError when the port is taken or two devices have one node."""
-        server = Server(Internal())
+        await self._up()
+        self._trouble = asyncio.create_task(self._make_trouble())
+
+    async def close(self) -> None:
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            await _end([trouble])
+        await self._down()
+
+    def shuffle(self) -> None:
+        """Namespaces that are named by URI have other indexes from the next `open` on."""
+        self._shuffles += 1
+
+    async def drop_subscriptions(self) -> None:
+        """Forgets every subscription without a word; sessions stay."""
+        if self._server is not None:
+            service = self._server.iserver.subscription_service
+            await service.delete_subscriptions(list(service.subscriptions))
+
+    async def _up(self) -> None:
+        server = Server(Internal(self._users))
         server.name = f"Southgate simulator of {', '.join(self.units)}"
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         server.set_endpoint(self.address)
+        server.set_security_policy(self._policies)
+        server.set_identity_tokens(self._tokens)
         await server.init()
         await server.set_application_uri(self.application_uri)
-        variables = await self._build(server)
-        server.iserver.attribute_service = Attributes(server.iserver.aspace, variables, self._clock)
-        self._door = Door(server, self.host, self.port)
-        self._server = server
+        await self._identify(server)
+        await self._limit(server)
+        builder = await self._build(server)
+        space = server.iserver.aspace
+        server.iserver.attribute_service = Attributes(space, builder.variables, self._clock, self.entry.maxNodes)
+        door = Door(server, (self.host, self.port), lambda: self.faults, self._clock)
         try:
-            await self._door.open()
+            await door.open()
         except OSError as error:
             await server.iserver.stop()
-            self._server = self._door = None
             what = f"cannot listen on {self.host}:{self.port}: {error.strerror or error}; choose another port"
             raise ConfigError(what) from None
-        self.port = self._door.port
-        self._variables = {node: id_ for id_, (_, node) in variables.items()}
-        self._tasks = [asyncio.create_task(self._tick()), asyncio.create_task(self._tell())]
+        self.port, self._server, self._door = door.port, server, door
+        self._ids = {node: id_ for id_, (_, node) in builder.variables.items()}
+        self._hiding = Hiding(space)
+        self._tasks = [asyncio.create_task(self._tick(door)), asyncio.create_task(self._tell())]
+        self._wake.set()
 
-    async def _build(self, server: Server) -> dict[ua.NodeId, tuple[Unit, Node]]:
+    async def _identify(self, server: Server) -> None:
+        if all(policy == ua.SecurityPolicyType.NoSecurity for policy in self._policies):
+            return
+        folder = Path(self.entry.identity) if self.entry.identity else None
+        found = await asyncio.to_thread(identity, self.application_uri, self.host, folder)
+        server.iserver.certificate, server.iserver.private_key = found
+
+    async def _limit(self, server: Server) -> None:
+        if self.entry.maxNodes:
+            most = ua.Variant(self.entry.maxNodes, ua.VariantType.UInt32)
+            for limit in LIMITS:
+                await server.get_node(node_id(limit)).write_value(most)
+
+    async def _build(self, server: Server) -> Builder:
         places = [place for unit in self.units.values() for place in unit.places]
-        namespaces = Namespaces(self.application_uri, namespaces_in(places), self.shuffles)
+        namespaces = Namespaces(self.application_uri, namespaces_in(places), self._shuffles)
         await server.get_node(node_id(ua.ObjectIds.Server_NamespaceArray)).write_value(namespaces.uris)
         builder = Builder(server, namespaces)
         for name, unit in self.units.items():
             unit.refresh()
             builder.add(name, unit)
-        return builder.variables
+        return builder
 
-    async def close(self) -> None:
+    async def _down(self) -> None:
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        door, self._door = self._door, None
+        await _end(tasks)
+        door, self._door, self._server = self._door, None, None
         if door is not None:
             await door.close()
-        server, self._server = self._server, None
-        if server is not None:
-            await server.iserver.stop()
 
     # ------------------------------------------------------------------------------------------------------- values
 
@@ -103,27 +155,63 @@ class OpcuaServer:
         self._changed[node] = None
         self._wake.set()
 
-    async def _tick(self) -> None:
+    async def _tick(self, door: Door) -> None:
         """While somebody is connected, values move."""
         while True:
             await self._clock.sleep(self._period)
-            if self._door and self._door.clients and self._server:
+            if door.clients:
                 for unit in self.units.values():
                     unit.refresh()
-                now = now_of(self._clock)
-                await self._server.iserver.aspace.write_attribute_value(NOW, ua.AttributeIds.Value, now)
+                await door.iserver.aspace.write_attribute_value(NOW, ua.AttributeIds.Value, now_of(self._clock))
 
     async def _tell(self) -> None:
-        """Subscribers hear what changed."""
+        """Subscribers hear what changed; what is to be hidden goes."""
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._hiding is not None:
+                await self._hiding.only({self._ids[node] for unit in self.units.values() for node in unit.deleted})
             changed, self._changed = self._changed, {}
-            assert self._server
-            space = self._server.iserver.aspace
             for node in changed:
-                with suppress(KeyError):  # it was deleted
-                    value = space[self._variables[node]].attributes[ua.AttributeIds.Value]
-                    value.value = node.told()
-                    for handle, callback in value.datachange_callbacks.items():
-                        await callback(handle, value.value)
+                await self._tell_of(node)
+
+    async def _tell_of(self, node: Node) -> None:
+        assert self._server
+        data = self._server.iserver.aspace.get(self._ids[node])
+        if data is not None:
+            value = data.attributes[ua.AttributeIds.Value]
+            value.value = told = node.told()
+            for handle, callback in list(value.datachange_callbacks.items()):
+                await callback(handle, told)
+
+    # ------------------------------------------------------------------------------------------------------- trouble
+
+    async def _make_trouble(self) -> None:
+        """Restarts and lost subscriptions, again and again."""
+        last = dict.fromkeys(("restart", "shuffle", "drop"), self._clock.monotonic())
+        while True:
+            await self._clock.sleep(0.25)
+            now = self._clock.monotonic()
+            for name in last:
+                every = getattr(self.faults, name)
+                if not every:
+                    last[name] = now
+                elif now - last[name] >= every:
+                    last[name] = now
+                    await self._suffer(name)
+
+    async def _suffer(self, name: str) -> None:
+        if name == "drop":
+            await self.drop_subscriptions()
+            return
+        if name == "shuffle":
+            self.shuffle()
+        await self._down()
+        with suppress(ConfigError):  # somebody took the port: it stays down
+            await self._up()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

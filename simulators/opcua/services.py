@@ -1,10 +1,9 @@
-"""Where a simulated server differs from asyncua's own: what is read and written is the units', and the door through
-which requests come."""
+"""Where the services of a simulated server differ from asyncua's own: what is read and written is the units'."""
 
-from asyncua import Server, ua
+from asyncua import ua
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.address_space import AddressSpace, AttributeService
-from asyncua.server.binary_server_asyncio import BinaryServer
 
 from gateway.model.contracts import Clock
 from simulators.opcua.ids import node_id, status
@@ -12,6 +11,12 @@ from simulators.opcua.node import Node, moment
 from simulators.opcua.unit import Unit
 
 ADMIN = User(role=UserRole.Admin)
+_UNKNOWN = status(ua.StatusCodes.BadNodeIdUnknown)
+LIMITS = (
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerWrite,
+)
+"""What `most` is the value of."""
 NOW = node_id(ua.ObjectIds.Server_ServerStatus_CurrentTime)
 
 
@@ -24,15 +29,22 @@ def now_of(clock: Clock) -> ua.DataValue:
 class Attributes(AttributeService):
     """The attribute service set (Part 4, 5.11)."""
 
-    def __init__(self, space: AddressSpace, variables: dict[ua.NodeId, tuple[Unit, Node]], clock: Clock) -> None:
+    def __init__(
+        self, space: AddressSpace, variables: dict[ua.NodeId, tuple[Unit, Node]], clock: Clock, most: int = 0
+    ) -> None:
+        """`most`: nodes of one call; 0 is any number."""
         super().__init__(space)
+        self._most = most
         self._clock = clock
         self._variables = variables
 
     def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
+        self._limit(len(params.NodesToRead))
         results = super().read(params)
         for at, wanted in enumerate(params.NodesToRead):
             served = self._variables.get(wanted.NodeId)
+            if results[at].StatusCode == _UNKNOWN:
+                continue
             if served is not None and wanted.AttributeId == ua.AttributeIds.Value:
                 results[at] = self._value(*served)
             elif wanted.NodeId == NOW and wanted.AttributeId == ua.AttributeIds.Value:
@@ -48,16 +60,23 @@ class Attributes(AttributeService):
         return node.told()
 
     async def write(self, params: ua.WriteParameters, user: User = ADMIN) -> list[ua.StatusCode]:
+        self._limit(len(params.NodesToWrite))
         results = []
         for one in params.NodesToWrite:
             served = self._variables.get(one.NodeId)
-            if served is None or one.AttributeId != ua.AttributeIds.Value:
+            if served is not None and one.NodeId not in self._aspace:
+                results.append(_UNKNOWN)
+            elif served is None or one.AttributeId != ua.AttributeIds.Value:
                 results += await super().write(ua.WriteParameters([one]), user)
             else:
                 results.append(status(_write(*served, one)))
         for unit in {unit for unit, _ in self._asked(params.NodesToWrite)}:
             unit.requests += 1
         return results
+
+    def _limit(self, nodes: int) -> None:
+        if self._most and nodes > self._most:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
 
     def _asked(self, items: list[ua.ReadValueId] | list[ua.WriteValue]) -> list[tuple[Unit, Node]]:
         return [self._variables[item.NodeId] for item in items if item.NodeId in self._variables]
@@ -69,34 +88,3 @@ def _write(unit: Unit, node: Node, wanted: ua.WriteValue) -> int:
     if wanted.IndexRange:
         return ua.StatusCodes.BadWriteNotSupported
     return unit.write(node, wanted.Value.Value)
-
-
-class Door:
-    """The port of a server: asyncua's, opened and closed with all that hangs on it."""
-
-    def __init__(self, server: Server, host: str, port: int) -> None:
-        self._server = server
-        self._binary = BinaryServer(server.iserver, host, port, server.limits)
-
-    @property
-    def port(self) -> int:
-        return self._binary.port
-
-    @property
-    def clients(self) -> int:
-        """Connections."""
-        return len(self._binary.clients)
-
-    async def open(self) -> None:
-        """Raises OSError."""
-        await self._server._setup_server_nodes()  # noqa: SLF001  what Server.start does, with a door of our own
-        await self._server.iserver.start()
-        self._binary.set_policies(self._server._policies)  # noqa: SLF001
-        await self._binary.start()
-
-    async def close(self) -> None:
-        """Connections are cut."""
-        for client in list(self._binary.clients):
-            if client.transport is not None:
-                client.transport.abort()
-        await self._binary.stop()

@@ -15,6 +15,7 @@ from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
 from simulators.behaviour import Behaviour, Echo
 from simulators.defaults import behaviour_of
+from simulators.opcua.faults import NONE, Faults, status_code
 from simulators.opcua.made_up import made_up
 from simulators.opcua.node import Node, Told, moment, shape_for
 from simulators.opcua.points import Place, Point, points_of
@@ -45,6 +46,7 @@ class Unit:
         """The encodings of structures on the server, by name."""
         self.data_types: dict[str, ua.NodeId] = {}
         """Those structures themselves."""
+        self.faults: Faults = NONE
         self._clock = clock
         self._start, self._started = clock.monotonic(), clock.now()
         self.period = period
@@ -134,6 +136,26 @@ class Unit:
         for point in node.points:
             if only is None or point.path == only.path or not (point.path and only.path):
                 self._live.pop(point, None)
+
+    # ---------------------------------------------------------------------------------------------------------- faults
+
+    @property
+    def deleted(self) -> frozenset[Node]:
+        """Nodes that are not there."""
+        return frozenset(self._of[self.points.values[name]] for name in self.faults.deleted)
+
+    def suffer(self, faults: Faults) -> None:
+        """From now on. Raises ConfigError for a resource that is not there."""
+        bad = {self._of[self._point(name)]: status_code(code) for name, code in faults.bad.items()}
+        for name in faults.deleted:
+            self._point(name)
+        touched = self.deleted
+        self.faults = faults
+        for node in self.nodes.values():
+            code = bad.get(node, 0)
+            if code != node.status or node in touched ^ self.deleted:
+                node.status = code
+                self.changed(node)
 
     # ------------------------------------------------------------------------------------------------------ behaviour
 

@@ -1,10 +1,12 @@
 """OPC UA profiles made in a test, and a client of asyncua's own for what serves them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from asyncua import Client, Node, ua
+from asyncua.common.subscription import DataChangeNotif
 
 from gateway.model.contracts import Clock
 from gateway.model.profile import DeviceProfile
@@ -37,3 +39,13 @@ async def simulated(made: DeviceProfile, clock: Clock | None = None, **settings:
 
 def at(client: Client, identifier: str) -> Node:
     return client.get_node(ua.NodeId(identifier, 2))
+
+
+class Heard:
+    """What a subscription tells."""
+
+    def __init__(self) -> None:
+        self.values: asyncio.Queue[Any] = asyncio.Queue()
+
+    def datachange_notification(self, _node: Any, value: Any, _data: DataChangeNotif) -> None:
+        self.values.put_nowait(value)

@@ -1,20 +1,18 @@
 """A simulated server as an independent client sees it: asyncua's own."""
 
-import asyncio
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from asyncua import Client, ua
-from asyncua.common.subscription import DataChangeNotif
 
 from gateway.model.errors import ConfigError
 from gateway.model.load import load_devices
 from simulators.behaviour import ramp
 from simulators.world import World, serve
 from tests.support.clock import MovingClock
-from tests.unit.simulators.opcua.profiles import NAME, at, node, served, simulated
+from tests.unit.simulators.opcua.profiles import NAME, Heard, at, node, served, simulated
 from tests.unit.simulators.profiles import profile
 
 V = ua.VariantType
@@ -159,16 +157,6 @@ async def test_what_cannot_be_read_or_written_is_refused_with_the_right_code() -
         assert running.get(NAME, "Limited") == pytest.approx(9.9)
         assert running.get(NAME, "Limited", raw=True) == 99
         assert running.requests(NAME) == 5
-
-
-class Heard:
-    """What a subscription tells."""
-
-    def __init__(self) -> None:
-        self.values: asyncio.Queue[Any] = asyncio.Queue()
-
-    def datachange_notification(self, _node: Any, value: Any, _data: DataChangeNotif) -> None:
-        self.values.put_nowait(value)
 
 
 async def test_subscribers_hear_what_is_set_and_what_moves() -> None:
