@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ulid import ULID
 
@@ -21,12 +22,14 @@ from gateway.api.ids import event_id
 from gateway.api.parts import Health, Parts
 from gateway.api.server import Listener, listen, serve
 from gateway.config import Settings
+from gateway.model.contracts import DeviceProtocol
 from gateway.model.device import Flow
 from gateway.model.errors import ConfigError
 from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
 from gateway.runtime.alarms import Alarms
 from gateway.runtime.bus import Bus
+from gateway.runtime.certificates import CertificateWatch
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.commands.road import CommandRoad
 from gateway.runtime.commands.surroundings import Surroundings
@@ -79,7 +82,13 @@ class House:
                     learning = Learning(self.registry, self.lanes, self.clock)
                     self.lanes.on_found = learning.tell
                     tidying = functools.partial(set_aside, lambda: self.registry.planned, self.clock)
-                    looks = ("the twins", self.twins.run), ("learning", learning.run), ("setting aside", tidying)
+                    papers = CertificateWatch(self._in_use, self.clock, self.memory.alarms)
+                    looks = (
+                        ("the twins", self.twins.run),
+                        ("learning", learning.run),
+                        ("setting aside", tidying),
+                        ("looking at certificates", papers.run),
+                    )
                     base += [tasks.create_task(steadily(name, look, self.clock)) for name, look in looks]
                     base.append(tasks.create_task(self.forwarders.run()))
                     ready(listeners)
@@ -96,6 +105,11 @@ class House:
         """What runs from before the first device is planned until after the last command ended. The cloud follows when
         the devices are there: it would be refused what is not yet known."""
         return self.memory.journal, self.lanes, self.lag, self.watch
+
+    def _in_use(self) -> Iterator[DeviceProtocol[Any]]:
+        """The protocols of the devices there are."""
+        services = {planned.connection.service for planned in self.registry.planned.values()}
+        return map(self.protocols.by_service, sorted(services))
 
     def _reload(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(self._reload_now(), name="reload")

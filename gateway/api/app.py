@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gateway.api import (
+    certificates,
     command,
     common,
     data,
@@ -45,7 +46,7 @@ def add_routes(app: FastAPI) -> None:
     """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
-    for own in (gateway.router, facts.router, effective.router, recording.router):
+    for own in (gateway.router, facts.router, effective.router, recording.router, certificates.router):
         app.include_router(own, prefix="/gateway/api/v1", dependencies=[Depends(serving(GATEWAY))], tags=[GATEWAY])
     app.include_router(metrics.router, tags=[GATEWAY])
     app.include_router(pages.router, tags=[GATEWAY])

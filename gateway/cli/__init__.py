@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "replay": "show the readings that a recorded line gives, or what differs from others",
     "discover": "find devices, ask what they are, and write their profiles",
     "ports": "list the serial ports: names that last, and whether the gateway could open them",
+    "opcua": "certificates of OPC UA: list them, trust a server's, trust it no more",
     "simulate": "serve simulated devices from their profiles",
     "demo": "simulated devices, a broker and the gateway, to look at",
 }

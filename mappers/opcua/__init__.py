@@ -1,7 +1,9 @@
 """OPC UA: what needs no connection. asyncua is loaded with the first session."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from gateway.model.certificate import Certificate
 from gateway.model.contracts import Clock, DeviceProtocol, Mapper, Tape
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem
@@ -17,13 +19,16 @@ from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import locate
 from mappers.opcua.status import WHEN_READ
 
+if TYPE_CHECKING:
+    from mappers.opcua.security.trustlist import TrustList
+
 UNRECORDED = (
     "what goes over an OPC UA session is not recorded in this version; a packet capture (tcpdump) of the port is"
 )
 
 
 class OpcUa:
-    """Fulfils `gateway.model.contracts.DeviceProtocol`."""
+    """Fulfils `gateway.model.contracts.DeviceProtocol` and `gateway.model.abilities.Trusts`."""
 
     service = SERVICE
     keys: Sequence[str] = (KEY,)
@@ -77,6 +82,24 @@ class OpcUa:
     def replay(self, connection: Connection, clock: Clock, frames: Sequence[Frame]) -> Tape[OpcuaPlan]:  # noqa: ARG002
         """Raises ConfigError."""
         raise ConfigError(UNRECORDED)
+
+    def certificates(self) -> Sequence[Certificate]:
+        """See `Trusts`. Raises ConfigError when our own cannot be read."""
+        return self._trusts.certificates()
+
+    def trust(self, thumbprint: str) -> Certificate:
+        """See `Trusts`."""
+        return self._trusts.trust(thumbprint)
+
+    def distrust(self, thumbprint: str) -> Certificate:
+        """See `Trusts`."""
+        return self._trusts.distrust(thumbprint)
+
+    @property
+    def _trusts(self) -> "TrustList":
+        from mappers.opcua.security.trustlist import TrustList
+
+        return TrustList(self._place)
 
 
 def protocol(place: Place) -> DeviceProtocol[OpcuaPlan]:

@@ -19,7 +19,8 @@ from gateway.runtime.clock import SystemClock
 from mappers.opcua.endpoint import AUTO, Endpoint
 from mappers.opcua.security import papers
 from mappers.opcua.security.choice import NAMES, policy_of
-from mappers.opcua.security.opening import certificate_of, open_session
+from mappers.opcua.security.looking import look_at
+from mappers.opcua.security.opening import open_session
 from mappers.opcua.security.trustlist import TrustList
 from tests.support.certificates import NOW, Recipe, key, put
 from tests.support.opcua import ALL, BEST, NONE, Users, secured
@@ -366,10 +367,21 @@ async def test_our_certificate_is_the_same_after_a_restart(place: Place) -> None
 
 
 async def test_what_a_server_shows_can_be_looked_at_before_anybody_trusts_it() -> None:
-    async with secured(GOOD, [ua.SecurityPolicyType.Basic256_Sign, *NONE]) as server:
-        found = await certificate_of(Client(server.endpoint.geturl()))
+    async with secured(
+        replace(GOOD, uri="urn:other", hosts=()), [ua.SecurityPolicyType.Basic256_Sign, *NONE]
+    ) as server:
+        url = server.endpoint.geturl()
+        found = await look_at(url, 5.0, NOW)
         assert found is not None
-        assert found[0] == papers.of(server.iserver.certificate)
-    async with secured(None, NONE) as server:
-        assert await certificate_of(Client(server.endpoint.geturl())) is None
-    await asyncio.sleep(0)
+        assert found.papers == papers.of(server.iserver.certificate)
+        assert "calls itself urn:test:server" in found.faults[0]
+        assert found.remarks == ("is made for no host at all, not for 127.0.0.1",)
+        for described in server.iserver.endpoints:
+            described.ServerCertificate = None
+        assert await look_at(url, 5.0, NOW) is None
+        for described in server.iserver.endpoints:
+            described.ServerCertificate = b"hello"
+        with pytest.raises(NotConnected, match="no certificate"):
+            await look_at(url, 5.0, NOW)
+    with pytest.raises(NotConnected):
+        await look_at(url, 5.0, NOW)

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from gateway.model.contracts import Clock
 from gateway.model.errors import NotConnected
 from gateway.model.place import Place
-from mappers.opcua.endpoint import AUTO, Endpoint
+from mappers.opcua.endpoint import Endpoint
 from mappers.opcua.security import papers
 from mappers.opcua.security.checks import Wanted, faults
 from mappers.opcua.security.choice import NAMES, Offer, best, choose, offers
@@ -238,21 +238,6 @@ async def open_session(client: Client, endpoint: Endpoint, place: Place, clock: 
     whatever certificates, security and users are in the way of; OSError, TimeoutError and the library's errors for
     everything else. The caller closes the client in each case."""
     return await Opening(client, endpoint, place, clock).run()
-
-
-async def certificate_of(client: Client) -> tuple[Papers, Offer] | None:
-    """What a server shows on its best endpoint, whoever trusts it; None: it shows none. Raises NotConnected, and what
-    the library raises."""
-    url = client.server_url.geturl()
-    offered = [offer for offer in offers(await client.connect_and_get_server_endpoints()) if offer.certificate]
-    asked = Endpoint(url, AUTO, AUTO, False, "", "", "", "", 0.0, None, None)
-    chosen = best(asked, [offer for offer in offered if offer.policy != "None"]) or next(iter(offered), None)
-    if chosen is None:
-        return None
-    try:
-        return papers.read(chosen.certificate), chosen
-    except ValueError as error:
-        raise NotConnected(f"{url} shows what is no certificate: {error}") from None
 
 
 def _leaf(data: bytes | None) -> bytes:

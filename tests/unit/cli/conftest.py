@@ -77,7 +77,7 @@ def gateway() -> Iterator[Gateway]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = answer  # noqa: N815  the names http.server wants
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815  the names http.server wants
 
         def log_message(self, *_: Any) -> None:
             """Silent."""
