@@ -85,6 +85,7 @@ class Builder:
         definition.Fields = [_field(name, shape, unit) for name, shape in structure.fields.items()]
         attributes: Any = ua.DataTypeAttributes()
         attributes.DisplayName = ua.LocalizedText(structure.name)
+        attributes.IsAbstract = False  # the library's default is True
         attributes.DataTypeDefinition = definition
         attributes.SpecifiedAttributes |= ua.NodeAttributesMask.DataTypeDefinition
         name = ua.QualifiedName(structure.name, 1)

@@ -95,6 +95,7 @@ async def test_a_structure_has_the_fields_that_resources_name_and_a_definition_o
         assert raw.Body == bytes.fromhex("000000000000f83f 00000000000004c0 04000000") + b"here"  # by hand
         data_type = client.get_node(await at(client, "P").read_data_type())
         definition = await data_type.read_data_type_definition()
+        assert (await data_type.read_attribute(ua.AttributeIds.IsAbstract)).Value.Value is False
         assert [field.Name for field in definition.Fields] == ["Position", "Label"]
         assert raw.TypeId == definition.DefaultEncodingId
         inner = await client.get_node(definition.Fields[0].DataType).read_data_type_definition()
