@@ -36,7 +36,7 @@ class OpcUa:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._meant: dict[str, list[str]] = {}
+        self._meant: dict[str, dict[int, str]] = {}
         """By connection, what indexes of namespaces meant when they were first seen."""
 
     def recognises(self, profile: DeviceProfile) -> bool:
@@ -72,7 +72,7 @@ class OpcUa:
         """Connects nothing."""
         from mappers.opcua.mapper import OpcuaMapper
 
-        return OpcuaMapper(connection, clock, self._place, self._meant.setdefault(connection.key, []))
+        return OpcuaMapper(connection, clock, self._place, self._meant.setdefault(connection.key, {}))
 
     def tap(self, connection: Connection, tap: Tap | None) -> None:  # noqa: ARG002
         """Raises ConfigError."""

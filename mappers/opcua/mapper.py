@@ -35,7 +35,7 @@ Cell = ua.DataValue | Quality
 class OpcuaMapper:
     """Fulfils `gateway.model.contracts.Mapper` for `OpcuaPlan`."""
 
-    def __init__(self, connection: Connection, clock: Clock, place: Place, meant: list[str] | None = None) -> None:
+    def __init__(self, connection: Connection, clock: Clock, place: Place, meant: dict[int, str] | None = None) -> None:
         """`meant`: see `Session`."""
         self._clock = clock
         self._session = Session(connection, clock, place, meant)

@@ -24,16 +24,17 @@ SHOWN = 200
 class Namespaces:
     """Of one connection."""
 
-    def __init__(self, now: Sequence[str], meant: list[str]) -> None:
-        """`now`: the server's array. `meant`: the array as it was when its indexes were first seen; what is new is
+    def __init__(self, now: Sequence[str], meant: dict[int, str]) -> None:
+        """`now`: the server's array. `meant`: what its indexes stood for when they were first seen; what is new is
         added here."""
         self.now = tuple(now)
         self._meant = meant
-        meant += now[len(meant) :]
+        known = set(meant.values())
+        meant |= {at: uri for at, uri in enumerate(now) if at not in meant and uri not in known}
         self._index = {uri: at for at, uri in reversed(list(enumerate(self.now)))}
         self.moved = {
             at: self._index.get(uri)
-            for at, uri in enumerate(meant)
+            for at, uri in meant.items()
             if at >= OWN and (at >= len(self.now) or self.now[at] != uri)
         }
         """Indexes that mean something else now: where their namespace is; None: nowhere."""

@@ -34,18 +34,18 @@ GOODBYE_S = 2.0
 class Session:
     """Fulfils nothing by itself: what mapper, subscription, history and discovery stand on."""
 
-    def __init__(self, connection: Connection, clock: Clock, place: Place, meant: list[str] | None = None) -> None:
+    def __init__(self, connection: Connection, clock: Clock, place: Place, meant: dict[int, str] | None = None) -> None:
         """`meant`: what indexes of namespaces meant on this connection since the start; kept by whoever opens."""
         assert isinstance(connection.settings, Endpoint)
         self.endpoint = connection.settings
         self._clock, self._place = clock, place
-        self._meant = meant if meant is not None else []
+        self._meant = meant if meant is not None else {}
         self._client: BoundedClient | None = None
         self._gone = asyncio.Event()
         self._why = ""
         self._renew_at = 0.0
         self.limits = Limits(self.endpoint.max_nodes)
-        self.namespaces = Namespaces((), [])
+        self.namespaces = Namespaces((), {})
         self._paths = Paths(clock)
         self._holdings = Holdings()
         self.types = Types()
@@ -62,7 +62,7 @@ class Session:
             return
         await self.close()
         self._gone, self._why = asyncio.Event(), ""
-        client = BoundedClient(self.endpoint.url, self.endpoint.timeout, self._gone.set)
+        client = BoundedClient(self.endpoint.url, self.endpoint.timeout)
         try:
             await self._begin(client)
         except NotConnected:
@@ -79,6 +79,7 @@ class Session:
         if self.endpoint.policy not in ("None", "auto"):
             raise NotConnected(f"{self.endpoint.url}: SecurityPolicy {self.endpoint.policy} is not spoken yet")
         await client.begin()
+        client.watch(self._gone.set)
         self._client = client
         self._renew_at = self._clock.monotonic() + RENEW_AT * client.secure_channel_timeout / 1000
         self._paths, self._holdings = Paths(self._clock), Holdings()

@@ -87,14 +87,13 @@ class _Watch(Observer):
 class BoundedClient(Client):
     """One connection: it is opened once and closed once."""
 
-    def __init__(self, url: str, timeout: float, gone: Callable[[], None]) -> None:
-        """`gone` is called when the connection is lost or closed. Seconds."""
+    def __init__(self, url: str, timeout: float) -> None:
+        """Seconds."""
         super().__init__(url, timeout)
         self.uaclient = _BoundedUaClient(timeout)
         self.uaclient.pre_request_hook = self.check_connection
         self.nodes = Shortcuts(self.uaclient.session)
         self.max_messagesize = MAX_MESSAGE
-        self._gone = gone
 
     @property
     def up(self) -> bool:
@@ -109,10 +108,13 @@ class BoundedClient(Client):
     async def begin(self) -> ua.CreateSessionResult:
         """Connection, channel and session, for the user that was set."""
         await self.connect_sessionless()
-        self.uaclient.observer = _Watch(self._gone)
         created = await self.create_session()
         await self.activate_session(self._username, self._password, self.user_certificate)
         return created
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """`gone` is called when the connection, which is up, is lost or closed."""
+        self.uaclient.observer = _Watch(gone)
 
     async def end(self) -> None:
         """Says goodbye where somebody listens, and leaves nothing behind. Never raises."""
