@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,70 +49,22 @@ async def peer(*names: str) -> AsyncIterator[tuple[int, Server, int]]:
 
 
 async def test_what_a_server_says_of_itself_is_asked_at_each_connection() -> None:
-    async with peer() as (port, made, index), connected(port) as opened:
+    async with peer(*"abcdefg") as (port, made, index), connected(port) as opened:
         assert opened.namespaces.now == tuple(await made.get_namespace_array())
         assert opened.namespaces.index(URI) == index
+        assert opened.limits.of("read") > 3
         limit = made.get_node(node_id(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead))
         await limit.write_value(3, V.UInt32)
         await opened.close()
         await opened.connect()
         assert opened.limits.of("read") == 3
-
-
-async def test_requests_are_as_large_as_the_server_takes() -> None:
-    async with peer(*"abcdefg") as (port, made, index), connected(port) as opened:
-        limit = made.get_node(node_id(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead))
-        await limit.write_value(3, V.UInt32)
-        await opened.close()
-        await opened.connect()
         values = await opened.read([node_id(name, index) for name in "abcdefg"])
         assert [value.Value.Value for value in values if value.Value] == list(range(7))
 
 
-@pytest.mark.parametrize("code", [ua.StatusCodes.BadTooManyOperations, ua.StatusCodes.BadEncodingLimitsExceeded])
-async def test_what_is_too_much_is_halved_and_remembered(code: int) -> None:
-    async with peer() as (port, _, _), connected(port) as opened:
-        sizes = []
-
-        async def work(_: UaSession, part: list[int]) -> list[int]:
-            sizes.append(len(part))
-            if len(part) > 3:
-                raise ua.UaStatusCodeError(code)
-            return [-one for one in part]
-
-        assert await opened.in_batches("read", range(10), work) == [-one for one in range(10)]
-        assert sizes == [10, 5, 2, 2, 2, 2, 2]
-        sizes.clear()
-        await opened.in_batches("read", range(4), work)
-        assert sizes == [2, 2]
-
-
-async def test_one_that_is_too_much_is_refused_for_itself() -> None:
-    async with peer() as (port, _, _), connected(port) as opened:
-
-        async def work(_: UaSession, part: list[int]) -> list[int]:
-            raise ua.UaStatusCodeError(ua.StatusCodes.BadResponseTooLarge)
-
-        with pytest.raises(DeviceError) as error:
-            await opened.in_batches("read", range(4), work)
-        assert error.value.code == "BadResponseTooLarge"
-        assert opened.up
-
-
-async def test_a_wrong_number_of_answers_ends_the_session() -> None:
-    async with peer() as (port, _, _), connected(port) as opened:
-
-        async def work(_: UaSession, part: list[int]) -> list[int]:
-            return part[1:]
-
-        with pytest.raises(NotConnected, match="it was asked for 4 things and answered 3"):
-            await opened.in_batches("read", range(4), work)
-        assert not opened.up
-        assert await opened.lost() == "it was asked for 4 things and answered 3"
-
-
 async def test_paths_lead_to_nodes_and_are_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with peer("a") as (port, made, index), connected(port) as opened:
+    async with peer("a", "b") as (port, made, index), connected(port) as opened:
+        await made.nodes.objects.add_variable(node_id("other", index), ua.QualifiedName("b", index), 1)
         folder = await made.nodes.objects.add_folder(node_id("f", index), f"{index}:F/lder")
         await folder.add_variable(node_id("deep", index), f"{index}:x&y", 5)
         asked = []
@@ -123,43 +76,32 @@ async def test_paths_lead_to_nodes_and_are_followed_once(monkeypatch: pytest.Mon
 
         monkeypatch.setattr(opened, "in_batches", counted)
         good = [browse_path(f"/{index}:a"), browse_path(f"/{index}:F&/lder/nsu={URI};x&&y")]
-        bad, lost = browse_path(f"/{index}:none"), browse_path("/nsu=urn:none;a")
+        bad, two, lost = (browse_path(path) for path in (f"/{index}:none", f"/{index}:b", "/nsu=urn:none;a"))
         for _ in range(2):
-            found = await opened.resolve([*good, bad, lost])
+            found = await opened.resolve([*good, bad, two, lost])
             assert [found[at] for at in good] == [node_id("a", index), node_id("deep", index)]
             assert found[bad] == Quality("bad", "refused", "BadNoMatch")
+            assert found[two] == Quality("bad", "refused", "BadTooManyMatches")
             assert found[lost] == Quality("bad", "config", f"the server has no namespace urn:none, but {URI}")
-        assert asked == [("translate", 3)]
+        assert asked == [("translate", 4)]
         opened.forget(good[0])
         await opened.resolve(good)
-        assert asked == [("translate", 3), ("translate", 1)]
+        assert asked == [("translate", 4), ("translate", 1)]
 
 
-async def test_a_path_that_leads_to_two_nodes_is_said() -> None:
-    async with peer("a") as (port, made, index), connected(port) as opened:
-        await made.nodes.objects.add_variable(node_id("other", index), ua.QualifiedName("a", index), 1)
-        (found,) = (await opened.resolve([browse_path(f"/{index}:a")])).values()
-        assert found == Quality("bad", "refused", "BadTooManyMatches")
-
-
-async def test_what_nodes_hold_down_to_the_builtin_type() -> None:
-    async with peer("a") as (port, made, index), connected(port) as opened:
-        kinds = [
-            ("utc", ua.ObjectIds.UtcTime), ("enum", ua.ObjectIds.ServerState), ("any", ua.ObjectIds.Number),
-        ]  # fmt: skip
-        for name, data_type in kinds:
-            await made.nodes.objects.add_variable(
-                node_id(name, index), ua.QualifiedName(name, index), None, V.Null, node_id(data_type)
-            )
-        names = ["a", *(name for name, _ in kinds), "none"]
-        found = list((await opened.held([node_id(name, index) for name in names])).values())
-        assert [one.variant for one in found if not isinstance(one, Quality)] == [V.Int32, V.DateTime, V.Int32, None]
-        assert found[-1] == Quality("bad", "refused", "BadNodeIdUnknown")
-
-
-async def test_a_session_that_the_server_has_forgotten_is_not_connected() -> None:
-    """T14: session lost."""
+async def test_a_session_that_is_lost_and_a_channel_whose_keys_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T14: secure channel renewal, session lost."""
     async with peer("a") as (port, _, index), connected(port) as opened:
+        assert opened._client is not None
+        socket: Any = opened._client.uaclient.protocol
+        before = socket._connection.security_token.TokenId
+        await opened.renew()
+        assert socket._connection.security_token.TokenId == before, "it is not time"
+        monkeypatch.setattr(opened, "_renew_at", 0.0)
+        await opened.renew()
+        assert socket._connection.security_token.TokenId != before
+        assert opened._renew_at > 0
+        assert (await opened.read([node_id("a", index)]))[0].Value == ua.Variant(0, V.Int32)
 
         async def forget(asked: UaSession) -> None:
             await asked.close_session(delete_subscriptions=True)
@@ -171,17 +113,101 @@ async def test_a_session_that_the_server_has_forgotten_is_not_connected() -> Non
         assert (await opened.read([node_id("a", index)]))[0].Value == ua.Variant(0, V.Int32)
 
 
-async def test_the_channel_gets_new_keys_before_the_old_ones_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """T14: secure channel renewal."""
-    async with peer("a") as (port, _, index), connected(port) as opened:
-        before = opened._client.uaclient.protocol._connection.security_token.TokenId  # type: ignore[union-attr]
-        await opened.renew()
-        assert opened._client.uaclient.protocol._connection.security_token.TokenId == before  # type: ignore[union-attr]
-        monkeypatch.setattr(opened, "_renew_at", 0.0)
-        await opened.renew()
-        assert opened._client.uaclient.protocol._connection.security_token.TokenId != before  # type: ignore[union-attr]
-        assert opened._renew_at > 0
-        assert (await opened.read([node_id("a", index)]))[0].Value == ua.Variant(0, V.Int32)
+async def test_cancelled_in_the_middle_of_connecting_leaves_nothing_open() -> None:
+    async with peer() as (port, _, _):
+        for turns in (0, 1, 3, 10, 30):
+            opened = session(port)
+            task = asyncio.create_task(opened.connect())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await opened.close()
+            assert not opened.up
+
+
+# ------------------------------------------------------------------------------------------------- without a server
+
+
+class Client:
+    """A connection that is up until somebody closes it."""
+
+    def __init__(self) -> None:
+        self.up, self.why = True, ""
+        self.uaclient = SimpleNamespace(session=None)
+
+    def disconnect_socket(self) -> None:
+        self.up = False
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Session:
+    made = session(4840)
+    monkeypatch.setattr(made, "_client", Client())
+    return made
+
+
+@pytest.mark.parametrize("code", [ua.StatusCodes.BadTooManyOperations, ua.StatusCodes.BadEncodingLimitsExceeded])
+async def test_what_is_too_much_is_halved_and_remembered(opened: Session, code: int) -> None:
+    sizes = []
+
+    async def work(_: UaSession, part: list[int]) -> list[int]:
+        sizes.append(len(part))
+        if len(part) > 3:
+            raise ua.UaStatusCodeError(code)
+        return [-one for one in part]
+
+    assert await opened.in_batches("read", range(10), work) == [-one for one in range(10)]
+    assert sizes == [10, 5, 2, 2, 2, 2, 2]
+    sizes.clear()
+    await opened.in_batches("read", range(4), work)
+    assert sizes == [2, 2]
+
+
+async def test_one_that_is_too_much_is_refused_for_itself(opened: Session) -> None:
+    async def work(_: UaSession, part: list[int]) -> list[int]:
+        raise ua.UaStatusCodeError(ua.StatusCodes.BadResponseTooLarge)
+
+    with pytest.raises(DeviceError) as error:
+        await opened.in_batches("read", range(4), work)
+    assert error.value.code == "BadResponseTooLarge"
+    assert opened.up
+
+
+async def test_a_wrong_number_of_answers_ends_the_session(opened: Session) -> None:
+    async def work(_: UaSession, part: list[int]) -> list[int]:
+        return part[1:]
+
+    with pytest.raises(NotConnected, match="it was asked for 4 things and answered 3"):
+        await opened.in_batches("read", range(4), work)
+    assert not opened.up
+
+
+async def test_a_server_that_stops_answering_is_silent_not_gone(opened: Session) -> None:
+    async def never(_: UaSession) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(NoAnswer, match=r"did not answer within 0\.05 s"):
+        await opened.ask(never, patience=0.05)
+    assert opened.up
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RecursionError("maximum recursion depth exceeded"), "it sent what is not OPC UA (RecursionError: maximum"),
+        (ua.UaStatusCodeError(ua.StatusCodes.BadSessionIdInvalid), "the session is gone (BadSessionIdInvalid)"),
+        (ConnectionError("Connection is closed"), "the server hung up"),
+    ],
+)
+async def test_what_ends_a_session(opened: Session, error: Exception, says: str) -> None:
+    async def fails(_: UaSession) -> None:
+        raise error
+
+    with pytest.raises(NotConnected) as told:
+        await opened.ask(fails)
+    assert says in str(told.value)
+    assert not opened.up
 
 
 # ------------------------------------------------------------------------------------------------------ bad servers
@@ -269,40 +295,3 @@ async def test_who_is_no_server_is_not_connected_in_words(behaves: Behaves, says
 async def test_nobody_listens() -> None:
     with pytest.raises(NotConnected, match="Connection refused: nothing listens there; look at address and port, and"):
         await session(free_port()).connect()
-
-
-async def test_a_server_that_stops_answering_is_silent_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with peer("a") as (port, _, index), connected(port, Timeout="5s") as opened:
-        assert opened._client is not None
-
-        async def never(_: UaSession) -> None:
-            await asyncio.Event().wait()
-
-        with pytest.raises(NoAnswer, match=r"did not answer within 0\.05 s"):
-            await opened.ask(never, patience=0.05)
-        assert opened.up
-        assert (await opened.read([node_id("a", index)]))[0].Value == ua.Variant(0, V.Int32)
-
-
-async def test_what_cannot_be_understood_ends_the_session() -> None:
-    async with peer("a") as (port, _, _), connected(port) as opened:
-
-        async def broken(_: UaSession) -> None:
-            raise RecursionError("maximum recursion depth exceeded")
-
-        with pytest.raises(NotConnected, match=r"it sent what is not OPC UA .RecursionError: maximum recursion depth"):
-            await opened.ask(broken)
-        assert not opened.up
-
-
-async def test_cancelled_in_the_middle_of_connecting_leaves_nothing_open() -> None:
-    async with peer() as (port, _, _):
-        for turns in (0, 1, 3, 10, 30):
-            opened = session(port)
-            task = asyncio.create_task(opened.connect())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await opened.close()
-            assert not opened.up
