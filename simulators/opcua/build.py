@@ -8,10 +8,11 @@ from asyncua import Server, ua
 from gateway.model.errors import ConfigError
 from mappers.opcua.address import NodeRef, Step
 from simulators.opcua.ids import node_id
+from simulators.opcua.methods import answering, arguments
 from simulators.opcua.namespaces import Namespaces
 from simulators.opcua.node import Node
-from simulators.opcua.points import Place, Point
-from simulators.opcua.types import Leaf, Shape, Structure
+from simulators.opcua.points import Call, Place, Point
+from simulators.opcua.types import Shape, Structure
 from simulators.opcua.unit import Unit
 from simulators.opcua.units import engineering_unit
 
@@ -36,6 +37,8 @@ class Builder:
         for node in sorted(unit.nodes.values(), key=_depth):
             node.rebuild()
             self._variable(home, unit, node)
+        for call in unit.points.calls.values():
+            self._method(home, unit, call)
 
     def _variable(self, home: ua.NodeId, unit: Unit, node: Node) -> None:
         parent, name, id_ = self._where(home, node.place, node.name)
@@ -48,6 +51,23 @@ class Builder:
             self._add(parent, id_, name, ua.NodeClass.Variable, _attributes(node, unit), _kind(node))
             self._properties(id_, node.points[0])
         self.variables[id_] = unit, node
+
+    def _method(self, home: ua.NodeId, unit: Unit, call: Call) -> None:
+        on, id_ = self._namespaces.node(call.object), self._namespaces.node(call.method)
+        if on not in self._space:
+            self._object(home, ua.QualifiedName(call.object.identifier, on.NamespaceIndex), on)
+        if id_ not in self._space:
+            attributes = ua.MethodAttributes()
+            attributes.DisplayName = ua.LocalizedText(call.resource.name)
+            attributes.Description = ua.LocalizedText(call.resource.description)
+            attributes.Executable = attributes.UserExecutable = True
+            self._add(
+                on, id_, ua.QualifiedName(call.resource.name, id_.NamespaceIndex), ua.NodeClass.Method, attributes
+            )
+            for key, shapes in (("InputArguments", call.inputs), ("OutputArguments", call.outputs)):
+                if shapes:
+                    self._property(id_, key, arguments(shapes, unit), O.Argument)
+        self._space.add_method_callback(id_, answering(call, unit))
 
     def _where(self, home: ua.NodeId, place: Place, name: str) -> tuple[ua.NodeId, ua.QualifiedName, ua.NodeId]:
         """Parent, browse name and id of a node."""
@@ -104,11 +124,11 @@ class Builder:
         if p.units and point.kind == "Number" and not point.path:
             self._property(id_, "EngineeringUnits", engineering_unit(p.units), O.EUInformation)
 
-    def _property(self, of: ua.NodeId, name: str, value: ua.Range | ua.EUInformation, kind: int) -> None:
+    def _property(self, of: ua.NodeId, name: str, value: Any, kind: int) -> None:
         attributes = ua.VariableAttributes()
         attributes.DisplayName = ua.LocalizedText(name)
         attributes.DataType = node_id(kind)
-        attributes.ValueRank = ua.ValueRank.Scalar
+        attributes.ValueRank = ua.ValueRank.OneDimension if isinstance(value, list) else ua.ValueRank.Scalar
         attributes.Value = ua.Variant(value, ua.VariantType.ExtensionObject)
         attributes.AccessLevel = attributes.UserAccessLevel = ua.AccessLevel.CurrentRead.mask
         id_ = node_id(f"{of.to_string()} {name}", 1)
@@ -117,7 +137,7 @@ class Builder:
 
     def _add(
         self, parent: ua.NodeId, id_: ua.NodeId, name: ua.QualifiedName, cls: ua.NodeClass, attributes: object,
-        kind: int | None, reference: int = O.HasComponent,
+        kind: int | None = None, reference: int = O.HasComponent,
     ) -> ua.NodeId:  # fmt: skip
         item = ua.AddNodesItem()
         item.ParentNodeId, item.RequestedNewNodeId = parent, id_
@@ -146,19 +166,16 @@ def _structures(unit: Unit) -> list[Structure]:
                 visit(field)
             found[shape.name] = shape
 
-    for node in unit.nodes.values():
-        visit(node.shape)
+    shapes = [node.shape for node in unit.nodes.values()]
+    for shape in shapes + [shape for call in unit.points.calls.values() for shape in call.outputs.values()]:
+        visit(shape)
     return list(found.values())
-
-
-def _data_type(shape: Shape, unit: Unit) -> ua.NodeId:
-    return node_id(shape.kind.value) if isinstance(shape, Leaf) else unit.data_types[shape.name]
 
 
 def _field(name: str, shape: Shape, unit: Unit) -> ua.StructureField:
     found = ua.StructureField()
     found.Name = name
-    found.DataType = _data_type(shape, unit)
+    found.DataType = unit.data_type(shape)
     found.ValueRank = ua.ValueRank.OneDimension if shape.array else ua.ValueRank.Scalar
     return found
 
@@ -173,7 +190,7 @@ def _attributes(node: Node, unit: Unit) -> ua.VariableAttributes:
     attributes = ua.VariableAttributes()
     attributes.DisplayName = ua.LocalizedText(node.name)
     attributes.Description = ua.LocalizedText(node.points[0].resource.description)
-    attributes.DataType = _data_type(node.shape, unit)
+    attributes.DataType = unit.data_type(node.shape)
     attributes.ValueRank = ua.ValueRank.OneDimension if node.shape.array else ua.ValueRank.Scalar
     attributes.Value = node.variant
     attributes.AccessLevel = attributes.UserAccessLevel = access(node)

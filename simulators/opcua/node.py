@@ -12,7 +12,8 @@ from simulators.opcua.ids import status
 from simulators.opcua.points import SOMETHING, Place, Point
 from simulators.opcua.types import Shape, Structure, to_variant
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STEP = timedelta(microseconds=1)
 
 
 class Told(ua.DataValue):
@@ -34,7 +35,7 @@ class Node:
     history: deque[Told] | None
     value: Any = None
     variant: ua.Variant = field(default_factory=ua.Variant)
-    since: Any = _EPOCH
+    since: Any = EPOCH
     """A datetime."""
     status: int = 0
     """What the device itself says of it (a fault)."""
@@ -53,7 +54,8 @@ class Node:
 
     def take(self, value: Any, variant: ua.Variant, now: int) -> None:
         """`variant` is `value` as asyncua has it."""
-        self.value, self.variant, self.since = value, variant, moment(now)
+        self.value, self.variant = value, variant
+        self.since = max(moment(now), self.since + STEP)  # no two of one time
         if self.history is not None:
             self.history.append(self.told())
 
@@ -75,7 +77,7 @@ class Node:
 
 def moment(nanoseconds: int) -> Any:
     """Wall time as asyncua wants it: a datetime."""
-    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    return EPOCH + timedelta(microseconds=nanoseconds // 1000)
 
 
 def _with(whole: Any, path: Sequence[str], value: Any) -> Any:

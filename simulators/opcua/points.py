@@ -16,6 +16,7 @@ HINT = "dataType"
 """A key of a resource's `optional`: the type on the server where the valueType does not say enough."""
 SOMETHING: Mapping[str, Shape] = {"Low": Leaf(V.Double), "High": Leaf(V.Double)}
 """Fields of a structure of which nothing is known."""
+RESULT = "Result"
 Place = NodeRef | tuple[Step, ...]
 """A node by its id, or by its browse path."""
 
@@ -95,6 +96,8 @@ class Call:
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
     """The inputs, as they came; of a method that is read the value of the resource first."""
+    result: str | None
+    """Name of the output that is the value of the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +182,8 @@ def _fits(shape: Shape, kind: ValueType) -> None:
 def _call(resource: DeviceResource, given: Attributes, method: NodeRef, on: NodeRef) -> Call:
     inputs = _inputs(resource, given)
     if not resource.properties.read_write.readable:
-        return Call(resource, method, on, inputs, inputs)
-    return Call(resource, method, on, inputs, {"Result": _plain(resource), **inputs})
+        return Call(resource, method, on, inputs, inputs, None)
+    return Call(resource, method, on, inputs, {RESULT: _plain(resource), **inputs}, RESULT)
 
 
 def _inputs(resource: DeviceResource, given: Attributes) -> Mapping[str, Shape]:

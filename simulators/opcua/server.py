@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from asyncua import Server, ua
 
@@ -14,6 +15,7 @@ from simulators.opcua.door import Door
 from simulators.opcua.faults import SOUND, ServerFaults
 from simulators.opcua.hiding import Hiding
 from simulators.opcua.ids import node_id
+from simulators.opcua.memory import Memory
 from simulators.opcua.namespaces import Namespaces, namespaces_in
 from simulators.opcua.node import Node
 from simulators.opcua.security import Users, identity, policies, tokens
@@ -106,6 +108,8 @@ class OpcuaServer:
         builder = await self._build(server)
         space = server.iserver.aspace
         server.iserver.attribute_service = Attributes(space, builder.variables, self._clock, self.entry.maxNodes)
+        memory: Any = Memory(builder.variables)
+        server.iserver.history_manager = memory
         door = Door(server, (self.host, self.port), lambda: self.faults, self._clock)
         try:
             await door.open()

@@ -16,11 +16,15 @@ from gateway.model.profile import DeviceProfile
 from simulators.behaviour import Behaviour, Echo
 from simulators.defaults import behaviour_of
 from simulators.opcua.faults import NONE, Faults, status_code
+from simulators.opcua.ids import node_id
 from simulators.opcua.made_up import made_up
 from simulators.opcua.node import Node, Told, moment, shape_for
 from simulators.opcua.points import Place, Point, points_of
-from simulators.opcua.types import FLOATS, INTEGERS, Leaf, empty, from_variant
+from simulators.opcua.types import FLOATS, INTEGERS, Leaf, Shape, empty, from_variant
 from simulators.transform import allowed
+
+MOST = 100_000
+"""Values that a device remembers altogether: some 50 MB."""
 
 
 class Unit:
@@ -47,11 +51,15 @@ class Unit:
         self.data_types: dict[str, ua.NodeId] = {}
         """Those structures themselves."""
         self.faults: Faults = NONE
+        self.called: dict[str, dict[str, Any]] = {}
+        """By method, the arguments that came last."""
+        self.results: dict[str, Any] = {}
+        """By method, what it gives where that was set."""
         self._clock = clock
         self._start, self._started = clock.monotonic(), clock.now()
         self.period = period
         self._step = 0
-        self._history = history
+        self._history = history and max(1, min(history, MOST // max(1, len(profile.device_resources))))
         try:
             self.points = points_of(profile)
             self.nodes = self._nodes()
@@ -75,6 +83,10 @@ class Unit:
         node.rebuild()
         return node
 
+    def data_type(self, shape: Shape) -> ua.NodeId:
+        """On the server."""
+        return node_id(shape.kind.value) if isinstance(shape, Leaf) else self.data_types[shape.name]
+
     @property
     def places(self) -> list[Place]:
         """Of everything that is served."""
@@ -87,7 +99,11 @@ class Unit:
 
     def set(self, resource: str, value: Any, raw: bool = False) -> None:
         """From now on the device holds this value, as people see it or, with `raw`, as it is on the server. Raises
-        ConfigError for an unknown resource, ValueError if the value does not fit."""
+        ConfigError for an unknown resource, ValueError if the value does not fit. Of a method: what a read of it
+        gives."""
+        if resource in self.points.calls:
+            self.results[resource] = value
+            return
         self.refresh()
         point = self._point(resource)
         node = self._of[point]
@@ -95,7 +111,9 @@ class Unit:
         self._hold(node, point)
 
     def get(self, resource: str, raw: bool = False) -> Any:
-        """What the device would answer now."""
+        """What the device would answer now. Of a method: the arguments that came last, None before the first."""
+        if resource in self.points.calls:
+            return self.called.get(resource)
         self.refresh()
         point = self._point(resource)
         wire = self._of[point].get(point.path)
@@ -173,6 +191,9 @@ class Unit:
                 self.behave(name, behaviours.get(name) or self._usual(point, seed))
             except (ValueError, TypeError, ArithmeticError) as error:
                 raise ConfigError(f"{name}: no value of its behaviour or default fits: {error}") from None
+        for node in self.nodes.values():
+            if node.history is not None and not node.history:
+                node.history.append(node.told())
         self._live = {point: behaviour for point, behaviour in self._live.items() if not isinstance(behaviour, Echo)}
 
     def _usual(self, point: Point, seed: int) -> Behaviour:
