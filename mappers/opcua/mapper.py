@@ -7,10 +7,11 @@ from typing import Any
 
 from asyncua import ua
 
+from gateway.model.abilities import Told
 from gateway.model.contracts import Clock
 from gateway.model.errors import CommandRejected, DeviceError
 from gateway.model.place import Place
-from gateway.model.plan import Connection, Facts
+from gateway.model.plan import Connection, Facts, Poll
 from gateway.model.profile import ValueType
 from gateway.model.reading import Event, Quality, Source
 from mappers.opcua import status
@@ -24,6 +25,7 @@ from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import At, Kind, Point, at_text
 from mappers.opcua.session import Session
 from mappers.opcua.session.held import Held
+from mappers.opcua.subscription import LOOK_S, Subscriptions, answering
 
 WRITE_ONLY = Quality("bad", "config", "write-only")
 TOLD = Quality("bad", "config", "events are told, not read")
@@ -44,6 +46,7 @@ class OpcuaMapper:
         self.counts: Counter[str] = Counter()
         """See `Subscribes.counts`."""
         self._decodes: dict[tuple[ValueType, tuple[str, ...]], Decode] = {}
+        self._subscriptions = Subscriptions(self._session, clock, self.counts)
 
     @property
     def rest_after(self) -> float | None:
@@ -52,7 +55,9 @@ class OpcuaMapper:
 
     async def connect(self) -> None:
         """Raises NotConnected."""
-        await self._session.connect()
+        if not self._session.up:
+            self._subscriptions = Subscriptions(self._session, self._clock, self.counts)
+            await self._session.connect()
 
     async def rest(self) -> None:
         """Closes the session."""
@@ -62,9 +67,39 @@ class OpcuaMapper:
         """Idempotent; never raises."""
         await self._session.close()
 
+    # ------------------------------------------------------------------------------------ what servers tell: Subscribes
+
+    @property
+    def alive(self) -> bool:
+        """See `Subscribes.alive`."""
+        return self._subscriptions.alive
+
+    @property
+    def skew_s(self) -> float | None:
+        """See `Subscribes.skew_s`."""
+        return self._subscriptions.skew_s
+
+    @property
+    def look_after(self) -> float:
+        """Seconds."""
+        return LOOK_S
+
+    async def subscribe(self, polls: Sequence[Poll], told: Told) -> Sequence[Poll]:
+        """See `Subscribes.subscribe`. Raises NotConnected."""
+        with answering():
+            return await self._subscriptions.subscribe(polls, told)
+
+    async def look(self) -> None:
+        """See `Subscribes.look`. Raises NotConnected."""
+        with answering():
+            await self._session.renew()
+            await self._subscriptions.look()
+
     async def lost(self) -> str:
-        """Waits while connected; returns why when the connection is gone."""
-        return await self._session.lost()
+        """Hears while connected; returns why when the connection is gone."""
+        return await self._subscriptions.run()
+
+    # ---------------------------------------------------------------------------------------------- reading and writing
 
     async def read(self, plan: OpcuaPlan, patience: float | None = None) -> list[Event]:
         """One event per source. Raises NotConnected; NoAnswer."""

@@ -99,6 +99,13 @@ class Session:
         self.types.forget(array)
         self.limits.take(dict(zip(NODES, limits, strict=True)))
 
+    @property
+    def services(self) -> UaSession:
+        """For what is asked without a time-out, which is Publish. Raises NotConnected."""
+        if self._client is None or not self._client.up:
+            raise self._not_connected("there is no session")
+        return self._client.uaclient.session
+
     async def close(self) -> None:
         """Idempotent; never raises."""
         client, self._client = self._client, None

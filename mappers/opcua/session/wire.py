@@ -1,6 +1,5 @@
 """The library's client with bounds: what a server sends is measured before it is kept, and nothing here reconnects."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -8,6 +7,7 @@ from typing import Any
 
 from asyncua import Client, ua
 from asyncua.client.ua_client import UaClient, UaClientState, UASocketProtocol
+from asyncua.client.ua_session import UaSession
 from asyncua.common.shortcuts import Shortcuts
 from asyncua.observer import Observer
 
@@ -61,7 +61,18 @@ class BoundedSocket(UASocketProtocol):
         self.disconnect_socket()
 
 
+class QuietSession(UaSession):
+    """Without the library's publish loop: ours ends with whoever waits for it (`subscription.publishing`)."""
+
+    def ensure_publish_loop(self) -> None:
+        """Nothing is begun."""
+
+
 class _BoundedUaClient(UaClient):
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout)
+        self.session = QuietSession(self)
+
     def _make_protocol(self) -> UASocketProtocol:
         self.protocol = BoundedSocket(self._timeout, security_policy=self.security_policy)
         self.protocol.pre_request_hook = self._pre_request_hook
@@ -118,7 +129,6 @@ class BoundedClient(Client):
 
     async def end(self) -> None:
         """Says goodbye where somebody listens, and leaves nothing behind. Never raises."""
-        publishing = self.uaclient.session._publish_task  # noqa: SLF001 - it outlives a connection that is lost
         try:
             with suppress(Exception):
                 await self.close_session()
@@ -126,6 +136,3 @@ class BoundedClient(Client):
                 await self.close_secure_channel()
         finally:
             self.disconnect_socket()
-            if publishing is not None:
-                publishing.cancel()
-                await asyncio.wait([publishing])

@@ -1,0 +1,98 @@
+"""Alarms, conditions and other events: what is asked of the server, and one as an object (Part 4, 7.22.3; Part 9).
+
+Fields of all event types are asked for by their names; of a type that lacks one nothing comes, and it is left out.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from asyncua import ua
+
+from gateway.model.errors import DeviceError
+from mappers.opcua.codec.structure import Types
+from mappers.opcua.session import Session
+
+_IDS = ua.ObjectIds
+FIELDS: dict[int, tuple[str, ...]] = {
+    _IDS.BaseEventType: (
+        "EventId", "EventType", "SourceNode", "SourceName", "Time", "ReceiveTime", "Message", "Severity",
+    ),
+    _IDS.ConditionType: (
+        "ConditionName", "ConditionClassName", "BranchId", "Retain", "EnabledState", "EnabledState/Id", "Quality",
+        "Comment", "ClientUserId",
+    ),
+    _IDS.AcknowledgeableConditionType: ("AckedState", "AckedState/Id", "ConfirmedState", "ConfirmedState/Id"),
+    _IDS.AlarmConditionType: (
+        "ActiveState", "ActiveState/Id", "InputNode", "SuppressedOrShelved", "SuppressedState/Id",
+    ),
+    _IDS.LimitAlarmType: ("HighHighLimit", "HighLimit", "LowLimit", "LowLowLimit"),
+}  # fmt: skip
+"""By the type that has them. A field of a field is written with a slash, as `ActiveState/Id`."""
+CONDITION_ID = "ConditionId"
+"""The node of the condition itself: no field, but an attribute (Part 9, 5.5.2.13)."""
+NAMES = (*[name for names in FIELDS.values() for name in names], CONDITION_ID)
+_EVENT_TYPE, _TIME = NAMES.index("EventType"), NAMES.index("Time")
+REFRESH = frozenset(
+    ua.NodeId(ua.Int32(number))
+    for number in (_IDS.RefreshStartEventType, _IDS.RefreshEndEventType, _IDS.RefreshRequiredEventType)
+)
+"""Events about the telling itself (Part 9, 5.11)."""
+
+
+def event_filter(event_type: ua.NodeId, severity: int) -> ua.EventFilter:
+    """Events of a type (and its subtypes) of at least a severity."""
+    wanted: list[tuple[ua.FilterOperator, list[ua.FilterOperand]]] = []
+    if severity > 1:
+        least = ua.LiteralOperand(Value=ua.Variant(severity, ua.VariantType.UInt16))
+        wanted.append((ua.FilterOperator.GreaterThanOrEqual, [_field(_IDS.BaseEventType, "Severity"), least]))
+    if event_type != _node(_IDS.BaseEventType):
+        of = ua.LiteralOperand(Value=ua.Variant(event_type, ua.VariantType.NodeId))
+        wanted.append((ua.FilterOperator.OfType, [of]))
+    if len(wanted) == 2:
+        both: list[ua.FilterOperand] = [ua.ElementOperand(Index=ua.UInt32(1)), ua.ElementOperand(Index=ua.UInt32(2))]
+        wanted.insert(0, (ua.FilterOperator.And, both))
+    found = ua.EventFilter()
+    found.SelectClauses = [_field(owner, name) for owner, names in FIELDS.items() for name in names]
+    found.SelectClauses.append(ua.SimpleAttributeOperand(_node(_IDS.ConditionType), [], ua.AttributeIds.NodeId))
+    found.WhereClause.Elements = [ua.ContentFilterElement(operator, operands) for operator, operands in wanted]
+    return found
+
+
+def value(fields: Sequence[ua.Variant], types: Types) -> dict[str, Any] | None:
+    """An event as an object: its fields by name, states as true or false, what is empty left out. None: it is about
+    the telling itself."""
+    given = [variant.Value for variant in fields]
+    if len(given) != len(NAMES) or given[_EVENT_TYPE] in REFRESH:
+        return None
+    found = {name: types.natural(one) for name, one in zip(NAMES, given, strict=True) if one is not None}
+    for name in [name for name in found if name.endswith("/Id")]:
+        found[name.removesuffix("/Id")] = found.pop(name)
+    return found
+
+
+def time_of(fields: Sequence[ua.Variant]) -> datetime | None:
+    """When it happened."""
+    found = fields[_TIME].Value
+    return found if isinstance(found, datetime) else None
+
+
+async def refresh(session: Session, subscription: int) -> None:
+    """The server tells again what conditions are not at rest (Part 9, 5.5.7); one that has no conditions refuses."""
+    asked = ua.CallMethodRequest(
+        _node(_IDS.ConditionType),
+        _node(_IDS.ConditionType_ConditionRefresh),
+        [ua.Variant(subscription, ua.VariantType.UInt32)],
+    )
+    with suppress(DeviceError):
+        await session.ask(lambda to: to.call([asked]))
+
+
+def _node(number: int) -> ua.NodeId:
+    return ua.NodeId(ua.Int32(number))
+
+
+def _field(owner: int, name: str) -> ua.SimpleAttributeOperand:
+    path = [ua.QualifiedName(part, 0) for part in name.split("/")]
+    return ua.SimpleAttributeOperand(_node(owner), path, ua.AttributeIds.Value)

@@ -1,0 +1,335 @@
+"""Everything the server of one session tells by itself: who wants what, the items they share, their groups."""
+
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from statistics import median
+from typing import cast
+
+from asyncua import ua
+
+from gateway.model.abilities import Told
+from gateway.model.contracts import Clock
+from gateway.model.errors import DeviceError, NoAnswer, NotConnected
+from gateway.model.plan import Poll
+from gateway.model.reading import Event, Quality, refused
+from mappers.opcua import conditions
+from mappers.opcua.codec.learn import learn_wanted
+from mappers.opcua.codec.natural import Misfit
+from mappers.opcua.point import At, Point
+from mappers.opcua.session import Session
+from mappers.opcua.status import name_of
+from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, wants
+from mappers.opcua.subscription.group import FULL, Ground, Group
+from mappers.opcua.subscription.item import Item, Wish
+from mappers.opcua.subscription.outlet import Data, Reader, Target, events, ns
+from mappers.opcua.subscription.publishing import Publishing
+from mappers.opcua.subscription.readers import reader
+from mappers.opcua.subscription.watchdog import Watchdog
+
+LOOK_S = 5.0
+"""Seconds from one look to the next."""
+RETRIES = 200
+"""Refused nodes that one look tries again."""
+NESTED = 3
+"""Structures inside one another that are looked for before they are told; the rest is learned by and by."""
+STRUCTURE = ua.VariantType.ExtensionObject
+SKEWS = 15
+"""Notifications whose time is compared with ours."""
+GONE_NODE = (ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid)
+"""An item that says so may never say anything else, though the node comes back (Part 4, 5.13.1)."""
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """A server that does not answer, or refuses what every server does, is as good as gone: NotConnected."""
+    try:
+        yield
+    except (NoAnswer, DeviceError) as error:
+        raise NotConnected(str(error)) from None
+
+
+class Subscriptions:
+    """Of one session; ends with it. Nothing is heard but while `run` runs."""
+
+    def __init__(self, session: Session, clock: Clock, counts: "Counter[str]") -> None:
+        """`counts`: see `Subscribes.counts`."""
+        self._session, self._clock, self._counts, self._types = session, clock, counts, session.types
+        self._publishing = Publishing(session)
+        self._ground = Ground(session, self._publishing, clock, counts)
+        self._watchdog = Watchdog(clock)
+        self._told: Told = _nobody
+        self._feeds: dict[Key, Feed] = {}
+        self._items: dict[Wish, Item] = {}
+        self._targets: dict[int, tuple[Target, ...]] = {}
+        self._last: dict[int, Data] = {}
+        """By handle, what was told last."""
+        self._groups: list[Group] = []
+        self._handle = 0
+        self._turn = 0
+        self._most = session.endpoint.max_items
+        self._skews: deque[float] = deque(maxlen=SKEWS)
+
+    @property
+    def alive(self) -> bool:
+        """See `Subscribes.alive`."""
+        return all(group.alive for group in self._groups)
+
+    @property
+    def skew_s(self) -> float | None:
+        """See `Subscribes.skew_s`."""
+        return median(self._skews) if self._skews else None
+
+    async def run(self) -> str:
+        """Hears, until the session is gone; returns why."""
+        return await self._publishing.run()
+
+    # ------------------------------------------------------------------------------------------------ who wants what
+
+    async def subscribe(self, polls: Sequence[Poll], told: Told) -> list[Poll]:
+        """See `Subscribes.subscribe`. Raises NotConnected, NoAnswer."""
+        self._told = told
+        read = {poll for poll in polls if is_read(poll)}
+        wanted = dict.fromkeys(keys(poll for poll in polls if poll not in read))
+        await self._end([key for key in self._feeds if key not in wanted])
+        new = {key: feed(*key, self._read_by) for key in wanted if key not in self._feeds}
+        self._feeds |= new
+        await self._hurry()
+        left = await self._place(list(wants(new.values())))
+        without = {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)}
+        await self._end([key for key in self._feeds if key[0] in without])
+        self._tell(news(self._feeds.values(), self._clock.now()))
+        return [poll for poll in polls if poll in read or poll in without]
+
+    def _read_by(self, point: Point) -> Reader:
+        return reader(point, self._types, self._counts)
+
+    async def _end(self, ended: Collection[Key]) -> None:
+        """Nobody wants these any more."""
+        gone = {self._feeds.pop(key).outlet for key in ended}
+        if not gone:
+            return
+        for handle, targets in list(self._targets.items()):
+            self._targets[handle] = tuple(target for target in targets if target[0] not in gone)
+        await self._release([item for item in self._items.values() if not self._targets[item.handle]])
+
+    async def _release(self, items: Collection[Item]) -> None:
+        """Ends watching these; a group that watches nothing ends."""
+        for item in items:
+            del self._items[item.wish], self._targets[item.handle]
+            self._last.pop(item.handle, None)
+        for group in list(self._groups):
+            await group.remove(items)
+            if not group.items:
+                self._groups.remove(group)
+                await group.close()
+
+    async def _hurry(self) -> None:
+        """Publishing keeps up with the shortest interval."""
+        interval = self._interval
+        for group in self._groups:
+            if interval < group.wanted:
+                await group.hurry(interval)
+
+    @property
+    def _interval(self) -> float:
+        return min((poll.interval for poll, _ in self._feeds), default=1.0)
+
+    # ---------------------------------------------------------------------------------------- from wants to items
+
+    async def _place(self, new: Sequence[Want]) -> set[Want]:
+        """Finds an item for each. Returns those for which the server has no room; what else is refused is in their
+        `wrong`."""
+        nodes = await self._session.resolve({at for want in new for at in want.places})
+        await self._learn([node for want in new if want.is_structure and isinstance(node := nodes[want.at], ua.NodeId)])
+        before = set(self._items.values())
+        items = [item for want in new if (item := self._item(want, nodes)) is not None]
+        left = set(await self._watch(list(dict.fromkeys(item for item in items if item not in before))))
+        without = {want for want in new if want.item in left}
+        for want in new:
+            if want.item is not None and not want.item.refusal:
+                want.said = None
+        self._tell_again([want for want in new if want.item in before])
+        await self._refuse({item for item in items if item.refusal})
+        return without
+
+    async def _learn(self, nodes: Sequence[ua.NodeId]) -> None:
+        """What the structures in these nodes are made of is known before they are told."""
+        values = [data.Value.Value for data in await self._read(nodes)]
+        for _ in range(NESTED):
+            for value in values:
+                with suppress(Misfit):
+                    self._types.natural(value)
+            if not await learn_wanted(self._types, self._session):
+                break
+
+    async def _read(self, nodes: Sequence[ua.NodeId]) -> Sequence[Data]:
+        return cast(Sequence[Data], await self._session.read(nodes, times=True))
+
+    def _item(self, want: Want, nodes: Mapping[At, ua.NodeId | Quality]) -> Item | None:
+        """The item of a want: one that is there, or a new one; None: its node is not known."""
+        found = [nodes[at] for at in want.places]
+        want.wrong = next((one for one in found if isinstance(one, Quality)), None)
+        if want.wrong is not None:
+            return None
+        wish = want.wish([one for one in found if isinstance(one, ua.NodeId)])
+        item = self._items.get(wish)
+        if item is None:
+            self._handle += 1
+            item = self._items[wish] = Item(wish, self._handle)
+        target = want.outlet, want.outlet.bucket, want.index
+        self._targets[item.handle] = (*self._targets.get(item.handle, ()), target)
+        want.item = item
+        return item
+
+    def _tell_again(self, shared: Iterable[Want]) -> None:
+        """Who shares an item that was there before hears what it told last; the server will not say it again."""
+        now, found = self._clock.now(), []
+        for want in shared:
+            if want.item is not None and (data := self._last.get(want.item.handle)) is not None:
+                want.outlet.bucket[want.index] = data
+                found.append(want.outlet.take(now))
+        self._tell(found)
+
+    async def _refuse(self, items: Collection[Item], *, said: bool = False) -> None:
+        """The server does not watch these; `look` tries them again. `said`: it has told so."""
+        if not items:
+            return
+        for want in wants(self._feeds.values()):
+            if want.item is not None and want.item in items:
+                want.wrong, want.item = refused(want.item.refusal), None
+                want.said = want.wrong if said else want.said
+        await self._release(items)
+
+    # ---------------------------------------------------------------------------------------- from items to groups
+
+    async def _watch(self, items: list[Item]) -> list[Item]:
+        """Returns those for which the server has no room."""
+        left = items
+        for group in self._groups:
+            left = await self._fill(group, left)
+        while left:
+            group = Group(self._ground, self._interval, self._hear)
+            try:
+                await group.open()
+            except DeviceError as error:
+                return _all(left, error.code)
+            self._groups.append(group)
+            rest = await self._fill(group, left)
+            if len(rest) == len(left):
+                return rest
+            left = rest
+        return []
+
+    async def _fill(self, group: Group, items: list[Item]) -> list[Item]:
+        """Returns those that did not fit in."""
+        room = len(items) if self._most is None else max(0, self._most - len(group.items))
+        if group.full or not items or not room:
+            return items
+        turned_away = [item for item in await group.add(items[:room]) if item.refusal == FULL]
+        group.full = bool(turned_away)
+        await self._refresh(group, items)
+        return turned_away + items[room:]
+
+    # -------------------------------------------------------------------------------------------- is it still true?
+
+    async def look(self) -> None:
+        """See `Subscribes.look`. Raises NotConnected, NoAnswer."""
+        self._publishing.resume()
+        for group in [group for group in self._groups if not group.alive]:
+            await self._again(group)
+        await self._retry()
+        await self._compare()
+        await self._understand()
+        self._tell(news(self._feeds.values(), self._clock.now()))
+
+    async def _again(self, group: Group) -> None:
+        """Another subscription for the same items."""
+        try:
+            turned_away = await group.reopen()
+        except DeviceError as error:
+            group.dead = error.code
+            return
+        self._counts["resubscribed"] += 1
+        self._watchdog.forget()
+        await self._refuse(turned_away)
+        await self._refresh(group, group.items.values())
+
+    async def _refresh(self, group: Group, new: Iterable[Item]) -> None:
+        if any(item.wish.events is not None and item.id for item in new):
+            await conditions.refresh(self._session, group.id)
+
+    async def _retry(self) -> None:
+        """Nodes that were refused, or are gone, may be there now."""
+        gone = [item for item in self._items.values() if self._is_gone(item)][:RETRIES]
+        for item in gone:
+            item.refusal = name_of(self._last[item.handle].StatusCode.value)
+        await self._refuse(gone, said=True)
+        waiting = [want for want in wants(self._feeds.values()) if want.item is None]
+        self._turn += RETRIES
+        start = self._turn % len(waiting) if len(waiting) > RETRIES else 0
+        again = (waiting * 2)[start : start + RETRIES][: len(waiting)]
+        for want in again:
+            self._session.forget(want.at)
+        await self._place(again)
+
+    def _is_gone(self, item: Item) -> bool:
+        last = self._last.get(item.handle)
+        return last is not None and last.StatusCode.value in GONE_NODE
+
+    async def _compare(self) -> None:
+        """What the server holds with what it told."""
+        picked = self._watchdog.pick(list(self._items.values()))
+        if not picked or not self.alive:
+            return
+        found = await self._read([item.wish.node for item in picked])
+        wrong = self._watchdog.judge(picked, found, self._last, max(group.interval for group in self._groups))
+        handles = {item.handle for item in wrong}
+        for group in [group for group in self._groups if handles.intersection(group.items)]:
+            await self._again(group)
+
+    async def _understand(self) -> None:
+        """Structures that came and were not known are asked for, and told again."""
+        if await learn_wanted(self._types, self._session):
+            again = [(handle, data) for handle, data in self._last.items() if data.Value.VariantType is STRUCTURE]
+            self._tell(events(again, self._targets, self._clock.now()))
+
+    # ------------------------------------------------------------------------------------------------ what is told
+
+    def _hear(self, message: ua.NotificationMessage) -> None:
+        """A whole notification."""
+        now, found = self._clock.now(), []
+        for part in message.NotificationData:
+            if isinstance(part, ua.DataChangeNotification):
+                changes = [(item.ClientHandle, item.Value) for item in part.MonitoredItems]
+                self._last.update(changes)
+                found += events(changes, self._targets, now)
+            elif isinstance(part, ua.EventNotificationList):
+                found += self._events(part.Events, now)
+        if len(self._last) > len(self._targets):
+            self._last = {handle: data for handle, data in self._last.items() if handle in self._targets}
+        if message.PublishTime is not None:
+            self._skews.append((now - ns(message.PublishTime)) / 1e9)
+        self._tell(found)
+
+    def _events(self, told: Iterable[ua.EventFieldList], now: int) -> Iterator[Event]:
+        """Each event by itself, in order."""
+        for one in told:
+            value = conditions.value(one.EventFields, self._types)
+            if value is not None:
+                for outlet, _, index in self._targets.get(one.ClientHandle, ()):
+                    yield outlet.one(index, value, now, conditions.time_of(one.EventFields))
+
+    def _tell(self, found: list[Event]) -> None:
+        if found:
+            self._told(found)
+
+
+def _all(items: list[Item], code: str) -> list[Item]:
+    for item in items:
+        item.refusal = code
+    return items
+
+
+def _nobody(_: list[Event]) -> None:
+    """Before somebody subscribes."""

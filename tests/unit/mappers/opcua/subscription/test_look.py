@@ -1,0 +1,184 @@
+"""Whether what was told is still true: by looking, not by hoping (T14)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+
+from tests.support.clock import MovingClock
+from tests.unit.mappers.opcua.subscription.rig import (
+    Peer,
+    Rig,
+    device,
+    poll,
+    resource,
+    serving,
+    source,
+    subscribing,
+)
+
+
+async def _heard_again(rig: Rig, peer: Peer, name: str) -> None:
+    """A notification comes after the clock has moved."""
+    before = len(rig.ear.values(name))
+    await peer.put(name, before + 1000)
+    await rig.ear.until(lambda ear: len(ear.values(name)) > before)
+
+
+async def test_a_subscription_that_fell_silent_though_the_socket_lives_is_made_anew(clock: MovingClock) -> None:
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("b") == [0])
+        (silent,) = peer.subscriptions.values()
+        silent._task.cancel()
+        await peer.put("a", 1)
+        await clock.advance(5)
+        assert rig.made.alive
+        await clock.advance(2)
+        assert not rig.made.alive
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 1])
+        assert rig.made.alive
+        assert rig.counts == {"resubscribed": 1}
+        assert len(peer.items) == 2
+
+
+async def test_a_subscription_the_server_forgot_is_made_anew(clock: MovingClock) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        service = peer.server.iserver.subscription_service
+        await service.delete_subscriptions(list(peer.subscriptions))
+        await peer.put("a", 5)
+        await clock.advance(30)
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 5])
+        assert rig.counts == {"resubscribed": 1}
+
+
+async def test_a_subscription_the_server_ends_with_a_word_is_made_anew() -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (ended,) = peer.subscriptions.values()
+        await ended.enqueue_statuschange(ua.StatusCode(ua.StatusCodes.BadTimeout))
+        await peer.put("a", 1)
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 1])
+        assert not rig.made.alive
+        await rig.made.look()
+        assert rig.made.alive
+        assert list(peer.subscriptions.values()) != [ended]
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 1, 1])
+
+
+async def test_a_value_that_the_server_keeps_to_itself_is_found_by_reading_it(clock: MovingClock) -> None:
+    """The watchdog looks at values: keep-alives and other values go on coming."""
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("b") == [0])
+        (one,) = peer.subscriptions.values()
+        dead = next(item for item in peer.items if item.read_value_id.NodeId == peer.node_id("a"))
+        peer.server.iserver.aspace.delete_datachange_callback(dead.callback_handle)
+        await peer.put("a", 42)
+        await rig.made.look()
+        assert not rig.counts, "once is no proof: it may be on its way"
+        for _ in range(2):
+            await clock.advance(4)
+            await _heard_again(rig, peer, "b")
+            await rig.made.look()
+        assert rig.counts == {"resubscribed": 1}
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 42])
+        assert list(peer.subscriptions.values()) != [one]
+
+
+async def test_a_node_that_is_deleted_is_bad_and_good_when_it_is_back() -> None:
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("b") == [0])
+        await peer.say("a", ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadNodeIdUnknown)))
+        await peer.remove("a")
+        await rig.ear.until(lambda ear: ear.codes("a") == ["", "BadNodeIdUnknown"])
+        for _ in range(2):
+            await rig.made.look()
+        assert rig.ear.codes("a") == ["", "BadNodeIdUnknown"]
+        await peer.add("a", 8, ua.VariantType.Int32)
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("a") == [0, None, 8])
+        await peer.put("b", 3)
+        await rig.ear.until(lambda ear: ear.values("b") == [0, 3])
+        assert not rig.counts
+
+
+async def test_a_node_that_is_deleted_without_a_word_is_found_by_reading_it(clock: MovingClock) -> None:
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("b") == [0])
+        await peer.remove("a")
+        for _ in range(3):
+            await rig.made.look()
+            await clock.advance(4)
+            await _heard_again(rig, peer, "b")
+        assert rig.ear.codes("a") == ["", "BadNodeIdUnknown"]
+        await peer.add("a", 8, ua.VariantType.Int32)
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("a") == [0, None, 8])
+
+
+async def test_a_server_that_gives_no_subscription_any_more_is_tried_again(
+    clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (silent,) = peer.subscriptions.values()
+        silent._task.cancel()
+
+        async def refuse(*_: Any, **__: Any) -> None:
+            raise ServiceError(ua.StatusCodes.BadTooManySubscriptions)
+
+        await clock.advance(30)
+        with monkeypatch.context() as patch:
+            patch.setattr(peer.server.iserver.subscription_service, "create_subscription", refuse)
+            await rig.made.look()
+        assert not rig.made.alive
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 0])
+        assert rig.made.alive
+
+
+async def test_a_lost_notification_is_asked_for_again_and_comes_in_its_place() -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        await _lose_one(peer, "a", 1)
+        await peer.put("a", 2)
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 1, 2])
+        assert not rig.counts
+
+
+async def test_what_the_server_does_not_have_any_more_is_counted_as_missed() -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (one,) = peer.subscriptions.values()
+        await _lose_one(peer, "a", 1)
+        one._not_acknowledged_results.clear()
+        await peer.put("a", 2)
+        await rig.ear.until(lambda ear: ear.values("a") == [0, 2])
+        assert rig.counts == {"missed": 1}
+
+
+async def _lose_one(peer: Peer, name: str, value: int) -> None:
+    """The next notification is answered to nobody."""
+    (one,) = peer.subscriptions.values()
+    pass_on, lost = one.pub_result_callback, asyncio.Event()
+
+    async def lose(*_: Any) -> None:
+        one.pub_result_callback = pass_on
+        lost.set()
+
+    one.pub_result_callback = lose
+    await peer.put(name, value)
+    await asyncio.wait_for(lost.wait(), 5)
