@@ -95,6 +95,7 @@ class House:
                     await stop.wait()
                     log.info("stopping")
                     parts.recordings.end("the gateway stops")
+                    await parts.scanning.close()
                     await _cancel(askers)
                     await self.commands.close()
                     await self.twins.save()
@@ -142,6 +143,7 @@ class House:
             metrics=lambda: gauges(self.lag, self.watch),
             cloud=lambda: sum((Counter(cloud.counters()) for cloud in self.clouds), Counter[str]()),
             settings=self.settings.model_dump(mode="json"),
+            places=self.settings.discovery,
         )
 
     def _health(self) -> Health:

@@ -68,6 +68,10 @@ class Settings(_Strict):
     api: ApiSettings = ApiSettings()
     journal: JournalSettings = JournalSettings()
     cloud: CloudSettings = CloudSettings()
+    discovery: dict[str, list[str]] = Field(
+        default={},
+        description="Where `POST /discovery` of a device service looks: `device-opcua: [opc.tcp://192.168.1.5:4840]`",
+    )
     exporters: dict[str, Any] = Field(default={}, max_length=0, description="None in this version")
     rules: list[Any] = Field(default=[], max_length=0, description="None in this version")
 

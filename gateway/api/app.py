@@ -13,6 +13,7 @@ from gateway.api import (
     common,
     data,
     device_service,
+    discovery,
     effective,
     facts,
     gateway,
@@ -33,6 +34,7 @@ CORE: Mapping[str, APIRouter] = {
     "core-command": command.router,
 }
 API = "/api/v3"
+DEVICES = "device services"
 
 
 def create_app(parts: Parts, token: Token | None = None, max_body: int = MAX_BODY) -> FastAPI:
@@ -46,16 +48,21 @@ def add_routes(app: FastAPI) -> None:
     """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
-    for own in (gateway.router, facts.router, effective.router, recording.router, certificates.router):
+    mine = (gateway, facts, effective, recording, certificates)
+    for own in (*(module.router for module in mine), discovery.own):
         app.include_router(own, prefix="/gateway/api/v1", dependencies=[Depends(serving(GATEWAY))], tags=[GATEWAY])
     app.include_router(metrics.router, tags=[GATEWAY])
     app.include_router(pages.router, tags=[GATEWAY])
-    _mount(app, device_service.router, f"/{{service}}{API}", serving_device_service, tag="device services")
+    prefix = f"/{{service}}{API}"
+    app.include_router(discovery.router, prefix=prefix, dependencies=[Depends(serving_device_service)], tags=[DEVICES])
+    _mount(app, device_service.router, prefix, serving_device_service, tag=DEVICES)
 
 
 def create_service_app(parts: Parts, service: str, token: Token | None = None) -> FastAPI:
     """One EdgeX service alone, at the root of its own port, as EdgeX's services and user interfaces expect it."""
     app = _bare(parts, token, MAX_BODY)
+    if service not in CORE:
+        app.include_router(discovery.router, prefix=API, dependencies=[Depends(serving(service))])
     _mount(app, CORE.get(service, device_service.router), API, serving(service))
     return app
 

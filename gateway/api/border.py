@@ -80,7 +80,8 @@ class Border:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _Answer(send, _correlation(headers))
+        scope.setdefault("state", {})["correlation"] = correlation = _correlation(headers)
+        answer = _Answer(send, correlation)
         body = _Body(self, receive, self._clock, self._max_body)
         try:
             self._check(scope, headers)

@@ -1,6 +1,6 @@
 """What the API is given: contracts, and the few snapshots that people look at."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
 from gateway.runtime.recorder import Recordings
+from gateway.runtime.scanning import Scanning
 from gateway.runtime.twin.lastvalues import Row
 
 
@@ -48,12 +49,17 @@ class Parts:
     """More gauges for /metrics: name without the prefix → value (loop lag, memory)."""
     cloud: Callable[[], Mapping[str, int]] = dict
     """What the cloud room handled, ignored and refused, by cause."""
+    places: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Where discoveries look, by service."""
+    scanning: Scanning = field(init=False)
+    """Discoveries and profile scans."""
     recordings: Recordings = field(init=False)
     """Of connections, while somebody takes them."""
 
     def __post_init__(self) -> None:
         made = Recordings(self.protocols, self.registry, self.clock, self.compat, self.version)
         object.__setattr__(self, "recordings", made)
+        object.__setattr__(self, "scanning", Scanning(self.protocols, self.registry, self.clock, self.places))
 
 
 def _parts(request: Request) -> Parts:

@@ -75,7 +75,7 @@ a session. `POST /gateway/api/v1/commands` gives the full result and takes `expi
   nothing.
 - JSON behind the first value of a body is refused, not ignored.
 - Deleting events removes them from queries; who has not received them yet still does.
-- Not in this version: secrets, discovery, provision watchers, units of measure, posting events, single resources
+- Not in this version: secrets, provision watchers, units of measure, posting events, single resources
   and commands of a profile, changes of device services, CBOR, `numeric` and `aggregateFunc`.
 """
 

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from gateway.model.certificate import Certificate
+from gateway.model.contracts import Clock
+from gateway.model.device import Device
 from gateway.model.plan import Plan, Poll
+from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Event, Source
 
 P_contra = TypeVar("P_contra", bound=Plan, contravariant=True)
@@ -95,4 +98,39 @@ class Trusts(Protocol):
 
     def distrust(self, thumbprint: str) -> Certificate:
         """Not accepted any more at the next connection. Raises ConfigError."""
+        ...
+
+
+class Scan(Protocol):
+    """A device is being asked what it has. What was learned stays when it is cancelled."""
+
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        ...
+
+    async def run(self) -> None:
+        """Over a connection of its own. Raises NotConnected, NoAnswer, DeviceError, ConfigError."""
+        ...
+
+    def describe(self) -> tuple[DeviceProfile, Sequence[str]]:
+        """The profile of what is known now; what was left out and why, in words."""
+        ...
+
+
+@runtime_checkable
+class Scans(Protocol):
+    """A protocol whose devices say what they have; asked for with isinstance."""
+
+    def scan(self, device: Device, profile: str, options: Mapping[str, Any], clock: Clock) -> Scan:
+        """For a profile of this name. Connects nothing. Raises ConfigError: an option is unknown or wrong."""
+        ...
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """A protocol that finds devices at places it is told; asked for with isinstance."""
+
+    async def discover(self, place: str, clock: Clock) -> Sequence[Device]:
+        """Devices that were found there, without a profile. Raises NotConnected; ConfigError: the place is none."""
         ...

@@ -1,8 +1,9 @@
 """OPC UA: what needs no connection. asyncua is loaded with the first session."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gateway.model.abilities import Scan
 from gateway.model.certificate import Certificate
 from gateway.model.contracts import Clock, DeviceProtocol, Mapper, Tape
 from gateway.model.device import Device
@@ -73,6 +74,18 @@ class OpcUa:
         from mappers.opcua.mapper import OpcuaMapper
 
         return OpcuaMapper(connection, clock, self._place, self._meant.setdefault(connection.key, {}))
+
+    def scan(self, device: Device, profile: str, options: Mapping[str, Any], clock: Clock) -> Scan:
+        """Options: `path` (text or a list), `node`, `max`, `depth`, `writable`. Raises ConfigError."""
+        from mappers.opcua.discovery.asked import scan
+
+        return scan(self.connection(device), profile, options, clock, self._place)
+
+    async def discover(self, place: str, clock: Clock) -> Sequence[Device]:
+        """Servers that a URL knows. Raises NotConnected, ConfigError."""
+        from mappers.opcua.discovery.asked import discover
+
+        return await discover(place, clock)
 
     def tap(self, connection: Connection, tap: Tap | None) -> None:  # noqa: ARG002
         """Raises ConfigError."""

@@ -14,8 +14,10 @@ from typing import Any
 from asyncua import Server, ua
 from asyncua.common.structures104 import new_enum
 
+from gateway.model.device import Device
+from gateway.model.dump import dump_devices
 from gateway.model.load import load_devices, load_profile
-from tests.support.house import Said, southgate, surroundings
+from tests.support.house import Said, furnish, house, southgate, surroundings
 from tests.support.ports import free_port
 
 URI = "urn:acme:press"
@@ -163,3 +165,40 @@ async def test_ctrl_c_keeps_what_is_known(tmp_path: Path) -> None:
     (path,) = files(tmp_path / "found/profiles")
     count = len(load_profile(path.read_text("utf-8"), path.name).value.device_resources)
     assert 400 < count < 3005
+
+
+async def test_a_profile_scan_over_rest_gives_a_device_its_values(tmp_path: Path) -> None:
+    """EdgeX's discovery routes on a running gateway (contract, 7.5)."""
+    async with press() as (url, _):
+        device = {"Endpoint": url, "SecurityPolicy": "None", "AllowNone": True}
+        named = Device(name="press", service_name="device-opcua", protocols={"opcua": device})
+        furnish(tmp_path / "plant", dump_devices([named]))
+        async with house(tmp_path, discovery={"device-opcua": [url]}) as gateway:
+            own = "/device-opcua/api/v3"
+            body = {"deviceName": "press", "profileName": "Found", "options": {"path": "/Press/**", "writable": True}}
+            answer = await gateway.ask("POST", f"{own}/profilescan", json=body)
+            assert answer.status_code == 202, answer.text
+
+            async def ended() -> Any:
+                (run,) = (await gateway.own("discovered"))["scans"]
+                return run if run["state"] != "running" else None
+
+            run = await gateway.until(ended)
+            assert run["state"] == "done", run
+            await gateway.until_value("press", "Speed", 12.5)
+            event = (await gateway.get(f"{own}/device/name/press/Speed"))["event"]
+            assert event["readings"][0]["units"] == "mm/s"
+            assert event["profileName"] == "Found"
+            again = await gateway.ask("POST", f"{own}/profilescan", json=body)
+            assert again.status_code == 409
+            assert (await gateway.ask("POST", f"{own}/discovery")).status_code == 202
+
+            async def listed() -> Any:
+                return (await gateway.own("discovered"))["devices"]
+
+            (found,) = await gateway.until(listed)
+            assert found["protocols"] == {"opcua": {"Endpoint": url}}
+            unknown = {"deviceName": "press", "options": {"deep": 3}}
+            refused = await gateway.ask("POST", f"{own}/profilescan", json=unknown)
+            assert refused.status_code == 400
+            assert "deep" in refused.json()["message"]

@@ -61,7 +61,7 @@ class Answer:
 
 async def ask(endpoint: Endpoint, clock: Clock) -> Answer:
     """Raises NotConnected."""
-    client = BoundedClient(endpoint.url, endpoint.timeout, lambda: None)
+    client = BoundedClient(endpoint.url, endpoint.timeout)
     try:
         async with clock.timeout(3 * endpoint.timeout):
             await client.connect_sessionless()
