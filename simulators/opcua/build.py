@@ -1,17 +1,19 @@
 """The address space of a simulated server, from the units that it serves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from asyncua import Server, ua
+from asyncua.server.address_space import AttributeValue
 
 from gateway.model.errors import ConfigError
 from mappers.opcua.address import NodeRef, Step
+from simulators.opcua.alarms import GENERAL, OFF_NORMAL, Condition
 from simulators.opcua.ids import node_id
 from simulators.opcua.methods import answering, arguments
 from simulators.opcua.namespaces import Namespaces
 from simulators.opcua.node import Node
-from simulators.opcua.points import Call, Place, Point
+from simulators.opcua.points import Alarm, Call, Place, Point
 from simulators.opcua.types import Shape, Structure
 from simulators.opcua.unit import Unit
 from simulators.opcua.units import engineering_unit
@@ -28,6 +30,7 @@ class Builder:
         self._namespaces = namespaces
         self.variables: dict[ua.NodeId, tuple[Unit, Node]] = {}
         """What is served, by id."""
+        self.conditions: list[Condition] = []
 
     def add(self, name: str, unit: Unit) -> None:
         """Raises ConfigError if a node is there already."""
@@ -39,6 +42,7 @@ class Builder:
             self._variable(home, unit, node)
         for call in unit.points.calls.values():
             self._method(home, unit, call)
+        self.conditions += [self._alarm(home, unit, alarm) for alarm in unit.points.alarms.values()]
 
     def _variable(self, home: ua.NodeId, unit: Unit, node: Node) -> None:
         parent, name, id_ = self._where(home, node.place, node.name)
@@ -68,6 +72,41 @@ class Builder:
                 if shapes:
                     self._property(id_, key, arguments(shapes, unit), O.Argument)
         self._space.add_method_callback(id_, answering(call, unit))
+
+    def _alarm(self, home: ua.NodeId, unit: Unit, alarm: Alarm) -> Condition:
+        """The object that tells of it, and the condition itself."""
+        name = alarm.resource.name
+        parent, browse, source = self._where(home, alarm.place, name)
+        if source not in self._space:
+            self._object(parent, browse, source)
+        listened = ua.DataValue(ua.Variant(ua.EventNotifier.SubscribeToEvents.mask, ua.VariantType.Byte))
+        for of in (source, node_id(O.Server)):
+            self._space[of].attributes[ua.AttributeIds.EventNotifier] = AttributeValue(listened)
+        kind = self._event_type(alarm)
+        id_ = node_id(f"{home.to_string()} condition {name}", 1)
+        attributes = ua.ObjectAttributes()
+        attributes.DisplayName = ua.LocalizedText(name)
+        self._add(source, id_, ua.QualifiedName(name, 1), ua.NodeClass.Object, attributes, None, O.HasCondition)
+        return Condition(alarm, unit, id_, source, kind, frozenset(self._above(kind)))
+
+    def _event_type(self, alarm: Alarm) -> ua.NodeId:
+        """Of its alarms: one that is not standard is made a kind of alarm."""
+        wanted = self._namespaces.node(alarm.type)
+        if wanted in map(node_id, GENERAL):
+            return OFF_NORMAL
+        if wanted not in self._space:
+            attributes = ua.ObjectTypeAttributes()
+            attributes.DisplayName = ua.LocalizedText(f"{alarm.resource.name}Type")
+            name = ua.QualifiedName(f"{alarm.resource.name}Type", wanted.NamespaceIndex)
+            self._add(OFF_NORMAL, wanted, name, ua.NodeClass.ObjectType, attributes, None, O.HasSubtype)
+        return wanted
+
+    def _above(self, type_: ua.NodeId) -> Iterator[ua.NodeId]:
+        """The type and those it is a kind of."""
+        yield type_
+        for reference in self._space[type_].references:
+            if reference.ReferenceTypeId == node_id(O.HasSubtype) and not reference.IsForward:
+                yield from self._above(reference.NodeId)
 
     def _where(self, home: ua.NodeId, place: Place, name: str) -> tuple[ua.NodeId, ua.QualifiedName, ua.NodeId]:
         """Parent, browse name and id of a node."""

@@ -10,6 +10,7 @@ from asyncua import Server, ua
 
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
+from simulators.opcua.alarms import Alarms
 from simulators.opcua.build import Builder
 from simulators.opcua.door import Door
 from simulators.opcua.faults import SOUND, ServerFaults
@@ -71,6 +72,7 @@ class OpcuaServer:
         """A device of this server."""
         self.units[name] = unit
         unit.changed = self._change
+        unit.rang = self._wake.set
 
     # --------------------------------------------------------------------------------------------------- up and down
 
@@ -101,6 +103,7 @@ class OpcuaServer:
         server.set_endpoint(self.address)
         server.set_security_policy(self._policies)
         server.set_identity_tokens(self._tokens)
+        server.iserver.bind_condition_methods = True  # ConditionRefresh
         await server.init()
         await server.set_application_uri(self.application_uri)
         await self._identify(server)
@@ -108,6 +111,7 @@ class OpcuaServer:
         builder = await self._build(server)
         space = server.iserver.aspace
         server.iserver.attribute_service = Attributes(space, builder.variables, self._clock, self.entry.maxNodes)
+        alarms = Alarms(server.iserver, builder.conditions, self._clock)
         memory: Any = Memory(builder.variables)
         server.iserver.history_manager = memory
         door = Door(server, (self.host, self.port), lambda: self.faults, self._clock)
@@ -120,7 +124,7 @@ class OpcuaServer:
         self.port, self._server, self._door = door.port, server, door
         self._ids = {node: id_ for id_, (_, node) in builder.variables.items()}
         self._hiding = Hiding(space)
-        self._tasks = [asyncio.create_task(self._tick(door)), asyncio.create_task(self._tell())]
+        self._tasks = [asyncio.create_task(self._tick(door)), asyncio.create_task(self._tell(alarms))]
         self._wake.set()
 
     async def _identify(self, server: Server) -> None:
@@ -168,7 +172,7 @@ class OpcuaServer:
                     unit.refresh()
                 await door.iserver.aspace.write_attribute_value(NOW, ua.AttributeIds.Value, now_of(self._clock))
 
-    async def _tell(self) -> None:
+    async def _tell(self, alarms: Alarms) -> None:
         """Subscribers hear what changed; what is to be hidden goes."""
         while True:
             await self._wake.wait()
@@ -178,6 +182,7 @@ class OpcuaServer:
             changed, self._changed = self._changed, {}
             for node in changed:
                 await self._tell_of(node)
+            await alarms.look()
 
     async def _tell_of(self, node: Node) -> None:
         assert self._server

@@ -4,6 +4,7 @@ Values move in steps of `period`; they are worked out when somebody asks or list
 nobody saw, as far as the history reaches.
 """
 
+import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from asyncua import ua
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
-from simulators.behaviour import Behaviour, Echo
+from simulators.behaviour import Behaviour, Echo, toggle
 from simulators.defaults import behaviour_of
 from simulators.opcua.faults import NONE, Faults, status_code
 from simulators.opcua.ids import node_id
@@ -46,6 +47,10 @@ class Unit:
         self.requests = 0
         self.changed: Callable[[Node], None] = lambda _: None
         """Is told of every node that has another value or status."""
+        self.rang: Callable[[], None] = lambda: None
+        """Is called when an alarm becomes active or normal."""
+        self.active: dict[str, bool] = {}
+        """By alarm, whether it is active."""
         self.types: dict[str, ua.NodeId] = defaultdict(ua.NodeId)
         """The encodings of structures on the server, by name."""
         self.data_types: dict[str, ua.NodeId] = {}
@@ -67,6 +72,7 @@ class Unit:
             raise ConfigError(f"profile {profile.name} cannot be simulated: {error}") from None
         self._of = {point: node for node in self.nodes.values() for point in node.points}
         self._live: dict[Point, Behaviour] = {}
+        self._rings: dict[str, Behaviour] = {}
         self._begin(behaviours or {}, seed)
 
     def _nodes(self) -> dict[Place, Node]:
@@ -100,11 +106,15 @@ class Unit:
     def set(self, resource: str, value: Any, raw: bool = False) -> None:
         """From now on the device holds this value, as people see it or, with `raw`, as it is on the server. Raises
         ConfigError for an unknown resource, ValueError if the value does not fit. Of a method: what a read of it
-        gives."""
+        gives. Of an alarm: whether it is active."""
         if resource in self.points.calls:
             self.results[resource] = value
             return
         self.refresh()
+        if resource in self.points.alarms:
+            self._rings.pop(resource, None)
+            self._ring(resource, bool(value))
+            return
         point = self._point(resource)
         node = self._of[point]
         self._put(point, value if raw else point.to_wire(value))
@@ -115,6 +125,8 @@ class Unit:
         if resource in self.points.calls:
             return self.called.get(resource)
         self.refresh()
+        if resource in self.points.alarms:
+            return self.active[resource]
         point = self._point(resource)
         wire = self._of[point].get(point.path)
         return wire if raw else point.to_people(wire)
@@ -122,6 +134,10 @@ class Unit:
     def behave(self, resource: str, behaviour: Behaviour) -> None:
         """Gives a resource another behaviour from now on."""
         self.refresh()
+        if resource in self.points.alarms:
+            self._rings[resource] = behaviour
+            self._ring(resource, bool(behaviour(self._step * self.period)))
+            return
         point = self._point(resource)
         self._live[point] = behaviour
         self._move(point, behaviour, self._step)
@@ -180,7 +196,11 @@ class Unit:
     def _begin(self, behaviours: Mapping[str, Behaviour], seed: int) -> None:
         """The first resource that names a node, or a field of it, moves it; further ones only show it."""
         for name in behaviours:
-            self._point(name)
+            if name not in self.points.alarms:
+                self._point(name)
+        for name in self.points.alarms:
+            own = zlib.crc32(name.encode()) + seed
+            self.behave(name, behaviours.get(name) or toggle(40.0 + own % 20, 0.5 + (own % 97) / 200))
         taken: set[tuple[Place, tuple[str, ...]]] = set()
         for name, point in sorted(self.points.values.items(), key=lambda item: item[0] not in behaviours):
             whole = not point.path and any(other.path for other in self._of[point].points)
@@ -210,6 +230,13 @@ class Unit:
             for point, behaviour in self._live.items():
                 self._move(point, behaviour, one)
         self._step = step
+        for name, behaviour in self._rings.items():
+            self._ring(name, bool(behaviour(step * self.period)))
+
+    def _ring(self, name: str, active: bool) -> None:
+        if self.active.get(name) != active:
+            self.active[name] = active
+            self.rang()
 
     def _move(self, point: Point, behaviour: Behaviour, step: int) -> None:
         seconds = step * self.period
