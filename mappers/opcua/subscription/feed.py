@@ -15,6 +15,8 @@ from mappers.opcua.subscription.item import Item, Wish
 from mappers.opcua.subscription.outlet import Outlet, Reader
 
 WRITE_ONLY = Quality("bad", "config", "write-only")
+QUIET = Quality("uncertain", "device", "no event yet")
+"""Of events, which may not happen for days: that nothing is told is no failure."""
 Key: TypeAlias = tuple[Poll, Source]
 
 
@@ -60,6 +62,15 @@ class Feed:
     wants: list[Want]
     never: dict[int, Quality]
     """By index, what nobody can tell; said once."""
+
+    def quiet(self, origin: int) -> Event | None:
+        """That events, if there are any in it, are listened for; None: there are none."""
+        which = tuple(want.index for want in self.wants if want.point.kind is Kind.EVENTS)
+        if not which:
+            return None
+        all_of_it = len(which) == len(self.outlet.source.resources)
+        said = dict.fromkeys(range(len(which)), QUIET)
+        return Event(self.outlet.source, origin, [None] * len(which), None if all_of_it else which, said, repeat=True)
 
     def news(self, origin: int) -> Event | None:
         """What is wrong and was not said yet, as an Event; None: nothing."""
@@ -113,6 +124,11 @@ def keys(polls: Iterable[Poll]) -> Iterator[Key]:
 def news(feeds: Iterable[Feed], origin: int) -> list[Event]:
     """See `Feed.news`."""
     return [event for one in feeds if (event := one.news(origin)) is not None]
+
+
+def quiet(feeds: Iterable[Feed], origin: int) -> list[Event]:
+    """See `Feed.quiet`."""
+    return [event for one in feeds if (event := one.quiet(origin)) is not None]
 
 
 def wants(feeds: Iterable[Feed]) -> Iterator[Want]:

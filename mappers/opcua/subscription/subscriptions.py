@@ -19,7 +19,7 @@ from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.point import At, Point
 from mappers.opcua.session import Session
 from mappers.opcua.status import name_of
-from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, wants
+from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, quiet, wants
 from mappers.opcua.subscription.group import FULL, Ground, Group
 from mappers.opcua.subscription.item import Item, Wish
 from mappers.opcua.subscription.outlet import Data, Reader, Target, events, ns
@@ -94,6 +94,7 @@ class Subscriptions:
         await self._end([key for key in self._feeds if key not in wanted])
         new = {key: feed(*key, self._read_by) for key in wanted if key not in self._feeds}
         self._feeds |= new
+        self._tell(quiet(new.values(), self._clock.now()))
         await self._hurry()
         left = await self._place(list(wants(new.values())))
         without = {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)}

@@ -294,3 +294,25 @@ def _limit_items(peer: Peer, monkeypatch: pytest.MonkeyPatch, most: int, *, ever
         return [*found, *[full] * (len(asked) - len(found))]
 
     monkeypatch.setattr(service, "create_monitored_items", limited)
+
+
+async def test_an_object_of_which_nothing_happens_is_quiet_and_one_that_is_not_there_is_refused() -> None:
+    """T14: an alarm that never comes is no failure."""
+    events = {"value_type": "Object", "eventType": "i=2041"}
+    async with serving() as peer, subscribing(of := device(peer.port)) as rig:
+        server = source("server", resource("Server", **events, nodeId="i=2253"))
+        gone = source("gone", resource("Gone", **events))
+        await rig.subscribe(poll(of, 0.05, server, gone))
+        first, second, third = rig.ear.events
+        assert (first.source, first.values, first.repeat) == (server, [None], True)
+        assert first.quality == {0: Quality("uncertain", "device", "no event yet")}
+        assert (second.source, third.source) == (gone, gone)
+        assert third.quality is not None
+        assert third.quality[0][:2] == ("bad", "refused")
+        told = await peer.server.get_event_generator()
+        await told.trigger(message="it is hot")
+        await rig.ear.until(lambda ear: len(ear.values("Server")) == 2)
+        value = rig.ear.values("Server")[1]
+        assert (value["Message"], value["SourceName"]) == ("it is hot", "Server")
+        assert rig.ear.events[-1].quality is None
+        assert not rig.ear.events[-1].repeat
