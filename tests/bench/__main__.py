@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import dead, modbus, opcua, outage, planning, soak
+from tests.bench import browse, dead, modbus, opcua, outage, planning, soak
 from tests.bench.rig import Figure
 
 MUST: dict[str, tuple[str, float]] = {
@@ -31,6 +31,7 @@ MUST: dict[str, tuple[str, float]] = {
     "opcua.sub.cpu_percent": ("<=", 15),
     "opcua.sub.rss_mb": ("<=", 120),
     "opcua.sub.delivered_percent": (">=", 100),
+    "opcua.browse.nodes_per_s_ratio": (">=", 0.5),
     "journal.written_per_data": ("<=", 3),
     "cloud.outage.back_after_s": ("<=", 3),
     "cloud.outage.lost": ("<=", 0),
@@ -62,6 +63,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "modbus.soak": soak.soak,
     "modbus.dead": dead.dead,
     "opcua.sub": opcua.sub,
+    "opcua.browse": browse.browse,
     "journal": _journal,
     "cloud.outage": outage.cloud,
     "start": modbus.start,

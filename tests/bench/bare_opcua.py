@@ -1,4 +1,5 @@
-"""The yardstick: asyncua alone, at its lowest public level, subscribing to everything and dropping the values. No
+"""The yardstick: asyncua alone, at its lowest public level, subscribing to everything and dropping the values, or
+browsing everything and counting it. No
 profile, no store, no twin, no quality, no cloud, no API."""
 
 import argparse
@@ -10,6 +11,7 @@ from asyncua import Client, ua
 
 PUBLISHING_MS = 1000.0
 ITEMS_PER_CALL = 1000
+NODES_PER_BROWSE = 100
 
 
 async def connect(url: str) -> Client:
@@ -52,6 +54,35 @@ def _items(count: int, index: int) -> Iterator[list[ua.MonitoredItemCreateReques
             )
             for i in range(first, min(count, first + ITEMS_PER_CALL))
         ]
+
+
+async def browse(client: Client) -> int:
+    """How many nodes there are below Objects but for the server's own: each is browsed once, level by level, so many a
+    call; properties and continuation points there are none of."""
+    session = client.uaclient.session
+    level, count = [ua.NodeId(ua.Int32(ua.ObjectIds.ObjectsFolder))], 0
+    while level:
+        found = []
+        for first in range(0, len(level), NODES_PER_BROWSE):
+            wanted = [_children(node) for node in level[first : first + NODES_PER_BROWSE]]
+            for result in await session.browse(ua.BrowseParameters(NodesToBrowse=wanted)):
+                found += [
+                    one for one in result.References if one.ReferenceTypeId.Identifier != ua.ObjectIds.HasProperty
+                ]
+        level = [one.NodeId for one in found if one.NodeId.NamespaceIndex]
+        count += len(level)
+    return count
+
+
+def _children(node: ua.NodeId) -> ua.BrowseDescription:
+    return ua.BrowseDescription(
+        NodeId=node,
+        BrowseDirection=ua.BrowseDirection.Forward,
+        ReferenceTypeId=ua.NodeId(ua.Int32(ua.ObjectIds.HierarchicalReferences)),
+        IncludeSubtypes=True,
+        NodeClassMask=ua.UInt32(ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method),
+        ResultMask=ua.UInt32(63),
+    )
 
 
 async def run(url: str, count: int) -> None:

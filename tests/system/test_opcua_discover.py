@@ -202,3 +202,4 @@ async def test_a_profile_scan_over_rest_gives_a_device_its_values(tmp_path: Path
             refused = await gateway.ask("POST", f"{own}/profilescan", json=unknown)
             assert refused.status_code == 400
             assert "deep" in refused.json()["message"]
+            await gateway.stop()  # asyncua's server keeps what a killed client left
