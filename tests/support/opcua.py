@@ -1,23 +1,34 @@
-"""An OPC UA server of the library's, secured, for what needs a real channel."""
+"""An OPC UA server of the library's, secured, and sessions with it as a device's file wants them."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from asyncua import Server, ua
+import pytest
+from asyncua import Client, Server, ua
 from asyncua.crypto.permission_rules import User, UserRole
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from gateway.model.errors import NotConnected
+from gateway.model.place import Place
+from gateway.runtime.clock import SystemClock
+from mappers.opcua.endpoint import AUTO, Endpoint
+from mappers.opcua.security import papers
+from mappers.opcua.security.choice import NAMES, policy_of
+from mappers.opcua.security.opening import open_session
+from mappers.opcua.security.trustlist import TrustList
 from tests.support.certificates import URI, Recipe
 from tests.support.ports import free_port
 
+SECRET = "c4nary-p4ssw0rd"
+"""Stands nowhere but in its file."""
 ALL = [one for one in ua.SecurityPolicyType if one is not ua.SecurityPolicyType.NoSecurity]
+"""Every policy and mode with security."""
 BEST = [ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt]
 NONE = [ua.SecurityPolicyType.NoSecurity]
-"""Every policy and mode with security."""
-TOKENS = (ua.AnonymousIdentityToken, ua.UserNameIdentityToken, ua.X509IdentityToken)
 
 
 @dataclass
@@ -62,3 +73,46 @@ async def secured(
     prepare(server)
     async with server:
         yield server
+
+
+def endpoint(server: Server | str, **changes: object) -> Endpoint:
+    url = server if isinstance(server, str) else server.endpoint.geturl()
+    return replace(Endpoint(url, AUTO, AUTO, False, "", "", "", "", 5.0, None, None), **changes)  # type: ignore[arg-type]
+
+
+def trust_server(place: Place, server: Server) -> str:
+    shown = papers.of(server.iserver.certificate)
+    TrustList(place).refuse(shown, "opc.tcp://elsewhere:4840")
+    TrustList(place).trust(shown.thumbprint)
+    return shown.thumbprint
+
+
+@asynccontextmanager
+async def session(asked: Endpoint, place: Place) -> AsyncIterator[Client]:
+    """An open one, which can read."""
+    client = Client(asked.url, asked.timeout)
+    try:
+        await open_session(client, asked, place, SystemClock())
+        await client.nodes.server_state.read_value()
+        yield client
+    finally:
+        with suppress(Exception):
+            await client.close_session()
+        with suppress(Exception):
+            await client.close_secure_channel()
+        client.disconnect_socket()
+        await asyncio.sleep(0)
+
+
+async def refused(asked: Endpoint, place: Place) -> str:
+    """The words."""
+    with pytest.raises(NotConnected) as caught:
+        async with session(asked, place):
+            pass
+    assert SECRET not in str(caught.value)
+    return str(caught.value)
+
+
+def used(client: Client) -> tuple[str, str]:
+    policy = client.security_policy
+    return policy_of(policy.URI), NAMES[policy.Mode]

@@ -1,9 +1,6 @@
-"""Sessions with real OPC UA servers: every policy and mode, every kind of user, everything that is wrong (T35, T37)."""
+"""Sessions with real OPC UA servers that are trusted, unknown, changed, unfit, or do not trust us (T35)."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,22 +8,19 @@ from pathlib import Path
 import pytest
 from asyncua import Client, Server, ua
 from asyncua.common.utils import ServiceError
-from asyncua.crypto.security_policies import SECURITY_POLICY_TYPE_MAP
 
 from gateway.model.errors import NotConnected
 from gateway.model.place import Place
 from gateway.runtime.clock import SystemClock
-from mappers.opcua.endpoint import AUTO, Endpoint
 from mappers.opcua.security import papers
-from mappers.opcua.security.choice import NAMES, policy_of
 from mappers.opcua.security.looking import look_at
 from mappers.opcua.security.opening import open_session
 from mappers.opcua.security.trustlist import TrustList
-from tests.support.certificates import NOW, Recipe, key, put
-from tests.support.opcua import ALL, BEST, NONE, Users, secured
+from tests.support.certificates import NOW, Recipe, key
+from tests.support.nodeopcua import NodeOpcua
+from tests.support.opcua import BEST, NONE, SECRET, endpoint, refused, secured, session, trust_server, used
 from tests.support.ports import free_port
 
-SECRET = "c4nary-p4ssw0rd"
 GOOD = Recipe()
 
 
@@ -34,83 +28,6 @@ GOOD = Recipe()
 def place(tmp_path: Path) -> Place:
     (tmp_path / "secret").write_text(SECRET + "\n")
     return Place("test", tmp_path / "data", tmp_path)
-
-
-def endpoint(server: Server | str, **changes: object) -> Endpoint:
-    url = server if isinstance(server, str) else server.endpoint.geturl()
-    return replace(Endpoint(url, AUTO, AUTO, False, "", "", "", "", 5.0, None, None), **changes)  # type: ignore[arg-type]
-
-
-def trust(place: Place, recipe: Recipe = GOOD, url: str = "opc.tcp://elsewhere:4840") -> str:
-    """As a person does who has compared the thumbprint. The certificate must be the server's: certificates are signed
-    anew each time."""
-    shown = papers.of(recipe.made())
-    TrustList(place).refuse(shown, url)
-    TrustList(place).trust(shown.thumbprint)
-    return shown.thumbprint
-
-
-def trust_server(place: Place, server: Server) -> str:
-    shown = papers.of(server.iserver.certificate)
-    TrustList(place).refuse(shown, "opc.tcp://elsewhere:4840")
-    TrustList(place).trust(shown.thumbprint)
-    return shown.thumbprint
-
-
-@asynccontextmanager
-async def session(asked: Endpoint, place: Place) -> AsyncIterator[Client]:
-    """An open one, which can read."""
-    client = Client(asked.url, asked.timeout)
-    try:
-        await open_session(client, asked, place, SystemClock())
-        await client.nodes.server_state.read_value()
-        yield client
-    finally:
-        with suppress(Exception):
-            await client.close_session()
-        with suppress(Exception):
-            await client.close_secure_channel()
-        client.disconnect_socket()
-        await asyncio.sleep(0)
-
-
-async def refused(asked: Endpoint, place: Place) -> str:
-    """The words."""
-    with pytest.raises(NotConnected) as caught:
-        async with session(asked, place):
-            pass
-    assert SECRET not in str(caught.value)
-    return str(caught.value)
-
-
-def used(client: Client) -> tuple[str, str]:
-    policy = client.security_policy
-    return policy_of(policy.URI), NAMES[policy.Mode]
-
-
-async def test_every_policy_and_mode_with_every_kind_of_user(place: Place) -> None:
-    """T35: eleven ways of security, each with nobody, a user with a password and one with a certificate."""
-    theirs = Recipe(key=key("user"), uri=None, subject="operator")
-    certificate, private = put(place.folder / "user", theirs)
-    users = Users({"operator": SECRET}, [certificate.read_bytes()])
-    who = [{}, {"user": "operator", "password_file": "secret"}]
-    who.append({"certificate": str(certificate), "private_key": str(private.relative_to(place.folder))})
-    async with secured(GOOD, [*ALL, *NONE], users) as server:
-        trust_server(place, server)
-        for kind in ALL:
-            library, mode, _ = SECURITY_POLICY_TYPE_MAP[kind]
-            policy = policy_of(library.URI)
-            for one in who:
-                asked = endpoint(server, policy=policy, mode=NAMES[mode], **one)
-                async with session(asked, place) as client:
-                    assert used(client) == (policy, NAMES[mode])
-        passwords = [password for name, password, _ in users.seen if name]
-        assert passwords == [SECRET] * len(ALL)
-        assert [seen for _, _, seen in users.seen if seen == certificate.read_bytes()] != []
-        async with session(endpoint(server), place) as client:
-            assert used(client) == ("Aes256Sha256RsaPss", "SignAndEncrypt"), "auto is the best"
-        async with session(endpoint(server, policy="None", mode="None", allow_none=True), place) as client:
-            assert used(client) == ("None", "None")
 
 
 async def test_an_unknown_certificate_is_refused_kept_and_accepted_with_the_command_that_was_told(place: Place) -> None:
@@ -189,90 +106,6 @@ async def test_none_is_refused_with_the_line_that_would_allow_it(place: Place) -
         async with session(endpoint(server, allow_none=True), place) as client:
             assert used(client) == ("None", "None")
     assert not place.data.exists(), "without security nobody needs a certificate"
-
-
-async def test_a_password_crosses_no_channel_in_the_open(place: Place) -> None:
-    """T37: where the channel does not encrypt, the password is; where it cannot be, it stays here."""
-    users = Users({"operator": SECRET})
-    known = {"user": "operator", "password_file": "secret"}
-    async with secured(GOOD, [ua.SecurityPolicyType.Basic256Sha256_Sign, *BEST, *NONE], users) as server:
-        trust_server(place, server)
-        signed = endpoint(server, mode="Sign", **known)
-        tokens = [token for one in server.iserver.endpoints for token in one.UserIdentityTokens]
-        sent = _listen(server)
-        async with session(signed, place):
-            pass
-        async with session(endpoint(server, policy="None", mode="None", allow_none=True, **known), place):
-            pass
-        assert [SECRET.encode() in password for password in sent] == [False, False], "encrypted"
-        for token in tokens:
-            token.SecurityPolicyUri = "http://opcfoundation.org/UA/SecurityPolicy#None"
-        said = await refused(signed, place)
-        assert "`SecurityMode: SignAndEncrypt`" in said
-        assert "AllowNone" in said
-        assert len(sent) == 2, "nothing went out"
-        for asked in (replace(signed, allow_none=True), replace(signed, mode=AUTO)):
-            async with session(asked, place):
-                pass
-        assert sent[2:] == [SECRET.encode()] * 2, "allowed; or inside a channel that encrypts"
-
-
-def _listen(server: Server) -> list[bytes]:
-    """Passwords as they come out of the channel."""
-    sent: list[bytes] = []
-    decrypt = server.iserver.decrypt_user_token
-
-    def heard(isession: object, token: ua.UserNameIdentityToken) -> tuple[str, str]:
-        sent.append(bytes(token.Password))
-        return decrypt(isession, token)
-
-    server.iserver.decrypt_user_token = heard
-    return sent
-
-
-async def test_a_wrong_password_says_which_user_and_what_to_look_at(
-    place: Place, caplog: pytest.LogCaptureFixture
-) -> None:
-    """T35, T37: and leaves no session behind, however often it is tried."""
-    caplog.set_level(logging.DEBUG)
-    users = Users({"operator": "another"}, anonymous=False)
-    async with secured(GOOD, users=users) as server:
-        trust_server(place, server)
-        for _ in range(3):
-            said = await refused(endpoint(server, user="operator", password_file="secret"), place)
-        for words in ("the user operator", "BadUserAccessDenied", "PasswordFile", "secret", "127.0.0.1"):
-            assert words in said
-        assert "lets nobody in without a name" in await refused(endpoint(server), place)
-        missing = await refused(endpoint(server, user="operator", password_file="missing"), place)
-        assert "missing cannot be read: No such file" in missing
-    assert SECRET not in caplog.text
-
-
-async def test_a_user_with_a_wrong_certificate_is_told_so(place: Place) -> None:
-    """T35."""
-    stranger, private = put(place.folder / "stranger", Recipe(key=key("stranger")))
-    known = {"certificate": str(stranger), "private_key": str(private)}
-    async with secured(GOOD, [*BEST, *NONE], Users(anonymous=False)) as server:
-        trust_server(place, server)
-        said = await refused(endpoint(server, **known), place)
-        assert f"the user with the certificate {stranger}" in said
-        assert "BadUserAccessDenied" in said
-        private.write_bytes(b"hello")
-        assert "no private key" in await refused(endpoint(server, **known), place)
-        put(private.parent, Recipe(key=key("user")))
-        stranger.write_bytes(Recipe(key=key("stranger")).der())
-        assert "is not the key of the user's Certificate" in await refused(endpoint(server, **known), place)
-        put(private.parent, Recipe(key=key("stranger")))
-
-
-async def test_a_kind_of_user_that_the_server_does_not_take(place: Place) -> None:
-    def names_only(server: Server) -> None:
-        server.set_identity_tokens([ua.UserNameIdentityToken])
-
-    async with secured(GOOD, prepare=names_only) as server:
-        trust_server(place, server)
-        said = await refused(endpoint(server), place)
-        assert "does not let nobody (anonymous) in; it takes a user name (UserName, PasswordFile)" in said
 
 
 async def test_a_server_that_does_not_take_our_certificate(place: Place) -> None:
@@ -385,3 +218,20 @@ async def test_what_a_server_shows_can_be_looked_at_before_anybody_trusts_it() -
             await look_at(url, 5.0, NOW)
     with pytest.raises(NotConnected):
         await look_at(url, 5.0, NOW)
+
+
+async def test_a_server_of_another_make_that_does_not_know_us(place: Place, tmp_path: Path) -> None:
+    """T35: what we say to do there works."""
+    async with NodeOpcua.started(tmp_path, anonymous=True, strict=True) as peer:
+        asked = endpoint(peer.url)
+        await refused(asked, place)
+        TrustList(place).trust(TrustList(place).refused()[0].papers.thumbprint)
+        said = await refused(asked, place)
+        file = place.data / "pki" / "own" / "certificate.der"
+        assert "trust our certificate" in said
+        assert f"copy {file} (thumbprint" in said
+        peer.trust(file)
+        await peer.kill()
+        await peer.start()
+        async with session(asked, place):
+            pass

@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from asyncua.client.client import Client
-
 from gateway.model.device import Device
 from gateway.model.errors import NotConnected
 from mappers.opcua.endpoint import KEY, Endpoint, reach
@@ -14,6 +12,7 @@ from mappers.opcua.security.checks import Wanted, faults, remarks
 from mappers.opcua.security.choice import Offer, best, offers
 from mappers.opcua.security.papers import Papers
 from mappers.opcua.session.reaching import refused
+from mappers.opcua.session.wire import BoundedClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,11 @@ class Shown:
 async def look_at(url: str, timeout: float, now: datetime) -> Shown | None:
     """None: it shows no certificate. `timeout`: seconds. Raises ConfigError for what is no such URL; NotConnected."""
     asked = _asked(url, timeout)
-    client = Client(asked.url, timeout)
+    client = BoundedClient(asked.url, timeout)
     try:
         offered = [offer for offer in offers(await client.connect_and_get_server_endpoints()) if offer.certificate]
     except Exception as error:
-        raise NotConnected(refused(asked, error)) from error
+        raise NotConnected(refused(asked, client.why or error)) from error
     finally:
         await asyncio.sleep(0)  # the transport closes in the loop's next turn
     offer = best(asked, [one for one in offered if one.policy != "None"]) or next(iter(offered), None)

@@ -3,6 +3,8 @@ is chosen, its certificate checked, the channel opened with that certificate and
 of endpoints said is compared with what the server says inside the channel, before anybody logs in."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +24,6 @@ from mappers.opcua.security import papers
 from mappers.opcua.security.checks import Wanted, faults
 from mappers.opcua.security.choice import NAMES, Offer, best, choose, offers
 from mappers.opcua.security.own import Own, application_uri, own
-from mappers.opcua.security.papers import Papers
 from mappers.opcua.security.trustlist import Kept, TrustList
 from mappers.opcua.security.users import Challenge, login
 from mappers.opcua.security.words import certificate_refused, no_channel, not_fit, not_trusted, user_refused
@@ -57,7 +58,8 @@ class Opening:
         created = await self._session(agreed)
         await self._user(agreed, created)
         if agreed.server:
-            TrustList(self.place).showed(agreed.server, self.endpoint.url)
+            with suppress(OSError):  # only the next refusal would have said more
+                TrustList(self.place).showed(agreed.server, self.endpoint.url)
         return created
 
     @property
@@ -71,7 +73,8 @@ class Opening:
         client.name = client.description = f"Southgate {self.place.name}"
         none = Offer("None", "None", "", b"", ())
         if endpoint.policy != "None":
-            earlier = TrustList(self.place).earlier(endpoint.url)
+            with _files(endpoint):
+                earlier = TrustList(self.place).earlier(endpoint.url)
             offered = offers(await client.connect_and_get_server_endpoints())
             offer = choose(endpoint, offered, earlier.papers.thumbprint if earlier else "")
             if offer.policy != "None":
@@ -84,7 +87,8 @@ class Opening:
         return Agreed(none)
 
     async def _secured(self, offer: Offer) -> Agreed:
-        server = self._believed(offer)
+        with _files(self.endpoint):
+            server = self._believed(offer)
         ours = await asyncio.to_thread(own, self.place, self._now)
         kind = getattr(security_policies, f"SecurityPolicy{offer.policy}")
         mode = _MODES[offer.mode]
@@ -111,31 +115,25 @@ class Opening:
         if kept is not None:
             raise NotConnected(not_fit(url, shown, wrong))
         earlier, unreadable = trusts.earlier(url), trusts.unreadable()
-        self._keep(trusts, shown)
+        trusts.refuse(shown, url)
         raise NotConnected(not_trusted(url, shown, earlier.papers if earlier else None, wrong, unreadable))
-
-    def _keep(self, trusts: TrustList, shown: Papers) -> None:
-        """So that it can be trusted by its thumbprint."""
-        try:
-            trusts.refuse(shown, self.endpoint.url)
-        except OSError as error:
-            raise NotConnected(
-                f"{self.endpoint.url} shows a certificate that is not trusted, {shown.thumbprint}, and it cannot be "
-                f"kept: {error.strerror}: {error.filename}"
-            ) from None
 
     async def _channel(self, agreed: Agreed) -> None:
         try:
             await self.client.connect_sessionless()
         except UaStatusCodeError as error:
             raise self._plain(agreed, _name(error)) or error from None
-        except (ConnectionError, TimeoutError) as error:
+        except (ConnectionError, TimeoutError, AssertionError) as error:
             if agreed.own is None or isinstance(error, ConnectionRefusedError):
                 raise
-            silent = isinstance(error, TimeoutError)
-            what = f"no answer within {self.endpoint.timeout:g} s" if silent else "it hung up"
-            ours = agreed.own
-            raise NotConnected(no_channel(self.endpoint, what, ours.papers, ours.file, self._now)) from None
+            raise NotConnected(self._unopened(agreed.own, error)) from None
+
+    def _unopened(self, ours: Own, error: Exception) -> str:
+        """It answered a moment ago, so this is mostly what it thinks of our certificate. The library stumbles over an
+        answer that is a fault, and loses its code."""
+        said = {AssertionError: "it refused", TimeoutError: f"no answer within {self.endpoint.timeout:g} s"}
+        what = said.get(type(error), "it hung up")
+        return no_channel(self.endpoint, what, ours.papers, ours.file, self._now)
 
     async def _session(self, agreed: Agreed) -> ua.CreateSessionResult:
         """CreateSession, and what the server proves with it (Part 4, 5.6.2.2)."""
@@ -221,6 +219,8 @@ class Opening:
         """The endpoint in use as the server says it in the session: whom it lets in, and how passwords are sent."""
         used = (agreed.offer.policy, agreed.offer.mode)
         found = next((one for one in offers(created.ServerEndpoints) if (one.policy, one.mode) == used), None)
+        if found is None and agreed.own is None:
+            return agreed.offer  # with no security it matters only to users, who are refused then
         if found is None:
             raise NotConnected(f"{self.endpoint.url} does not say who may log in with {agreed.offer}")
         return found
@@ -238,6 +238,16 @@ async def open_session(client: Client, endpoint: Endpoint, place: Place, clock: 
     whatever certificates, security and users are in the way of; OSError, TimeoutError and the library's errors for
     everything else. The caller closes the client in each case."""
     return await Opening(client, endpoint, place, clock).run()
+
+
+@contextmanager
+def _files(endpoint: Endpoint) -> Iterator[None]:
+    """What is wrong with our files is not the connection's fault."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.filename} cannot be used: {error.strerror}"
+        raise NotConnected(f"{endpoint.url} is not connected to, since {what}") from None
 
 
 def _leaf(data: bytes | None) -> bytes:

@@ -16,6 +16,7 @@ from gateway.model.certificate import Certificate, Standing
 
 MAX_BYTES = 65_536
 """Of a certificate with its chain; the largest keys need a tenth of it."""
+MAX_CHAIN = 10
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -154,13 +155,14 @@ def _extension(certificate: x509.Certificate, kind: type[_E]) -> _E | None:
 
 def _split(data: bytes) -> list[bytes]:
     """DER certificates that follow each other. Raises ValueError."""
-    parts, rest = [], data
-    while rest:
-        length = _length(rest)
-        if rest[0] != 0x30 or length > len(rest):
+    parts: list[bytes] = []
+    at = 0
+    while at < len(data):
+        length = _length(data[at : at + 6])
+        if data[at] != 0x30 or at + length > len(data) or len(parts) == MAX_CHAIN:
             raise ValueError("it is neither DER nor PEM, or cut short")
-        parts.append(rest[:length])
-        rest = rest[length:]
+        parts.append(data[at : at + length])
+        at += length
     if not parts:
         raise ValueError("it is empty")
     return parts

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class TrustList:
         self._refused = place.data / REFUSED
 
     def find(self, der: bytes) -> Kept | None:
-        """The trusted one that is the same, byte by byte."""
+        """The trusted one that is the same, byte by byte. Raises OSError, as all that reads."""
         return next((kept for kept in self.trusted() if kept.papers.der == der), None)
 
     def earlier(self, endpoint: str) -> Kept | None:
@@ -85,25 +86,28 @@ class TrustList:
         self._tidy(endpoint)
 
     def certificates(self) -> list[Certificate]:
-        """Our own, the trusted and the refused. Raises ConfigError when our own cannot be read."""
-        return [*self._own(), *_told(self.trusted(), "trusted"), *_told(self.refused(), "refused")]
+        """Our own, the trusted and the refused. Raises ConfigError when they cannot be read."""
+        with _plainly():
+            return [*self._own(), *_told(self.trusted(), "trusted"), *_told(self.refused(), "refused")]
 
     def trust(self, thumbprint: str) -> Certificate:
         """From the refused to the trusted. Raises ConfigError."""
         wanted = normal(thumbprint)
-        found = _named(self.refused(), wanted)
-        if found is None:
-            raise ConfigError(self._nobody(wanted))
-        return self._move(found, self.folder, "trusted")
+        with _plainly():
+            found = _named(self.refused(), wanted)
+            if found is None:
+                raise ConfigError(self._nobody(wanted))
+            return _move(found, self.folder, "trusted")
 
     def distrust(self, thumbprint: str) -> Certificate:
         """From the trusted to the refused. Raises ConfigError."""
         wanted = normal(thumbprint)
-        found = _named(self.trusted(), wanted)
-        if found is None:
-            known = ", ".join(kept.papers.thumbprint for kept in self.trusted()) or "none"
-            raise ConfigError(f"{wanted} is not trusted; trusted are: {known}")
-        return self._move(found, self._refused, "refused")
+        with _plainly():
+            found = _named(self.trusted(), wanted)
+            if found is None:
+                known = ", ".join(kept.papers.thumbprint for kept in self.trusted()) or "none"
+                raise ConfigError(f"{wanted} is not trusted; trusted are: {known}")
+            return _move(found, self._refused, "refused")
 
     def _nobody(self, wanted: str) -> str:
         if _named(self.trusted(), wanted):
@@ -117,20 +121,10 @@ class TrustList:
     def _own(self) -> Iterator[Certificate]:
         try:
             found = own_papers(self._place)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise ConfigError(f"our own certificate cannot be read: {error}") from None
         if found:
             yield found[0].known_as(SERVICE, "own", file=str(found[1]))
-
-    def _move(self, kept: Kept, folder: Path, standing: Standing) -> Certificate:
-        try:
-            file = folder / f"{kept.papers.thumbprint}.der"
-            _write(file, kept.papers.der)
-            _note(file, kept.endpoints)
-            _remove(kept.file)
-        except OSError as error:
-            raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
-        return next(iter(_told([Kept(kept.papers, file, kept.endpoints)], standing)))
 
     def _tidy(self, endpoint: str) -> None:
         newest = sorted(self.refused(), key=lambda kept: kept.file.stat().st_mtime_ns, reverse=True)
@@ -147,6 +141,23 @@ def normal(text: str) -> str:
     return found
 
 
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Files that cannot be used are a ConfigError."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be used: {error.strerror}") from None
+
+
+def _move(kept: Kept, folder: Path, standing: Standing) -> Certificate:
+    file = folder / f"{kept.papers.thumbprint}.der"
+    _write(file, kept.papers.der)
+    _note(file, kept.endpoints)
+    _remove(kept.file)
+    return _told([Kept(kept.papers, file, kept.endpoints)], standing)[0]
+
+
 def _told(found: list[Kept], standing: Standing) -> list[Certificate]:
     return [kept.papers.known_as(SERVICE, standing, ", ".join(kept.endpoints), str(kept.file)) for kept in found]
 
@@ -156,9 +167,10 @@ def _named(found: list[Kept], thumbprint: str) -> Kept | None:
 
 
 def _files(folder: Path) -> list[Path]:
+    """Raises OSError when a folder that is there cannot be read."""
     try:
         return sorted(file for file in folder.iterdir() if file.suffix.lower() in KINDS)
-    except OSError:
+    except FileNotFoundError:
         return []
 
 

@@ -54,8 +54,18 @@ def login(endpoint: Endpoint, place: Place, offer: Offer, challenge: Challenge) 
             return _with_password(endpoint, place, offer, challenge)
     except OSError as error:
         raise NotConnected(f"{endpoint.url}: {error.filename} cannot be read: {error.strerror}") from None
-    policy = _policy(endpoint, offer, ua.UserTokenType.Anonymous)
-    return Login(ua.AnonymousIdentityToken(PolicyId=policy.PolicyId), ua.SignatureData())
+    return Login(ua.AnonymousIdentityToken(PolicyId=_nobody(endpoint, offer)), ua.SignatureData())
+
+
+def _nobody(endpoint: Endpoint, offer: Offer) -> str | None:
+    """How the server calls it when somebody comes without a name; None where it says nothing of users at all."""
+    if not offer.tokens:
+        return None
+    found = next((token for token in offer.tokens if token.TokenType == ua.UserTokenType.Anonymous), None)
+    if found is None:
+        raise _not_taken(endpoint, offer, ua.UserTokenType.Anonymous)
+    name: str | None = found.PolicyId
+    return name
 
 
 def _with_password(endpoint: Endpoint, place: Place, offer: Offer, challenge: Challenge) -> Login:
@@ -133,7 +143,11 @@ def _policy(endpoint: Endpoint, offer: Offer, kind: ua.UserTokenType) -> ua.User
     known = [policy for policy in offer.tokens if policy.TokenType == kind and _protected_by(policy, offer) in POLICIES]
     if known:
         return max(known, key=lambda policy: POLICIES.index(_protected_by(policy, offer)))
-    raise NotConnected(f"{endpoint.url} does not let {_WORDS[kind]} in; it takes {_kinds(offer.tokens)}")
+    raise _not_taken(endpoint, offer, kind)
+
+
+def _not_taken(endpoint: Endpoint, offer: Offer, kind: ua.UserTokenType) -> NotConnected:
+    return NotConnected(f"{endpoint.url} does not let {_WORDS[kind]} in; it takes {_kinds(offer.tokens)}")
 
 
 def _kinds(tokens: Sequence[ua.UserTokenPolicy]) -> str:

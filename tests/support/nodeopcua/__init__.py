@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,18 @@ def installed() -> Path:
 class NodeOpcua:
     """The server, which may be killed and started again on the same port with the same certificate."""
 
-    def __init__(self, script: Path, folder: Path, port: int, anonymous: bool) -> None:
-        self._script, self._folder, self.port, self._anonymous = script, folder, port, anonymous
+    def __init__(self, script: Path, folder: Path, port: int, words: Sequence[str]) -> None:
+        self._script, self._folder, self.port, self._words = script, folder, port, words
         self._running: asyncio.subprocess.Process | None = None
         self.url = f"opc.tcp://127.0.0.1:{port}/peer"
 
     @classmethod
     @asynccontextmanager
-    async def started(cls, folder: Path, anonymous: bool = False) -> "AsyncIterator[NodeOpcua]":
-        """Listening until the end; `folder` keeps its certificates."""
+    async def started(cls, folder: Path, anonymous: bool = False, strict: bool = False) -> "AsyncIterator[NodeOpcua]":
+        """Listening until the end; `folder` keeps its certificates. `strict`: only clients it `trust`s."""
         script = await asyncio.to_thread(installed)
-        peer = cls(script, folder / "node-opcua", free_port(), anonymous)
+        words = [word for word, said in (("anonymous", anonymous), ("strict", strict)) if said]
+        peer = cls(script, folder / "node-opcua", free_port(), words)
         await peer.start()
         try:
             yield peer
@@ -76,13 +77,20 @@ class NodeOpcua:
         command = (need("node"), str(self._script), str(self.port), str(self._folder))
         self._running = await asyncio.create_subprocess_exec(
             *command,
-            *(["anonymous"] if self._anonymous else []),
+            *self._words,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env={"PATH": os.environ["PATH"], "HOME": str(self._folder)},
         )
         assert (await self._said())["url"] == self.url
+
+    def trust(self, certificate: Path) -> None:
+        """The certificate of a client is accepted from now on."""
+        folder = self._folder / "pki" / "trusted" / "certs"
+        for known in (self._folder / "pki" / "rejected").glob("*"):
+            known.unlink()
+        shutil.copy(certificate, folder)
 
     async def tell(self, what: str, **more: Any) -> None:
         """`set` node value; `bad` node; `remove` node; `add` node type value. Returns when it is done."""

@@ -1,4 +1,5 @@
-// An OPC UA server for tests. Arguments: port, folder for its certificates, "anonymous" if anonymous sessions are let in.
+// An OPC UA server for tests. Arguments: port, folder for its certificates, "anonymous" if anonymous sessions are let in,
+// "strict" if it takes only clients whose certificates are in FOLDER/pki/trusted/certs.
 // Prints one line of JSON when it listens. Each line on stdin is a command: {"do": "set", "node": "Speed", "value": 3}.
 import readline from "node:readline";
 import {
@@ -15,21 +16,21 @@ import {
 } from "node-opcua";
 
 const NAMESPACE = "urn:southgate:peer";
-const [port, folder, anonymous] = process.argv.slice(2);
+const [port, folder, ...words] = process.argv.slice(2);
 
 const server = new OPCUAServer({
   port: Number(port),
   host: "127.0.0.1",
   hostname: "127.0.0.1",
   resourcePath: "/peer",
-  allowAnonymous: anonymous === "anonymous",
+  allowAnonymous: words.includes("anonymous"),
   securityPolicies: [SecurityPolicy.Basic256Sha256, SecurityPolicy.Aes256_Sha256_RsaPss],
   securityModes: [MessageSecurityMode.SignAndEncrypt],
   userManager: { isValidUser: (user, password) => user === "operator" && password === "let-me-in" },
   serverInfo: { applicationUri: "urn:southgate:peer:server", productUri: "urn:southgate:peer" },
   buildInfo: { productName: "peer", buildNumber: "1", buildDate: new Date(0) },
   serverCertificateManager: new OPCUACertificateManager({
-    automaticallyAcceptUnknownCertificate: true,
+    automaticallyAcceptUnknownCertificate: !words.includes("strict"),
     rootFolder: `${folder}/pki`,
   }),
   serverCapabilities: {

@@ -37,7 +37,9 @@ def test_control_characters_and_endless_names_do_not_reach_a_terminal() -> None:
     assert len(found.application_uri) == 200
 
 
-@pytest.mark.parametrize("data", [b"", b"\x30", b"hello", b"\x30\x82\xff\xff" + b"\x00" * 20, b"x" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x30", b"hello", b"\x30\x82\xff\xff" + b"\x00" * 20, b"x" * 100_000, b"\x30\x00" * 30_000]
+)
 def test_what_is_no_certificate_is_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"certificate|DER|empty"):
         papers.read(data)

@@ -171,3 +171,11 @@ def test_what_stands_beside_a_certificate_may_be_broken(trusts: TrustList) -> No
 
 def _state(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+
+
+def test_a_folder_that_cannot_be_used_is_said(trusts: TrustList, place: Place) -> None:
+    place.data.mkdir()
+    (place.data / "pki").write_text("a file in the way")
+    for what in (trusts.certificates, lambda: trusts.trust("AB" * 20), lambda: trusts.distrust("AB" * 20)):
+        with pytest.raises(ConfigError, match=r"pki.*cannot be used"):
+            what()
