@@ -20,12 +20,25 @@ Flows = Mapping[tuple[str, float, tuple[str, ...]], FlowReport]
 async def lines(parts: House) -> GoResponse:
     """Every connection with everything on it: its state, how busy it is and was planned to be, requests, errors by
     kind, what does not fit; each device with its unit, its state and, when it is silent, its next probe and what
-    waiting for it costs; each poll with the period asked for and achieved, what a cycle takes and its share of the
-    connection."""
+    waiting for it costs; each poll with how it is fed (read, or subscribed), the period asked for and achieved, what a
+    cycle takes and its share of the connection. Where devices tell by themselves: how far their clock is off
+    (`skew_s`), how many values were fetched after outages (`filled`), and notes in words."""
     planned = {(b.connection.service, b.connection.key): b for b in budgets(parts.registry.planned.values())}
     flows = {(flow.device, flow.requested_s, flow.sources): flow for flow in parts.lanes.flows()}
-    found = [_line(parts, lane, planned.get((lane.service, lane.connection)), flows) for lane in parts.lanes.lanes()]
+    as_runs = {key: _as_runs(budget, flows) for key, budget in planned.items()}
+    found = [_line(parts, lane, as_runs.get((lane.service, lane.connection)), flows) for lane in parts.lanes.lanes()]
     return GoResponse({"lines": sorted(found, key=lambda line: (line["service"], line["connection"]))})
+
+
+def _as_runs(budget: LineBudget, flows: Flows) -> LineBudget:
+    """What is subscribed asks for nothing, and what the server does not subscribe is read."""
+    costs = [(cost, _flow(cost, flows)) for cost in budget.polls]
+    polls = [dataclasses.replace(cost, told=flow.mode == "subscribed") if flow else cost for cost, flow in costs]
+    return dataclasses.replace(budget, polls=tuple(polls))
+
+
+def _flow(cost: PollCost, flows: Flows) -> FlowReport | None:
+    return flows.get((cost.poll.device, cost.poll.interval, tuple(source.name for source in cost.poll.sources)))
 
 
 def _line(parts: Parts, lane: LaneReport, budget: LineBudget | None, flows: Flows) -> dict[str, Any]:
@@ -56,10 +69,10 @@ def _device(parts: Parts, lane: LaneReport, name: str, costs: list[PollCost], fl
 
 def _poll(cost: PollCost, flows: Flows) -> dict[str, Any]:
     """What was planned, and what is achieved once it runs."""
-    names = tuple(source.name for source in cost.poll.sources)
-    flow = flows.get((cost.poll.device, cost.poll.interval, names))
+    flow = _flow(cost, flows)
     return {
-        "sources": list(names),
+        "sources": [source.name for source in cost.poll.sources],
+        "mode": flow.mode if flow else "read",
         "requested_s": cost.poll.interval,
         "achieved_s": flow.achieved_s if flow else None,
         "requests": cost.requests,

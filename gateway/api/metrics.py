@@ -89,6 +89,9 @@ def _lanes(parts: Parts) -> Iterator["Metric"]:
     yield _gauge("lane_commands_waiting", "Commands in line", keys, [(k, r.commands_waiting) for k, r in lanes])
     yield _counter("lane_requests", "Requests sent", keys, [(k, r.requests) for k, r in lanes])
     yield _counter("lane_connects", "Connections made", keys, [(k, r.connects) for k, r in lanes])
+    skews = [(k, -r.skew_s) for k, r in lanes if r.skew_s is not None]
+    yield _gauge("lane_clock_ahead_seconds", "The other side's clock before ours", keys, skews)
+    yield _counter("lane_filled_values", "Missed values fetched", keys, [(k, r.filled) for k, r in lanes])
     errors = [((*k, kind), float(n)) for k, r in lanes for kind, n in r.errors.items()]
     yield _counter("lane_errors", "Errors by kind", (*keys, "kind"), errors)
 
@@ -98,6 +101,8 @@ def _flows(parts: Parts) -> Iterator["Metric"]:
     flows = [((r.device, f"{r.requested_s:g}", ",".join(r.sources)), r) for r in parts.lanes.flows()]
     keys = ("device", "interval", "sources")
     yield _gauge("poll_requested_seconds", "Period asked for", keys, [(k, r.requested_s) for k, r in flows])
+    told = [(k, float(r.mode == "subscribed")) for k, r in flows]
+    yield _gauge("poll_subscribed", "1 where devices tell by themselves", keys, told)
     achieved = [(k, r.achieved_s) for k, r in flows if r.achieved_s is not None]
     yield _gauge("poll_achieved_seconds", "Mean period of the last good reads", keys, achieved)
     yield _gauge("poll_last_good_timestamp_seconds", "Last good read", keys, [(k, r.last_good / 1e9) for k, r in flows])

@@ -12,7 +12,7 @@ EXAMPLES = """  southgate lines
   southgate lines /dev/ttyUSB0
   southgate lines 192.168.1
   southgate lines --json | jq '.[] | {connection, busy, busy_planned}'"""
-HEAD = ["DEVICE", "UNIT", "STATE", "ASKED", "ACHIEVED", "CYCLE", "SHARE", "READS", "FAILED", "LATE", "REASON"]
+HEAD = ["DEVICE", "UNIT", "STATE", "FED", "ASKED", "ACHIEVED", "CYCLE", "SHARE", "READS", "FAILED", "LATE", "REASON"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     output.result(shown)
     for line in shown:
         output.line(_title(line))
+        for note in line["notes"]:
+            output.line(f"  {output.paint('note', 'note:')} {note}")
         for problem in line["problems"]:
             output.line(f"  {output.paint('warning', 'warning:')} {problem}")
         output.table(HEAD, [row for device in line["devices"] for row in _rows(device)])
@@ -48,10 +50,14 @@ def _title(line: dict[str, Any]) -> str:
     if line["reason"]:
         state += f" ({line['reason']}{_next(line)})"
     errors = ", ".join(f"{kind} {count}" for kind, count in sorted(line["errors"].items())) or "none"
-    waiting = f", {line['commands_waiting']} commands wait" if line["commands_waiting"] else ""
+    more = f", {line['commands_waiting']} commands wait" if line["commands_waiting"] else ""
+    if line["filled"]:
+        more += f", {line['filled']} missed values fetched"
+    if line["skew_s"] is not None:
+        more += f", its clock {-line['skew_s']:+.1f} s"
     return (
         f"{line['connection']}: {state}, {line['busy']:.0%} busy (planned {line['busy_planned']:.0%}), "
-        f"{line['requests']} requests, errors: {errors}, tries to connect: {line['connects']}{waiting}"
+        f"{line['requests']} requests, errors: {errors}, tries to connect: {line['connects']}{more}"
     )
 
 
@@ -63,20 +69,21 @@ def _rows(device: dict[str, Any]) -> Iterator[list[Any]]:
     """One for each poll; one without numbers for a device that is not polled."""
     about = [device["device"], device["unit"], "silent" if device["quarantine"] else device["state"]]
     for poll in device["polls"]:
-        achieved = poll["achieved_s"]
+        achieved, told = poll["achieved_s"], poll["mode"] == "subscribed"
         yield [
             *about,
+            poll["mode"],
             f"{poll['requested_s']:g} s",
             "-" if achieved is None else f"{achieved:.3g} s",
-            f"{1000 * poll['cycle_s']:.3g} ms",
-            f"{poll['share']:.1%}",
+            "-" if told else f"{1000 * poll['cycle_s']:.3g} ms",
+            "-" if told else f"{poll['share']:.1%}",
             poll["reads"],
             poll["failures"],
             poll["overruns"],
             _reason(device),
         ]
     if not device["polls"]:
-        yield [*about, *["-"] * 4, 0, 0, 0, _reason(device)]
+        yield [*about, *["-"] * 5, 0, 0, 0, _reason(device)]
 
 
 def _reason(device: dict[str, Any]) -> str:

@@ -95,6 +95,7 @@ def _print(line: LineBudget, remark: str, output: Output) -> None:
         output.line(
             f"    {requests}, {cost.sent + cost.received} bytes, {cost.seconds * 1000:.1f} ms per cycle "
             f"(answer {cost.answer_ms:g} ms, {cost.answer_from})"
+            + ("; subscribed, so that this is not read unless the server wants it" if cost.told else "")
         )
 
 
@@ -117,6 +118,7 @@ def _poll_json(cost: PollCost) -> dict[str, Any]:
         "bytes_in": cost.received,
         "answer_ms": cost.answer_ms,
         "answer_from": cost.answer_from,
+        "subscribed": cost.told,
         "requests": [
             {"text": r.text, "pdu": r.pdu.hex(), "sent": r.sent, "received": r.received, "line_s": r.line_s}
             for r in cost.poll.plan.requests

@@ -67,6 +67,17 @@ class Subscribes(Protocol):
 
 
 @runtime_checkable
+class Tells(Protocol):
+    """A plan that may be for devices that tell by themselves; asked for with isinstance."""
+
+    @property
+    def tells(self) -> bool:
+        """All that the plan is for is subscribed, unless the server does not take it: at its interval nothing is asked,
+        and it takes no time of the connection."""
+        ...
+
+
+@runtime_checkable
 class Backfills(Protocol[P_contra]):
     """A mapper whose devices remember; asked for with isinstance. What was missed while there was no connection the
     Lane knows by itself."""

@@ -30,6 +30,7 @@ class TellingLine(Line):
     read_instead: set[str] = field(default_factory=set)
     """Names of sources that the server does not take into a subscription."""
     subscribe_s: float = 0.0
+    subscribe_error: Exception | None = None
     subscribes: list[tuple[str, ...]] = field(default_factory=list)
     """`D.A` for each source of each call."""
     looks: list[float] = field(default_factory=list)
@@ -104,6 +105,8 @@ class TellingMapper(ScriptedMapper):
         self._enter()
         try:
             line.subscribes.append(tuple(f"{p.device}.{s.name}" for p in polls for s in p.sources))
+            if line.subscribe_error is not None:
+                raise line.subscribe_error
             if line.subscribe_s:
                 await self.clock.sleep(line.subscribe_s)
             read = [poll for poll in polls if any(source.name in line.read_instead for source in poll.sources)]

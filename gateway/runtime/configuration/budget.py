@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.model.abilities import Tells
 from gateway.model.errors import Problem
 from gateway.model.health import FlowReport
 from gateway.model.plan import Connection, PlannedDevice, Poll
@@ -28,17 +29,21 @@ class PollCost:
     answer_ms: float
     answer_from: str
     """`given`, `learned` or `assumed`."""
+    told: bool = False
+    """Devices tell by themselves: what is said here of a cycle is what a read would take, and there is none."""
 
     @property
     def certain(self) -> float:
         """Of `seconds`, what is known and not assumed."""
+        if self.told:
+            return 0.0
         assumed = self.requests * self.answer_ms / 1000 if self.answer_from == "assumed" else 0.0
         return self.seconds - assumed
 
     @property
     def share(self) -> float:
         """Of the connection's time, 0 to 1 and above."""
-        return self.seconds / self.poll.interval
+        return 0.0 if self.told else self.seconds / self.poll.interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ def cost_of(poll: Poll, facts: Mapping[str, object], answer_ms: float | None = N
         seconds=sum(r.line_s + each / 1000 for r in requests),
         answer_ms=each,
         answer_from=source,
+        told=isinstance(poll.plan, Tells) and poll.plan.tells,
     )
 
 

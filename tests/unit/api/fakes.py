@@ -262,6 +262,8 @@ class FakeLanes:
                 1,
                 0.25,
                 0,
+                skew_s=-3600.0,
+                filled=7,
             )
         ]
 

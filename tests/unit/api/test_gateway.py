@@ -1,5 +1,6 @@
 """What EdgeX lacks: health, plans, twins, lanes, journal, configuration, metrics, the page of routes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -73,6 +74,17 @@ async def test_a_line_with_everything_on_it(api: httpx.AsyncClient) -> None:
     assert (poll["cycle_s"], poll["share"]) == (0.004, 0.004)
 
 
+async def test_what_is_subscribed_takes_no_time_of_its_line(
+    house: House, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = house.parts.lanes.flows()
+    monkeypatch.setattr(house.parts.lanes, "flows", lambda: [replace(flow, mode="subscribed") for flow in read])
+    (line,) = (await api.get(f"{OWN}/lines")).json()["lines"]
+    assert (line["busy_planned"], line["skew_s"], line["filled"], line["notes"]) == (0, -3600, 7, [])
+    (poll,) = line["devices"][0]["polls"]
+    assert (poll["mode"], poll["share"]) == ("subscribed", 0)
+
+
 async def test_reload_and_dry_run(house: House, api: httpx.AsyncClient) -> None:
     dry = (await api.post(f"{OWN}/config/reload?dry_run=true")).json()
     assert (dry["changed"], dry["dry_run"], dry["changed_devices"], house.registry.changes) == (
@@ -141,6 +153,8 @@ async def test_metrics_are_prometheus_text(house: House, api: httpx.AsyncClient)
     assert all(name.startswith("southgate_") for name, _ in samples)
     assert samples["southgate_lane_connected", lane] == 1
     assert samples["southgate_lane_errors_total", (*lane[:1], ("kind", "no_answer"), *lane[1:])] == 3
+    assert samples["southgate_lane_clock_ahead_seconds", lane] == 3600
+    assert samples["southgate_lane_filled_values_total", lane] == 7
     assert samples["southgate_journal_dropped_total", (("cause", "full"),)] == 2
     assert samples["southgate_consumer_behind", (("consumer", "mqtt"),)] == 5
     assert samples["southgate_device_state", (("device", "boiler"), ("state", "online"))] == 1
@@ -148,6 +162,7 @@ async def test_metrics_are_prometheus_text(house: House, api: httpx.AsyncClient)
     assert samples["southgate_cloud_messages_total", (("cause", "commands"),)] == 3
     flow = (("device", "boiler"), ("interval", "1"), ("sources", "Both"))
     assert samples["southgate_poll_answer_seconds", flow] == pytest.approx(0.0045)
+    assert samples["southgate_poll_subscribed", flow] == 0
     house.problems = ("ill",)
     assert "southgate_healthy 0.0" in (await api.get("/metrics")).text
 

@@ -8,14 +8,14 @@ from tests.unit.cli.conftest import Gateway, Run
 
 PATH = "/gateway/api/v1/lines"
 POLL = {
-    "sources": ["All"], "requested_s": 1.0, "achieved_s": 1.004, "requests": 2, "cycle_s": 0.0423, "share": 0.0423,
-    "answer_ms": 9.0, "reads": 60, "failures": 1, "overruns": 2, "last_good": 1,
+    "sources": ["All"], "mode": "read", "requested_s": 1.0, "achieved_s": 1.004, "requests": 2, "cycle_s": 0.0423,
+    "share": 0.0423, "answer_ms": 9.0, "reads": 60, "failures": 1, "overruns": 2, "last_good": 1,
 }  # fmt: skip
 METER = {"device": "meter", "unit": 3, "state": "online", "reason": "", "quarantine": None, "polls": [POLL]}
 LINE = {
     "service": "device-modbus", "connection": "/dev/ttyUSB0", "state": "connected", "reason": "", "since": 1,
     "next_try_s": None, "requests": 1200, "errors": {}, "connects": 1, "busy": 0.634, "commands_waiting": 0,
-    "busy_planned": 0.58, "problems": [], "devices": [METER],
+    "busy_planned": 0.58, "problems": [], "devices": [METER], "skew_s": None, "filled": 0, "notes": [],
 }  # fmt: skip
 
 
@@ -32,9 +32,9 @@ def test_a_line_that_is_well(southgate: Run, gateway: Gateway) -> None:
         "/dev/ttyUSB0: connected, 63% busy (planned 58%), 1200 requests, errors: none, tries to connect: 1"
     )
     assert head.split() == [
-        "DEVICE", "UNIT", "STATE", "ASKED", "ACHIEVED", "CYCLE", "SHARE", "READS", "FAILED", "LATE", "REASON",
+        "DEVICE", "UNIT", "STATE", "FED", "ASKED", "ACHIEVED", "CYCLE", "SHARE", "READS", "FAILED", "LATE", "REASON",
     ]  # fmt: skip
-    assert row.split() == ["meter", "3", "online", "1", "s", "1", "s", "42.3", "ms", "4.2%", "60", "1", "2"]
+    assert row.split() == ["meter", "3", "online", "read", "1", "s", "1", "s", "42.3", "ms", "4.2%", "60", "1", "2"]
 
 
 def test_a_silent_device_its_next_probe_and_its_cost(southgate: Run, gateway: Gateway) -> None:
@@ -58,12 +58,19 @@ def test_a_silent_device_its_next_probe_and_its_cost(southgate: Run, gateway: Ga
         ),
         ({"commands_waiting": 2}, "2 commands wait"),
         ({"devices": [METER | {"unit": None, "polls": []}]}, "meter   -     online  -"),
+        ({"filled": 120}, "tries to connect: 1, 120 missed values fetched"),
+        ({"skew_s": 90.04}, "its clock -90.0 s"),
+        ({"notes": ["the clock on the other side is off"]}, "note: the clock on the other side is off"),
+        (
+            {"devices": [METER | {"polls": [POLL | {"mode": "subscribed"}]}]},
+            "online  subscribed  1 s    1 s       -      -         60",
+        ),
     ],
 )
 def test_what_is_worth_a_word(change: dict[str, Any], said: str, southgate: Run, gateway: Gateway) -> None:
     ran = told(southgate, gateway, LINE | change)
     assert said in ran.out
-    assert ran.code == (0 if "commands_waiting" in change or "devices" in change else 1)
+    assert ran.code == (1 if "problems" in change or "state" in change else 0)
 
 
 def test_one_of_many(southgate: Run, gateway: Gateway) -> None:

@@ -1,7 +1,7 @@
 """What fits on a connection, and what does not."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -22,6 +22,11 @@ class Made:
     requests: Sequence[Request]
     sources: Sequence[Source] = ()
     unit: int = 1
+
+
+@dataclass(frozen=True)
+class Told(Made):
+    tells: bool = True
 
 
 P = profile(resource("a"))
@@ -120,6 +125,16 @@ def test_what_would_help_does_help() -> None:
     assert "all 1.5 times as long (e.g. 1.5 s for a)" in problem.what
     slower = [device("a", poll("a", 1.5, 90)), device("b", poll("b", 3.0, 60))]
     assert budgets(slower)[0].problems() == []
+
+
+def test_what_devices_tell_by_themselves_takes_no_time() -> None:
+    read = poll("d", 1.0, 120)
+    told = replace(read, plan=Told("d", read.plan.requests, read.sources))
+    (line,) = budgets([device("d", told)], answer_ms=10)
+    assert (line.busy, line.problems()) == (0, [])
+    assert line.polls[0].seconds == pytest.approx(1.2), "what a read would take"
+    not_told = replace(read, plan=Told("d", read.plan.requests, read.sources, tells=False))
+    assert budgets([device("d", not_told)], answer_ms=10)[0].problems()
 
 
 def test_a_device_without_polls_takes_nothing() -> None:

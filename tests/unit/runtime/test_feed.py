@@ -325,3 +325,66 @@ async def test_a_lane_that_is_closed_leaves_no_task(clock: MovingClock) -> None:
     await settle()
     assert len(asyncio.all_tasks()) == before
     assert line.open == 0
+
+
+async def test_a_clock_far_off_is_measured_and_noted(clock: MovingClock) -> None:
+    """T20."""
+    scene, line = telling(clock)
+    await scene.apply(device_of("D", events=EACH_SECOND))
+    async with scene.running():
+        assert report(scene).skew_s is None
+        line.skew_s = 59.0
+        assert (report(scene).skew_s, report(scene).notes) == (59.0, ())
+        for skew_s, said in (
+            (-3 * 86_400.0, "is 3 days ahead of ours"),
+            (90.0, "is 90 s behind ours"),
+            (600.0, "is 10 min behind ours"),
+            (9000.0, "is 2.5 h behind ours"),
+        ):
+            line.skew_s = skew_s
+            (note,) = report(scene).notes
+            assert said in note
+            assert "TimeStamps: gateway" in note
+        line.up = False
+        line.cut("the server hung up")
+        await settle()
+        assert (report(scene).skew_s, report(scene).notes) == (None, ())
+
+
+async def test_what_happened_to_subscriptions_is_counted(clock: MovingClock) -> None:
+    """T14: told where errors are, also when the connection is gone meanwhile."""
+    scene, line = telling(clock)
+    await scene.apply(device_of("D", events=EACH_SECOND))
+    async with scene.running():
+        line.counts.update(overflow=2)
+        assert report(scene).errors == {"overflow": 2}
+        line.counts.update(overflow=1, resubscribed=1)
+        line.up = False
+        line.cut("the server hung up")
+        await settle()
+        assert report(scene).errors == {"overflow": 3, "resubscribed": 1, "not_connected": 1}
+
+
+async def test_a_look_nobody_answers_ends_what_is_not_alive(clock: MovingClock) -> None:
+    scene, line = telling(clock)
+    await scene.apply(device_of("D", events={"A": "1h"}))
+    async with scene.running():
+        line.look_error = NoAnswer("no answer within 5 s")
+        await clock.advance(25)
+        assert (len(line.looks), report(scene).state, report(scene).errors) == (2, "connected", {"no_answer": 2})
+        line.alive = False
+        await clock.advance(5.05)
+        assert report(scene).reason == "nothing is told, and nothing answers: no answer within 5 s"
+
+
+async def test_a_subscription_nobody_answers_is_no_connection(clock: MovingClock) -> None:
+    scene, line = telling(clock)
+    line.subscribe_error = NoAnswer("no answer within 5 s")
+    await scene.apply(device_of("D", events=EACH_SECOND))
+    async with scene.running():
+        assert report(scene).reason == "it does not answer to a subscription: no answer within 5 s"
+        await clock.advance(60)
+        assert 3 <= len(line.connects) <= 10
+        line.subscribe_error = None
+        await clock.advance(31)
+        assert report(scene).state == "connected"
