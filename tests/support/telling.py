@@ -30,6 +30,8 @@ class TellingLine(Line):
     read_instead: set[str] = field(default_factory=set)
     """Names of sources that the server does not take into a subscription."""
     subscribe_s: float = 0.0
+    quiet: bool = False
+    """Nothing is told at first: its sources are events, not values."""
     subscribe_error: Exception | None = None
     subscribes: list[tuple[str, ...]] = field(default_factory=list)
     """`D.A` for each source of each call."""
@@ -113,7 +115,7 @@ class TellingMapper(ScriptedMapper):
             new = [poll for poll in polls if poll not in self.polls and poll not in read]
             self.polls = dict.fromkeys(poll for poll in polls if poll not in read)
             events = [self.event(source, line.unit(poll.plan.unit)) for poll in new for source in poll.sources]  # type: ignore[arg-type]
-            if events:
+            if events and not line.quiet:
                 told(events)
             return read
         finally:

@@ -35,6 +35,7 @@ class Feed:
         self._mapper, self._wheel, self._clock, self._listener = mapper, wheel, clock, listener
         self._polls: dict[Poll, Polling] = {}
         self._hearers: dict[Source, Polling] = {}
+        self._subscribed: frozenset[Poll] = frozenset()
         self._others = True
         """The polls are other ones than those that were subscribed."""
         self._look = False
@@ -113,6 +114,7 @@ class Feed:
             elif polling.listens:
                 polling.stop_listening(to_be_read=True)
                 found.append(polling)
+        self._subscribed = frozenset(poll for poll in self._polls if poll not in to_read)
         self._route()
         return found
 
@@ -151,7 +153,7 @@ class Feed:
 
     def _again(self, polling: Polling) -> None:
         """The beat of a poll that is fed."""
-        if self._mapper.alive:
+        if polling.poll in self._subscribed and self._mapper.alive:
             batch = polling.again(self._clock.now(), self._clock.monotonic())
             if batch:
                 self._listener.holds(batch)

@@ -53,12 +53,12 @@ class Last:
             self._unknown.difference_update(which)
 
     def again(self, origin: int) -> Event | None:
-        """What still holds at `origin` though not all of it was told since the last call; None: all was, or nothing
-        ever. Source times stay what they were."""
+        """What still holds at `origin` though not all of it was told since the last call; None: all was. Source times
+        stay what they were. Of what has nothing to tell (an alarm that never came) it has no value."""
         told = self._seen_all or len(self._seen) == len(self._values)
         self._seen_all = False
         self._seen.clear()
-        if told or len(self._unknown) == len(self._values):
+        if told:
             return None
         self._shared = True
         event = Event(self._source, origin, self._values, quality=self._quality or None, times=self._times or None)

@@ -153,3 +153,21 @@ async def test_what_was_held_back_or_is_to_be_said_again_is_reported_at_a_beat(c
         assert values(it.scene.events()) == [0, 2]
         await clock.advance(20)
         assert values(it.scene.events()) == [0, 2, 2, 2]
+
+
+async def test_a_source_that_has_nothing_to_tell_is_alive_all_the_same(clock: MovingClock) -> None:
+    """An alarm that never came; but not before it is subscribed."""
+    it = Told(clock)
+    it.line.quiet = True
+    it.line.subscribe_s = 1.0
+    await it.scene.apply(device_of("D", events={"A": "1s"}))
+    async with it.scene.running():
+        await clock.advance(0.9)
+        assert (it.scene.tapped, it.flow) == ([], Flow.UNKNOWN)
+        await clock.advance(60)
+        assert it.flow is Flow.ONLINE
+        assert it.twins.value("D", "A") is None
+        assert it.scene.events() == []
+        it.line.alive = False
+        await clock.advance(5)
+        assert it.flow is Flow.OFFLINE
