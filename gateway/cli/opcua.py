@@ -9,10 +9,11 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.cli.output import Output
-from gateway.cli.remote import HERE, Remote, add_options, segment
+from gateway.cli.remote import HERE, Remote, segment
 from gateway.config import Settings, load_settings
 from gateway.model.certificate import Certificate
 from gateway.model.errors import ConfigError
@@ -39,7 +40,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="trust what the URL shows without asking")
     parser.add_argument("--thumbprint", default="", help="trust what the URL shows only if it has this one")
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds to wait for the server of the URL")
-    add_options(parser)
+    parser.add_argument("--config", type=Path, help="gateway.yaml whose data folder is meant; default: the one here")
+    parser.add_argument("--url", help="a running gateway's API, to ask that one and touch no files here")
+    parser.add_argument("--token-file", type=Path, help="with --url: the bearer token, where that gateway asks for one")
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
