@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.codec.structure import Types
 from mappers.opcua.codec.values import Decode
 from mappers.opcua.codec.variants import ANY, USUAL, Target, variant
+from mappers.opcua.methods import Call, Methods
 from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import At, Kind, Point, at_text
 from mappers.opcua.session import Session
@@ -45,6 +47,7 @@ class OpcuaMapper:
         """See `Mapper.found`."""
         self.counts: Counter[str] = Counter()
         """See `Subscribes.counts`."""
+        self._methods = Methods(self._session)
         self._decodes: dict[tuple[ValueType, tuple[str, ...]], Decode] = {}
         self._subscriptions = Subscriptions(self._session, clock, self.counts)
 
@@ -111,7 +114,21 @@ class OpcuaMapper:
             if not await learn_wanted(self._session.types, self._session):
                 break
             found = self._events(plan, cells, origin)
+        await self._call(plan, found)
         return found
+
+    async def _call(self, plan: OpcuaPlan, events: Sequence[Event]) -> None:
+        """Methods that are called when they are read, each once."""
+        given: dict[Point, tuple[Any, Quality | None]] = {}
+        for event, points in zip(events, plan.points, strict=True):
+            for at, point in enumerate(points):
+                if point.kind is not Kind.METHOD or point.writes:
+                    continue
+                if point not in given:
+                    given[point] = await self._methods.read(point)
+                event.values[at], wrong = given[point]
+                rest = {n: quality for n, quality in (event.quality or {}).items() if n != at}
+                event.quality = (rest | {at: wrong} if wrong else rest) or None
 
     def _events(self, plan: OpcuaPlan, cells: Sequence[Cell], origin: int) -> list[Event]:
         return [
@@ -155,13 +172,25 @@ class OpcuaMapper:
         NotConnected, NoAnswer, DeviceError."""
         await self._session.renew()
         wishes = [point for point in plan.flat if point.name in values]
-        nodes = [(point, await self._node(point)) for point in wishes]
+        calls = [await self._methods.by_value(p, values[p.name]) for p in wishes if p.kind is Kind.METHOD]
+        nodes = [(point, await self._node(point)) for point in wishes if point.kind is not Kind.METHOD]
         held = await self._session.held([node for _, node in nodes])
         asked = [_wish(self._session.types, point, node, held[node], values[point.name]) for point, node in nodes]
         for (point, _), answer in zip(nodes, await self._session.write(asked), strict=True):
             if not answer.is_good():
                 raise _refusal(point, status.name_of(answer.value))
-        return None
+        return await self._run(plan.sources[0], calls)
+
+    async def _run(self, source: Source, calls: Sequence[Call]) -> Event | None:
+        """Calls methods, one after another; what they give, as values of the resources that stand for them."""
+        given: dict[int, Any] = {}
+        for call in calls:
+            with suppress(Misfit):  # the type of a resource that is written is that of what goes in
+                found = await self._methods.run(call)
+                if found is not None:
+                    given[source.names.index(call.point.name)] = found
+        which = tuple(sorted(given))
+        return Event(source, self._clock.now(), [given[at] for at in which], which) if which else None
 
     async def _node(self, point: Point) -> ua.NodeId:
         if point.kind is not Kind.VALUE or point.at is None:

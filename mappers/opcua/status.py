@@ -46,7 +46,6 @@ WHEN_WRITTEN = {
     "BadOutOfRange": "the server does not take this value; look at the range of the node, at minimum and maximum",
     "BadWriteNotSupported": "the server writes no status and no timestamps with a value",
     "BadLocked": "the node is locked on the server",
-    "BadMethodInvalid": "the object has no such method; look at methodId and objectId",
     "BadNotExecutable": "the method cannot be called now",
     "BadArgumentsMissing": "the method wants more arguments",
     "BadTooManyArguments": "the method takes fewer arguments",
@@ -59,14 +58,16 @@ WHEN_WRITTEN = {
 """The same for writes and calls, beside those of reads."""
 
 
-def hint(name: str) -> str:
-    """What to try when a write or a call ended so; empty: nothing is known."""
-    return WHEN_WRITTEN.get(name) or WHEN_READ.get(name, "")
+WHEN_CALLED = dict.fromkeys(
+    ("BadNodeIdUnknown", "BadNodeIdInvalid", "BadMethodInvalid"),
+    "the object has no such method; look at methodId and objectId, and at their namespaces",
+)
+"""What to try when a call ended so, where it is something else than for a write."""
 
 
-def said(name: str) -> str:
-    """A refused write or call, in words."""
-    found = hint(name)
+def said(name: str, *, called: bool = False) -> str:
+    """A refused write or call, in words, with what to try where that is known."""
+    found = (WHEN_CALLED.get(name) if called else "") or WHEN_WRITTEN.get(name) or WHEN_READ.get(name)
     return f"{name}: {found}" if found else name
 
 

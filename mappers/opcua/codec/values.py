@@ -196,6 +196,11 @@ def _binary(value: Any) -> bytes:
     raise TypeError
 
 
+def json_of(variant: ua.Variant, types: Types) -> Any:
+    """A value of whatever type, as JSON can say it: what a method gives, by its name. Raises Misfit."""
+    return _json(_plain(variant, types))
+
+
 def _json(value: Any) -> Any:
     """What JSON can say: bytes as base64, what is no number as null."""
     if isinstance(value, dict):

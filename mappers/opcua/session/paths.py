@@ -72,19 +72,22 @@ class Paths:
 
 def _path(session: "Session", steps: tuple[Step, ...]) -> ua.BrowsePath | Quality:
     path = ua.BrowsePath(StartingNode=node_id(ua.ObjectIds.ObjectsFolder))
-    for step in steps:
-        name = session.namespaces.name(step)
+    for one in steps:
+        name = session.namespaces.name(one)
         if isinstance(name, Quality):
             return name
-        path.RelativePath.Elements.append(
-            ua.RelativePathElement(
-                ReferenceTypeId=node_id(ua.ObjectIds.HierarchicalReferences),
-                IsInverse=cast(ua.Boolean, False),
-                IncludeSubtypes=cast(ua.Boolean, True),
-                TargetName=name,
-            )
-        )
+        path.RelativePath.Elements.append(step(ua.ObjectIds.HierarchicalReferences, name))
     return path
+
+
+def step(reference: int, name: ua.QualifiedName) -> ua.RelativePathElement:
+    """Along a kind of references, or kinds below it, to a node of this name."""
+    return ua.RelativePathElement(
+        ReferenceTypeId=node_id(reference),
+        IsInverse=cast(ua.Boolean, False),
+        IncludeSubtypes=cast(ua.Boolean, True),
+        TargetName=name,
+    )
 
 
 def _target(answer: ua.BrowsePathResult) -> ua.NodeId | Quality:

@@ -16,6 +16,7 @@ from mappers.opcua import status
 from mappers.opcua.codec.structure import Types
 from mappers.opcua.endpoint import Endpoint
 from mappers.opcua.point import At
+from mappers.opcua.security.opening import open_session
 from mappers.opcua.session.held import Held, Holdings
 from mappers.opcua.session.limits import NODES, Limits
 from mappers.opcua.session.names import Namespaces, node_id
@@ -76,9 +77,7 @@ class Session:
             raise
 
     async def _begin(self, client: BoundedClient) -> None:
-        if self.endpoint.policy not in ("None", "auto"):
-            raise NotConnected(f"{self.endpoint.url}: SecurityPolicy {self.endpoint.policy} is not spoken yet")
-        await client.begin()
+        await open_session(client, self.endpoint, self._place, self._clock)
         client.watch(self._gone.set)
         self._client = client
         self._renew_at = self._clock.monotonic() + RENEW_AT * client.secure_channel_timeout / 1000

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
-from asyncua import Client, ua
+from asyncua import Client
 from asyncua.client.ua_client import UaClient, UaClientState, UASocketProtocol
 from asyncua.client.ua_session import UaSession
 from asyncua.common.shortcuts import Shortcuts
@@ -96,7 +96,7 @@ class _Watch(Observer):
 
 
 class BoundedClient(Client):
-    """One connection: it is opened once and closed once."""
+    """One connection: `security.opening` opens it, `end` closes it."""
 
     def __init__(self, url: str, timeout: float) -> None:
         """Seconds."""
@@ -115,13 +115,6 @@ class BoundedClient(Client):
         """Why we hung up; empty: we did not."""
         socket = self.uaclient.protocol
         return socket.why if isinstance(socket, BoundedSocket) else ""
-
-    async def begin(self) -> ua.CreateSessionResult:
-        """Connection, channel and session, for the user that was set."""
-        await self.connect_sessionless()
-        created = await self.create_session()
-        await self.activate_session(self._username, self._password, self.user_certificate)
-        return created
 
     def watch(self, gone: Callable[[], None]) -> None:
         """`gone` is called when the connection, which is up, is lost or closed."""

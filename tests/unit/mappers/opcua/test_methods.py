@@ -1,0 +1,165 @@
+"""Methods of a real server (asyncua's): called by a read as EdgeX does, and by a write."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from asyncua import Server, ua, uamethod
+
+from gateway.model.errors import CommandRejected, DeviceError
+from gateway.model.place import Place
+from gateway.model.profile import DeviceResource
+from gateway.model.reading import Event, Quality
+from gateway.runtime.clock import SystemClock
+from mappers.opcua import plan as planning
+from mappers.opcua.endpoint import reach
+from mappers.opcua.mapper import OpcuaMapper
+from tests.contract.opcua_peer import URI, device, resource, server
+from tests.support.ports import free_port
+from tests.unit.mappers.opcua.build import source
+
+V = ua.VariantType
+CALLED: list[Any] = []
+
+
+@uamethod
+def _divide(parent: Any, dividend: float, divisor: int) -> Any:
+    if divisor == 0:
+        return ua.StatusCode(ua.StatusCodes.BadInvalidArgument)
+    return dividend / divisor, int(dividend) % divisor
+
+
+@uamethod
+def _start(parent: Any) -> None:
+    CALLED.append("start")
+
+
+@uamethod
+def _total(parent: Any, values: list[int]) -> int:
+    CALLED.append(values)
+    return sum(values)
+
+
+def _argument(name: str, data_type: int, rank: int = -1) -> ua.Argument:
+    return ua.Argument(Name=name, DataType=ua.NodeId(data_type), ValueRank=rank)
+
+
+async def _methods(made: Server, index: int) -> None:
+    press = await made.nodes.objects.add_object(ua.NodeId("Press", index), ua.QualifiedName("Press", index))
+    double, int32 = int(ua.ObjectIds.Double), int(ua.ObjectIds.Int32)
+    given = [_argument("Dividend", double), _argument("Divisor", int32)]
+    gives = [_argument("Quotient", double), _argument("Rest", int32)]
+    for name, method, inputs, outputs in (
+        ("Divide", _divide, given, gives),
+        ("Start", _start, [], []),
+        ("Total", _total, [_argument("Values", int32, 1)], [_argument("Sum", int32)]),
+    ):
+        await press.add_method(ua.NodeId(name, index), ua.QualifiedName(name, index), method, inputs, outputs)
+
+
+@pytest_asyncio.fixture
+async def mapper() -> AsyncIterator[OpcuaMapper]:
+    CALLED.clear()
+    async with _opened() as made:
+        yield made
+
+
+@asynccontextmanager
+async def _opened() -> AsyncIterator[OpcuaMapper]:
+    port = free_port()
+    async with server(port) as (made, index):
+        await _methods(made, index)
+        opened = OpcuaMapper(reach(device(port))[0], SystemClock(), Place())
+        await opened.connect()
+        try:
+            yield opened
+        finally:
+            await opened.close()
+
+
+def method(name: str, value_type: str, read_write: str, **more: Any) -> DeviceResource:
+    where = {"objectId": f"nsu={URI};s=Press", "methodId": f"nsu={URI};s={name}"}
+    return resource(name, value_type, read_write, **where | more)
+
+
+async def read(mapper: OpcuaMapper, *resources: DeviceResource) -> Event:
+    (event,) = await mapper.read(planning.plan(device(1), [source(*resources)]))
+    return event
+
+
+async def write(mapper: OpcuaMapper, one: DeviceResource, value: Any) -> Event | None:
+    return await mapper.write(planning.plan(device(1), [source(one)]), {one.name: value})
+
+
+async def test_a_read_calls_with_texts_and_takes_the_first_output(mapper: OpcuaMapper) -> None:
+    """As EdgeX's device-opc-ua does."""
+    event = await read(
+        mapper,
+        method("Divide", "Float64", "R", inputMap=["7.5", "3"]),
+        method("Total", "Int32", "R", inputMap=["[1, 2, 3]"]),
+    )
+    assert (event.values, event.quality) == ([2.5, 6], None)
+
+
+async def test_what_a_read_cannot_call_is_bad_and_spares_the_rest(mapper: OpcuaMapper) -> None:
+    good = method("Divide", "Float64", "R", inputMap=["1", "1"])
+    wrong = [
+        (["1", "0"], "refused", "BadInvalidArgument"),
+        (["1"], "config", "Divide: inputMap has 1 values; the method takes Dividend, Divisor"),
+        (["1", "x"], "config", "Divide, Divisor: expected a whole number"),
+    ]
+    for given, reason, code in wrong:
+        event = await read(mapper, method("Divide", "Float64", "R", inputMap=given), good)
+        assert event.values == [None, 1.0]
+        assert event.quality is not None
+        assert list(event.quality) == [0]
+        assert event.quality[0].reason == reason
+        assert event.quality[0].code.startswith(code)
+    event = await read(mapper, method("Start", "Int32", "R"))
+    assert event.quality == {0: Quality("bad", "config", "the method gives nothing back; make readWrite W")}
+    event = await read(mapper, resource("gone", "Int32", "R", objectId=f"nsu={URI};s=Press", methodId="i=9999"))
+    assert event.quality is not None
+    assert event.quality[0].reason == "refused"
+
+
+async def test_a_write_calls_with_an_object_and_outputs_come_back(mapper: OpcuaMapper) -> None:
+    divide = method("Divide", "Object", "W")
+    event = await write(mapper, divide, {"Divisor": 4, "Dividend": 10})
+    assert event is not None
+    assert (event.values, event.which) == ([{"Quotient": 2.5, "Rest": 2}], (0,))
+
+
+async def test_a_write_of_one_value_to_a_method_that_takes_one_or_none(mapper: OpcuaMapper) -> None:
+    assert await write(mapper, method("Start", "Bool", "W"), True) is None
+    event = await write(mapper, method("Total", "Int32Array", "W"), [4, 5])
+    assert event is None, "a sum is no array"
+    assert CALLED == ["start", [4, 5]]
+
+
+async def test_what_cannot_be_called_is_refused_before_anything_is_sent(mapper: OpcuaMapper) -> None:
+    divide, start = method("Divide", "Object", "W"), method("Start", "Bool", "W")
+    for one, value, says in (
+        (divide, {"Divisor": 4}, "Divide: the method takes Dividend, Divisor, not Divisor"),
+        (divide, {"Divisor": 2**31, "Dividend": 1}, "Divide, Divisor: 2147483648 does not fit Int32"),
+        (divide, 5, "Divide: the method takes Dividend, Divisor: write an object with each by its name"),
+        (start, False, "Start: the method takes nothing; write true, or an empty object"),
+    ):
+        with pytest.raises(CommandRejected) as refused:
+            await write(mapper, one, value)
+        assert refused.value.code == 422
+        assert str(refused.value).startswith(says)
+    assert CALLED == []
+
+
+async def test_a_call_that_the_server_refuses_says_why(mapper: OpcuaMapper) -> None:
+    with pytest.raises(DeviceError) as refused:
+        await write(mapper, method("Divide", "Object", "W"), {"Divisor": 0, "Dividend": 1})
+    assert refused.value.code == "BadInvalidArgument"
+    assert str(refused.value).startswith("Divide: BadInvalidArgument: an argument is not taken; look at its type")
+    assert refused.value.request.endswith("s=Divide")
+    gone = resource("gone", "Bool", "W", objectId=f"nsu={URI};s=Press", methodId=f"nsu={URI};s=None")
+    with pytest.raises(DeviceError) as refused:
+        await write(mapper, gone, True)
+    assert "the object has no such method; look at methodId and objectId" in str(refused.value)
