@@ -48,7 +48,7 @@ class Abilities:
             self._past.connected()
             mapper.missed = self._missed
         if isinstance(mapper, Subscribes):
-            listener = Listener(self._told, self._publish, self._poke)
+            listener = Listener(self._told, self._holds, self._poke)
             self._feed = Feed(mapper, self._wheel, self._clock, listener)
         self.add(pollings)
         return self._feed is not None
@@ -135,6 +135,10 @@ class Abilities:
     def _told(self, batch: Batch) -> None:
         self._wire.flows()
         self.came(batch)
+
+    def _holds(self, batch: Batch) -> None:
+        self._wire.flows()
+        self._publish(batch)
 
     def _missed(self, sources: Iterable[Source]) -> None:
         """Though the connection stayed."""

@@ -166,6 +166,7 @@ async def test_a_source_that_has_nothing_to_tell_is_alive_all_the_same(clock: Mo
         assert (it.scene.tapped, it.flow) == ([], Flow.UNKNOWN)
         await clock.advance(60)
         assert it.flow is Flow.ONLINE
+        assert it.scene.lanes.lanes()[0].state == "connected"
         assert it.twins.value("D", "A") is None
         assert it.scene.events() == []
         it.line.alive = False
