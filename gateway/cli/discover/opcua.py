@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.cli.discover.watching import INTERRUPTED, count, run_watched, seconds, within
 from gateway.cli.discover.writing import add_out, check_folder, show, write
 from gateway.cli.output import Output
+from gateway.cli.remote import HERE
 from gateway.model.device import Device
 from gateway.model.dump import dump_devices
 from gateway.model.place import Place
@@ -27,7 +28,6 @@ EXAMPLES = """  southgate discover opcua opc.tcp://192.168.1.5:4840             
   southgate discover opcua opc.tcp://plc:4840 --allow-none               a server without security"""
 HEAD = """# Found by southgate discover opcua, {when}. Give the device a name of your own; then `southgate check`.
 """
-CONFIG = Path("gateway.yaml")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", default="auto", help="security policy, such as Basic256Sha256; default: the best")
     parser.add_argument("--mode", default="auto", help="Sign or SignAndEncrypt; default: the best")
     parser.add_argument("--allow-none", action="store_true", help="take a server that has no security")
-    config = f"gateway whose certificate is shown and whose trust list counts; default {CONFIG}, if there is one"
+    config = f"gateway whose certificate is shown and whose trust list counts; default {HERE}, if there is one"
     parser.add_argument("--config", type=Path, help=config)
     parser.add_argument("--writable", action="store_true", help="profiles may write what this user may, call methods")
     parser.add_argument("--name", default="", help="name of the profile; default: of the server's product")
@@ -125,11 +125,10 @@ def _scan(options: argparse.Namespace, device: Device) -> "Scan":
 
 def _place(config: Path | None) -> Place:
     """Of the gateway whose certificates count."""
-    from gateway.config import load_settings
+    from gateway.config import Settings, load_settings
 
-    if config is None and not CONFIG.exists():
-        return Place()
-    return load_settings(config or CONFIG).gateway.place
+    config = config or (HERE if HERE.is_file() else None)
+    return (load_settings(config) if config else Settings()).gateway.place
 
 
 def _progress(scan: "Scan") -> Callable[[], str]:
