@@ -3,16 +3,21 @@
 Fields of all event types are asked for by their names; of a type that lacks one nothing comes, and it is left out.
 """
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from asyncua import ua
 
-from gateway.model.errors import DeviceError
+from gateway.model.errors import CommandRejected, DeviceError
+from gateway.model.reading import Quality
+from mappers.opcua.address import NodeRef, node_ref
 from mappers.opcua.codec.structure import Types
+from mappers.opcua.point import Point
 from mappers.opcua.session import Session
+from mappers.opcua.status import name_of, said
 
 _IDS = ua.ObjectIds
 FIELDS: dict[int, tuple[str, ...]] = {
@@ -61,14 +66,18 @@ def event_filter(event_type: ua.NodeId, severity: int) -> ua.EventFilter:
 
 
 def value(fields: Sequence[ua.Variant], types: Types) -> dict[str, Any] | None:
-    """An event as an object: its fields by name, states as true or false, what is empty left out. None: it is about
-    the telling itself."""
+    """An event as an object: its fields by name, states as true or false, bytes as base64, what is empty left out.
+    None: it is about the telling itself."""
     given = [variant.Value for variant in fields]
     if len(given) != len(NAMES) or given[_EVENT_TYPE] in REFRESH:
         return None
-    found = {name: types.natural(one) for name, one in zip(NAMES, given, strict=True) if one is not None}
-    for name in [name for name in found if name.endswith("/Id")]:
-        found[name.removesuffix("/Id")] = found.pop(name)
+    found: dict[str, Any] = {}
+    for name, one in zip(NAMES, given, strict=True):
+        plain = types.natural(one)
+        if isinstance(plain, bytes):
+            plain = base64.b64encode(plain).decode()
+        if plain is not None and plain == plain:
+            found[name.removesuffix("/Id")] = plain
     return found
 
 
@@ -87,6 +96,45 @@ async def refresh(session: Session, subscription: int) -> None:
     )
     with suppress(DeviceError):
         await session.ask(lambda to: to.call([asked]))
+
+
+METHODS = {
+    "acknowledge": _IDS.AcknowledgeableConditionType_Acknowledge,
+    "confirm": _IDS.AcknowledgeableConditionType_Confirm,
+    "addComment": _IDS.ConditionType_AddComment,
+}
+"""Called on the condition itself, by the number that they have in its type (Part 9, 5.7.3, 5.7.4 and 5.5.6)."""
+
+
+async def say(session: Session, point: Point, given: Mapping[str, Any]) -> None:
+    """Something to an alarm: `{ConditionId, EventId, Comment}`, the first two as its event gave them. Raises
+    CommandRejected (422), NotConnected, NoAnswer, DeviceError."""
+    condition, event = _which(point, given)
+    nodes = await session.resolve([condition])
+    node = nodes[condition]
+    if isinstance(node, Quality):
+        raise CommandRejected(422, f"{point.name}: ConditionId {condition}: {node.code}")
+    comment = ua.LocalizedText(str(given.get("Comment", "")))
+    arguments = [ua.Variant(event, ua.VariantType.ByteString), ua.Variant(comment, ua.VariantType.LocalizedText)]
+    asked = ua.CallMethodRequest(node, _node(METHODS[point.condition]), arguments)
+    (answer,) = await session.ask(lambda to: to.call([asked]))
+    if answer.StatusCode.is_bad():
+        code = name_of(answer.StatusCode.value)
+        raise DeviceError(code, f"{point.name}: {said(code)}", f"Call {point.condition} of {condition}")
+
+
+def _which(point: Point, given: Mapping[str, Any]) -> tuple[NodeRef, bytes]:
+    """Of which condition, and of which of its events."""
+    try:
+        condition = node_ref(str(given.get("ConditionId", "")))
+        event = base64.b64decode(str(given.get("EventId", "")), validate=True)
+    except ValueError as error:
+        raise CommandRejected(
+            422, f"{point.name}: ConditionId or EventId is not as its event gave it: {error}"
+        ) from None
+    if not event:
+        raise CommandRejected(422, f"{point.name}: EventId is missing; take it from the newest event of the condition")
+    return condition, event
 
 
 def _node(number: int) -> ua.NodeId:

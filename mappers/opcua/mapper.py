@@ -1,37 +1,39 @@
 """OPC UA over one session: read a plan's nodes, write a source's values."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import ua
 
-from gateway.model.abilities import Told
+from gateway.model.abilities import Gaps, Told
 from gateway.model.contracts import Clock
 from gateway.model.errors import CommandRejected, DeviceError
 from gateway.model.place import Place
 from gateway.model.plan import Connection, Facts, Poll
 from gateway.model.profile import ValueType
 from gateway.model.reading import Event, Quality, Source
-from mappers.opcua import status
+from mappers.opcua import conditions, status
 from mappers.opcua.codec.learn import learn_wanted
 from mappers.opcua.codec.limits import DEPTH
 from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.codec.structure import Types
 from mappers.opcua.codec.values import Decode
 from mappers.opcua.codec.variants import ANY, USUAL, Target, variant
+from mappers.opcua.history import history
 from mappers.opcua.methods import Call, Methods
 from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import At, Kind, Point, at_text
 from mappers.opcua.session import Session
 from mappers.opcua.session.held import Held
-from mappers.opcua.subscription import LOOK_S, Subscriptions, answering
+from mappers.opcua.subscription import LOOK_S, Subscriptions
 
 WRITE_ONLY = Quality("bad", "config", "write-only")
 TOLD = Quality("bad", "config", "events are told, not read")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CALLED = (Kind.METHOD, Kind.CONDITION)
 Cell = ua.DataValue | Quality
 """What came for a node."""
 
@@ -59,7 +61,9 @@ class OpcuaMapper:
     async def connect(self) -> None:
         """Raises NotConnected."""
         if not self._session.up:
+            missed = self.missed
             self._subscriptions = Subscriptions(self._session, self._clock, self.counts)
+            self.missed = missed
             await self._session.connect()
 
     async def rest(self) -> None:
@@ -88,19 +92,32 @@ class OpcuaMapper:
         return LOOK_S
 
     async def subscribe(self, polls: Sequence[Poll], told: Told) -> Sequence[Poll]:
-        """See `Subscribes.subscribe`. Raises NotConnected."""
-        with answering():
-            return await self._subscriptions.subscribe(polls, told)
+        """See `Subscribes.subscribe`. Raises NotConnected, NoAnswer."""
+        return await self._subscriptions.subscribe(polls, told)
 
     async def look(self) -> None:
         """See `Subscribes.look`. Raises NotConnected."""
-        with answering():
-            await self._session.renew()
-            await self._subscriptions.look()
+        await self._session.renew()
+        await self._subscriptions.look()
 
     async def lost(self) -> str:
         """Hears while connected; returns why when the connection is gone."""
         return await self._subscriptions.run()
+
+    # -------------------------------------------------------------------------------- what servers remember: Backfills
+
+    @property
+    def missed(self) -> Callable[[Iterable[Source]], None]:
+        """See `Backfills.missed`."""
+        return self._subscriptions.missed
+
+    @missed.setter
+    def missed(self, hear: Callable[[Iterable[Source]], None]) -> None:
+        self._subscriptions.missed = hear
+
+    async def history(self, plan: OpcuaPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
+        """See `Backfills.history`. Raises NotConnected, NoAnswer, DeviceError."""
+        return await history(self._session, plan, source, gaps)
 
     # ---------------------------------------------------------------------------------------------- reading and writing
 
@@ -173,12 +190,15 @@ class OpcuaMapper:
         await self._session.renew()
         wishes = [point for point in plan.flat if point.name in values]
         calls = [await self._methods.by_value(p, values[p.name]) for p in wishes if p.kind is Kind.METHOD]
-        nodes = [(point, await self._node(point)) for point in wishes if point.kind is not Kind.METHOD]
+        nodes = [(point, await self._node(point)) for point in wishes if point.kind not in CALLED]
         held = await self._session.held([node for _, node in nodes])
         asked = [_wish(self._session.types, point, node, held[node], values[point.name]) for point, node in nodes]
         for (point, _), answer in zip(nodes, await self._session.write(asked), strict=True):
             if not answer.is_good():
                 raise _refusal(point, status.name_of(answer.value))
+        for point in wishes:
+            if point.kind is Kind.CONDITION:
+                await conditions.say(self._session, point, values[point.name])
         return await self._run(plan.sources[0], calls)
 
     async def _run(self, source: Source, calls: Sequence[Call]) -> Event | None:

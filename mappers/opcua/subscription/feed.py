@@ -12,7 +12,7 @@ from mappers.opcua.conditions import event_filter
 from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import At, Kind, Point
 from mappers.opcua.subscription.item import Item, Wish
-from mappers.opcua.subscription.outlet import Outlet, Reader
+from mappers.opcua.subscription.outlet import Outlet, Reader, Target
 
 WRITE_ONLY = Quality("bad", "config", "write-only")
 QUIET = Quality("uncertain", "device", "no event yet")
@@ -36,6 +36,11 @@ class Want:
     wrong: Quality | None = None
     said: Quality | None = None
     """Of `wrong`, what was told."""
+
+    @property
+    def target(self) -> Target:
+        """Where it goes."""
+        return self.outlet, self.outlet.bucket, self.index
 
     @property
     def places(self) -> list[At]:

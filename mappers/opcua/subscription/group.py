@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import DeviceError, NoAnswer
 from mappers.opcua.session import Session
 from mappers.opcua.status import name_of
+from mappers.opcua.subscription.hearing import Hearing
 from mappers.opcua.subscription.item import Item
 from mappers.opcua.subscription.publishing import Publishing
 
@@ -41,13 +42,15 @@ class Ground:
     clock: Clock
     counts: Counter[str]
     """See `Subscribes.counts`."""
+    hearing: Hearing
 
 
 class Group:
-    """`hear` is given what each notification brought, in order."""
+    """What its notifications bring goes to `Hearing`, in order."""
 
-    def __init__(self, ground: Ground, interval: float, hear: Callable[[ua.NotificationMessage], None]) -> None:
-        self._on, self._hear = ground, hear
+    def __init__(self, ground: Ground, interval: float) -> None:
+        """`interval`: wanted of publishing, in seconds."""
+        self._on = ground
         self._order = asyncio.Lock()
         self._next = 1
         self._heard = ground.clock.monotonic()
@@ -179,16 +182,15 @@ class Group:
             self._pass_on(message)
 
     async def _catch_up(self, number: int) -> None:
-        """What came between the last notification and this one is asked for again, or counted as missed."""
+        """What came between the last notification and this one is asked for again; else it is missed."""
         missing = range(self._next, number)
-        if len(missing) > ASK_AGAIN:
-            self._on.counts["missed"] += len(missing) - ASK_AGAIN
-        for lost in missing[-ASK_AGAIN:]:
-            message = await self._republish(lost)
-            if message.NotificationData:
-                self._pass_on(message)
-            else:
-                self._on.counts["missed"] += 1
+        messages = [await self._republish(lost) for lost in missing[-ASK_AGAIN:]]
+        missed = len(missing) - sum(bool(message.NotificationData) for message in messages)
+        if missed:
+            self._on.counts["missed"] += missed
+            self._on.hearing.lose(self.items)
+        for message in messages:
+            self._pass_on(message)
 
     async def _republish(self, number: int) -> ua.NotificationMessage:
         try:
@@ -200,7 +202,7 @@ class Group:
         for part in message.NotificationData:
             if isinstance(part, ua.StatusChangeNotification) and part.Status.is_bad():
                 self.dead = name_of(part.Status.value)
-        self._hear(message)
+        self._on.hearing.hear(message)
 
 
 def _took(item: Item, result: ua.MonitoredItemCreateResult) -> bool:

@@ -74,7 +74,6 @@ class Outlet:
         if (
             [variant.VariantType for variant in variants] != usual
             or True in [variant.is_array for variant in variants]
-            or None in event.values
             or any([data.StatusCode.value for data in got])  # noqa: C419  a list is faster
         ):
             self._refine(event, got)
@@ -91,7 +90,8 @@ class Outlet:
         """The same for one value, which is most of what a source of one resource ever gets."""
         value, quality = self._value(index, data)
         which = None if len(self._order) == 1 else (index,)
-        times = _times([data.SourceTimestamp]) if self._source_times else None
+        stamp = data.SourceTimestamp if self._source_times else None
+        times = {0: ns(stamp)} if _is_time(stamp) else None
         return Event(self.source, origin, [value], which, {0: quality} if quality is not None else None, times)
 
     def _refine(self, event: Event, got: list[Data]) -> None:
@@ -107,8 +107,6 @@ class Outlet:
     def _value(self, index: int, data: Data) -> tuple[Any, Quality | None]:
         variant, reader = data.Value, self._readers[index]
         if variant.VariantType not in reader.passes or variant.is_array or data.StatusCode.value:
-            return reader.decode(data)
-        if variant.Value is None:
             return reader.decode(data)
         self._usual[index] = variant.VariantType
         return variant.Value, None

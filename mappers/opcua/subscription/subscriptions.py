@@ -1,18 +1,17 @@
 """Everything the server of one session tells by itself: who wants what, the items they share, their groups."""
 
-from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from statistics import median
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import cast
 
 from asyncua import ua
 
 from gateway.model.abilities import Told
 from gateway.model.contracts import Clock
-from gateway.model.errors import DeviceError, NoAnswer, NotConnected
+from gateway.model.errors import DeviceError
 from gateway.model.plan import Poll
-from gateway.model.reading import Event, Quality, refused
+from gateway.model.reading import Quality, Source, refused
 from mappers.opcua import conditions
 from mappers.opcua.codec.learn import learn_wanted
 from mappers.opcua.codec.natural import Misfit
@@ -21,8 +20,9 @@ from mappers.opcua.session import Session
 from mappers.opcua.status import name_of
 from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, quiet, wants
 from mappers.opcua.subscription.group import FULL, Ground, Group
+from mappers.opcua.subscription.hearing import Hearing
 from mappers.opcua.subscription.item import Item, Wish
-from mappers.opcua.subscription.outlet import Data, Reader, Target, events, ns
+from mappers.opcua.subscription.outlet import Data, Reader
 from mappers.opcua.subscription.publishing import Publishing
 from mappers.opcua.subscription.readers import reader
 from mappers.opcua.subscription.watchdog import Watchdog
@@ -33,20 +33,10 @@ RETRIES = 200
 """Refused nodes that one look tries again."""
 NESTED = 3
 """Structures inside one another that are looked for before they are told; the rest is learned by and by."""
-STRUCTURE = ua.VariantType.ExtensionObject
-SKEWS = 15
-"""Notifications whose time is compared with ours."""
+NONE_THERE = "BadNoSubscription"
+"""The server knows none of ours."""
 GONE_NODE = (ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid)
 """An item that says so may never say anything else, though the node comes back (Part 4, 5.13.1)."""
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """A server that does not answer, or refuses what every server does, is as good as gone: NotConnected."""
-    try:
-        yield
-    except (NoAnswer, DeviceError) as error:
-        raise NotConnected(str(error)) from None
 
 
 class Subscriptions:
@@ -56,19 +46,15 @@ class Subscriptions:
         """`counts`: see `Subscribes.counts`."""
         self._session, self._clock, self._counts, self._types = session, clock, counts, session.types
         self._publishing = Publishing(session)
-        self._ground = Ground(session, self._publishing, clock, counts)
+        self._hearing = Hearing(clock, counts, session.types)
+        self._ground = Ground(session, self._publishing, clock, counts, self._hearing)
         self._watchdog = Watchdog(clock)
-        self._told: Told = _nobody
         self._feeds: dict[Key, Feed] = {}
         self._items: dict[Wish, Item] = {}
-        self._targets: dict[int, tuple[Target, ...]] = {}
-        self._last: dict[int, Data] = {}
-        """By handle, what was told last."""
         self._groups: list[Group] = []
         self._handle = 0
         self._turn = 0
         self._most = session.endpoint.max_items
-        self._skews: deque[float] = deque(maxlen=SKEWS)
 
     @property
     def alive(self) -> bool:
@@ -78,7 +64,16 @@ class Subscriptions:
     @property
     def skew_s(self) -> float | None:
         """See `Subscribes.skew_s`."""
-        return median(self._skews) if self._skews else None
+        return self._hearing.skew_s
+
+    @property
+    def missed(self) -> Callable[[Iterable[Source]], None]:
+        """See `Backfills.missed`."""
+        return self._hearing.missed
+
+    @missed.setter
+    def missed(self, hear: Callable[[Iterable[Source]], None]) -> None:
+        self._hearing.missed = hear
 
     async def run(self) -> str:
         """Hears, until the session is gone; returns why."""
@@ -88,37 +83,38 @@ class Subscriptions:
 
     async def subscribe(self, polls: Sequence[Poll], told: Told) -> list[Poll]:
         """See `Subscribes.subscribe`. Raises NotConnected, NoAnswer."""
-        self._told = told
+        self._hearing.told = told
         read = {poll for poll in polls if is_read(poll)}
         wanted = dict.fromkeys(keys(poll for poll in polls if poll not in read))
         await self._end([key for key in self._feeds if key not in wanted])
         new = {key: feed(*key, self._read_by) for key in wanted if key not in self._feeds}
         self._feeds |= new
-        self._tell(quiet(new.values(), self._clock.now()))
+        self._hearing.tell(quiet(new.values(), self._clock.now()))
         await self._hurry()
         left = await self._place(list(wants(new.values())))
         without = {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)}
         await self._end([key for key in self._feeds if key[0] in without])
-        self._tell(news(self._feeds.values(), self._clock.now()))
+        self._hearing.tell(news(self._feeds.values(), self._clock.now()))
         return [poll for poll in polls if poll in read or poll in without]
 
     def _read_by(self, point: Point) -> Reader:
-        return reader(point, self._types, self._counts)
+        return reader(point, self._types)
 
     async def _end(self, ended: Collection[Key]) -> None:
         """Nobody wants these any more."""
         gone = {self._feeds.pop(key).outlet for key in ended}
         if not gone:
             return
-        for handle, targets in list(self._targets.items()):
-            self._targets[handle] = tuple(target for target in targets if target[0] not in gone)
-        await self._release([item for item in self._items.values() if not self._targets[item.handle]])
+        targets = self._hearing.targets
+        for handle, those in targets.items():
+            targets[handle] = tuple(target for target in those if target[0] not in gone)
+        await self._release([item for item in self._items.values() if not targets[item.handle]])
 
     async def _release(self, items: Collection[Item]) -> None:
         """Ends watching these; a group that watches nothing ends."""
         for item in items:
-            del self._items[item.wish], self._targets[item.handle]
-            self._last.pop(item.handle, None)
+            del self._items[item.wish]
+            self._hearing.forget(item.handle)
         for group in list(self._groups):
             await group.remove(items)
             if not group.items:
@@ -150,7 +146,9 @@ class Subscriptions:
         for want in new:
             if want.item is not None and not want.item.refusal:
                 want.said = None
-        self._tell_again([want for want in new if want.item in before])
+        for want in new:
+            if want.item is not None and want.item in before:
+                self._hearing.again([want.item.handle], [want.target])
         await self._refuse({item for item in items if item.refusal})
         return without
 
@@ -178,19 +176,10 @@ class Subscriptions:
         if item is None:
             self._handle += 1
             item = self._items[wish] = Item(wish, self._handle)
-        target = want.outlet, want.outlet.bucket, want.index
-        self._targets[item.handle] = (*self._targets.get(item.handle, ()), target)
+        targets = self._hearing.targets
+        targets[item.handle] = (*targets.get(item.handle, ()), want.target)
         want.item = item
         return item
-
-    def _tell_again(self, shared: Iterable[Want]) -> None:
-        """Who shares an item that was there before hears what it told last; the server will not say it again."""
-        now, found = self._clock.now(), []
-        for want in shared:
-            if want.item is not None and (data := self._last.get(want.item.handle)) is not None:
-                want.outlet.bucket[want.index] = data
-                found.append(want.outlet.take(now))
-        self._tell(found)
 
     async def _refuse(self, items: Collection[Item], *, said: bool = False) -> None:
         """The server does not watch these; `look` tries them again. `said`: it has told so."""
@@ -210,7 +199,7 @@ class Subscriptions:
         for group in self._groups:
             left = await self._fill(group, left)
         while left:
-            group = Group(self._ground, self._interval, self._hear)
+            group = Group(self._ground, self._interval)
             try:
                 await group.open()
             except DeviceError as error:
@@ -236,16 +225,19 @@ class Subscriptions:
 
     async def look(self) -> None:
         """See `Subscribes.look`. Raises NotConnected, NoAnswer."""
+        for group in self._groups:
+            group.dead = group.dead or (NONE_THERE if self._publishing.silenced == NONE_THERE else "")
         self._publishing.resume()
         for group in [group for group in self._groups if not group.alive]:
             await self._again(group)
         await self._retry()
         await self._compare()
         await self._understand()
-        self._tell(news(self._feeds.values(), self._clock.now()))
+        self._hearing.tell(news(self._feeds.values(), self._clock.now()))
 
     async def _again(self, group: Group) -> None:
         """Another subscription for the same items."""
+        self._hearing.lose(group.items)
         try:
             turned_away = await group.reopen()
         except DeviceError as error:
@@ -264,7 +256,7 @@ class Subscriptions:
         """Nodes that were refused, or are gone, may be there now."""
         gone = [item for item in self._items.values() if self._is_gone(item)][:RETRIES]
         for item in gone:
-            item.refusal = name_of(self._last[item.handle].StatusCode.value)
+            item.refusal = name_of(self._hearing.last[item.handle].StatusCode.value)
         await self._refuse(gone, said=True)
         waiting = [want for want in wants(self._feeds.values()) if want.item is None]
         self._turn += RETRIES
@@ -275,7 +267,7 @@ class Subscriptions:
         await self._place(again)
 
     def _is_gone(self, item: Item) -> bool:
-        last = self._last.get(item.handle)
+        last = self._hearing.last.get(item.handle)
         return last is not None and last.StatusCode.value in GONE_NODE
 
     async def _compare(self) -> None:
@@ -284,7 +276,7 @@ class Subscriptions:
         if not picked or not self.alive:
             return
         found = await self._read([item.wish.node for item in picked])
-        wrong = self._watchdog.judge(picked, found, self._last, max(group.interval for group in self._groups))
+        wrong = self._watchdog.judge(picked, found, self._hearing.last, max(group.interval for group in self._groups))
         handles = {item.handle for item in wrong}
         for group in [group for group in self._groups if handles.intersection(group.items)]:
             await self._again(group)
@@ -292,45 +284,10 @@ class Subscriptions:
     async def _understand(self) -> None:
         """Structures that came and were not known are asked for, and told again."""
         if await learn_wanted(self._types, self._session):
-            again = [(handle, data) for handle, data in self._last.items() if data.Value.VariantType is STRUCTURE]
-            self._tell(events(again, self._targets, self._clock.now()))
-
-    # ------------------------------------------------------------------------------------------------ what is told
-
-    def _hear(self, message: ua.NotificationMessage) -> None:
-        """A whole notification."""
-        now, found = self._clock.now(), []
-        for part in message.NotificationData:
-            if isinstance(part, ua.DataChangeNotification):
-                changes = [(item.ClientHandle, item.Value) for item in part.MonitoredItems]
-                self._last.update(changes)
-                found += events(changes, self._targets, now)
-            elif isinstance(part, ua.EventNotificationList):
-                found += self._events(part.Events, now)
-        if len(self._last) > len(self._targets):
-            self._last = {handle: data for handle, data in self._last.items() if handle in self._targets}
-        if message.PublishTime is not None:
-            self._skews.append((now - ns(message.PublishTime)) / 1e9)
-        self._tell(found)
-
-    def _events(self, told: Iterable[ua.EventFieldList], now: int) -> Iterator[Event]:
-        """Each event by itself, in order."""
-        for one in told:
-            value = conditions.value(one.EventFields, self._types)
-            if value is not None:
-                for outlet, _, index in self._targets.get(one.ClientHandle, ()):
-                    yield outlet.one(index, value, now, conditions.time_of(one.EventFields))
-
-    def _tell(self, found: list[Event]) -> None:
-        if found:
-            self._told(found)
+            self._hearing.again(self._hearing.structures())
 
 
 def _all(items: list[Item], code: str) -> list[Item]:
     for item in items:
         item.refusal = code
     return items
-
-
-def _nobody(_: list[Event]) -> None:
-    """Before somebody subscribes."""

@@ -91,9 +91,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def serving(*names: str, port: int | None = None) -> AsyncIterator[Peer]:
-    """A server with whole numbers (Int32, 0) by these names."""
+async def serving(*names: str, port: int | None = None, conditions: bool = False) -> AsyncIterator[Peer]:
+    """A server with whole numbers (Int32, 0) by these names. `conditions`: it can tell them again."""
     peer = Peer(port or free_port())
+    peer.server.iserver.bind_condition_methods = conditions
     await peer.start()
     for name in names:
         await peer.add(name, 0, ua.VariantType.Int32)
