@@ -1,6 +1,7 @@
 """A device list that points at simulated devices, so that the gateway can be run against them at once."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from gateway.model.device import AutoEvent, Device
@@ -11,13 +12,13 @@ from simulators.served import Served
 from simulators.worldfile import DeviceEntry
 
 
-def device_list(devices: Iterable[Served]) -> str:
+def device_list(devices: Iterable[Served], folder: Path | None = None) -> str:
     """EdgeX YAML (`deviceList:`) with an autoEvent for every readable command and every resource that no command reads,
-    unless the world or the profile says which."""
-    return dump_devices([_device(served) for served in devices])
+    unless the world or the profile says which. `folder`: where secrets are that it names."""
+    return dump_devices([_device(served, folder) for served in devices])
 
 
-def _device(served: Served) -> Device:
+def _device(served: Served, folder: Path | None) -> Device:
     entry, profile = served.entry, served.profile
     intervals = entry.autoEvents
     if not intervals and ("interval" in entry.model_fields_set or not profile.auto_events):
@@ -27,7 +28,7 @@ def _device(served: Served) -> Device:
         name=served.name,
         service_name=served.service,
         profile_name=served.profile.name,
-        protocols={key: {**properties, **entry.properties} for key, properties in served.protocols.items()},
+        protocols={key: {**properties, **entry.properties} for key, properties in served.protocols(folder).items()},
         properties=own_properties(entry),
         auto_events=events or None,
     )

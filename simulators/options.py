@@ -9,6 +9,7 @@ from typing import Any
 from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
 from simulators.world import Running, World, serve
+from simulators.worldfile import ServerEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class SimulateOptions:
     faults: tuple[str, ...] = ()
     """As `Served.afflict` takes them, for every device."""
     seed: int = 0
+    policies: tuple[str, ...] = ()
+    """Of OPC UA servers; none: all that are not broken."""
+    users: Mapping[str, str] = field(default_factory=dict)
+    """Of OPC UA servers, password by name; nobody else is let in then."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Values for parameters of the profiles; a list has one for each of `count`."""
     devices: Path | None = None
@@ -44,16 +49,25 @@ async def run(
     async with serve(_world(options), clock) as running:
         _afflict(running, options)
         if options.devices:
-            await asyncio.to_thread(_write, options.devices, running.device_list())
+            await asyncio.to_thread(_write_all, options.devices, running)
         if ready:
             ready(running)
         await asyncio.Event().wait()
 
 
-def _write(path: Path, text: str) -> None:
+def _write_all(path: Path, running: Running) -> None:
+    """The device list, and beside it the secrets that it names."""
+    _write(path, running.device_list(path.parent))
+    for served in running.devices.values():
+        for name, text in served.secrets.items():
+            _write(path.parent / name, text, mode=0o600)
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
     try:
         if not path.is_absolute():  # `devices/simulated.yaml` in a new folder; elsewhere it is rather a slip
             path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode)
         path.write_text(text, "utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
@@ -73,8 +87,14 @@ def _world(options: SimulateOptions) -> World:
         unit=options.unit,
         rtu=options.rtu,
         seed=options.seed,
+        opcua=_server(options),
         parameters=options.parameters,
     )
+
+
+def _server(options: SimulateOptions) -> ServerEntry:
+    own = {"policies": list(options.policies)} if options.policies else {}
+    return ServerEntry.model_validate({**own, "users": dict(options.users), "anonymous": not options.users})
 
 
 def _afflict(running: Running, options: SimulateOptions) -> None:

@@ -2,8 +2,9 @@
 `Room` each, loaded with the first device of their protocol."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.model.contracts import Clock
@@ -94,8 +95,12 @@ class Served(Protocol):
         ...
 
     @property
-    def protocols(self) -> dict[str, dict[str, Any]]:
-        """For the device list: how it is reached."""
+    def secrets(self) -> Mapping[str, str]:
+        """What is in the files that `protocols` name, by file name."""
+        ...
+
+    def protocols(self, folder: Path | None = None) -> dict[str, dict[str, Any]]:
+        """For the device list: how it is reached. `folder`: where its secrets are."""
         ...
 
     def afflict(self, text: str) -> None:

@@ -177,9 +177,10 @@ class Running:
         """Opens it again, on the same port (a line without `link` gets a new path), with its values."""
         await self._served(device).endpoint.open()
 
-    def device_list(self) -> str:
-        """EdgeX YAML of all devices, with the addresses they are served at: ready for the gateway."""
-        return device_list(self.devices.values())
+    def device_list(self, folder: Path | None = None) -> str:
+        """EdgeX YAML of all devices, with the addresses they are served at: ready for the gateway. `folder`: where the
+        files are that it names, see `Served.secrets`."""
+        return device_list(self.devices.values(), folder)
 
     def _served(self, device: str) -> Served:
         if device not in self.devices:

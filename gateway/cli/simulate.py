@@ -18,10 +18,18 @@ EXAMPLES = """  southgate simulate eastron-sdm630                       a shippe
   southgate simulate xy-md02 waveshare-modbus-rtu-relay --rtu --devices devices/simulated.yaml
   southgate simulate eastron-sdm630 --delay 20 --fault hole=52-53
   southgate simulate my-meter.yaml --parameter ct_ratio=80 --count 3 --parameter "base=[1000, 1100, 1200]"
+  southgate simulate opc-energy-meter --port 4840 --devices devices/simulated.yaml
+  southgate simulate microsoft-opc-plc --policy Basic256Sha256 --user operator:secret --fault restart=60s
   southgate simulate --world plant.yaml"""
 FAULTS = (
-    "silence, drop, garbage, wrong-unit, exception=4, delay=20ms, hole=10-20 or hole=input:10-20 (holding, input, "
-    "coil, discrete), every=3 (only every third request suffers); may be repeated"
+    "Modbus: silence, drop, garbage, wrong-unit, exception=4, delay=20ms, hole=10-20 or hole=input:10-20 (holding, "
+    "input, coil, discrete), every=3 (only every third request suffers). OPC UA: silence, frozen, mute, "
+    "delay=20ms, bad=RESOURCE or bad=RESOURCE:BadSensorFailure, delete=RESOURCE, restart=60s, shuffle=60s, drop=60s. "
+    "May be repeated"
+)
+POLICIES = (
+    "OPC UA: None, Basic256Sha256 … with both modes, or Basic256Sha256/Sign; may be repeated; default: None and all "
+    "that are not broken"
 )
 
 
@@ -36,12 +44,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--delay", type=milliseconds, default=0.0, metavar="MS", help="every answer takes so many milliseconds"
     )
     parser.add_argument("--fault", action="append", default=[], metavar="FAULT", help=FAULTS)
+    parser.add_argument("--policy", action="append", default=[], metavar="POLICY", help=POLICIES)
+    parser.add_argument(
+        "--user", action="append", type=_user, default=[], metavar="NAME:PASSWORD", help="OPC UA: lets only these in"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed, other values")
     add_parameters(parser, "; [1, 2, 3]: one for each of --count")
     parser.add_argument("--for", dest="seconds", type=seconds, help="end after so many seconds")
     parser.add_argument(
         "--devices", type=Path, metavar="FILE", help="write a device list that points at what is served"
     )
+
+
+def _user(text: str) -> tuple[str, str]:
+    name, colon, password = text.partition(":")
+    if not name or not colon:
+        raise argparse.ArgumentTypeError(f"expected a name and a password, such as operator:secret, got {text!r}")
+    return name, password
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -61,6 +80,8 @@ async def _serve(options: argparse.Namespace, output: Output) -> int:
             delay=options.delay / 1000,
             faults=tuple(options.fault),
             seed=options.seed,
+            policies=tuple(options.policy),
+            users=dict(options.user),
             parameters=dict(options.parameter),
             devices=options.devices,
         ),
@@ -74,7 +95,7 @@ def _show(running: Running, written: Path | None, output: Output) -> None:
     output.result(
         [{"device": s.name, "endpoint": s.address, "unit": s.number, "profile": s.profile.name} for s in served]
     )
-    rows = [[s.name, s.address, s.number, s.profile.name] for s in served]
+    rows = [[s.name, s.address, "" if s.number is None else s.number, s.profile.name] for s in served]
     output.table(["DEVICE", "ENDPOINT", "UNIT", "PROFILE"], rows)
     if written:
         output.line(f"device list: {written}")

@@ -1,7 +1,8 @@
 """The Modbus devices of a world: which unit is on which port or line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway.model.contracts import Clock
@@ -43,7 +44,11 @@ class ModbusDevice:
         return self.entry.unit
 
     @property
-    def protocols(self) -> dict[str, dict[str, Any]]:
+    def secrets(self) -> Mapping[str, str]:
+        return {}
+
+    def protocols(self, folder: Path | None = None) -> dict[str, dict[str, Any]]:
+        del folder
         common = {"UnitID": self.entry.unit, "Timeout": 1}
         if isinstance(self.endpoint, TcpPort):
             framing = {"Framing": "rtu"} if self.endpoint.rtu else {}

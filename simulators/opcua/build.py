@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from asyncua import Server, ua
-from asyncua.server.address_space import AttributeValue
 
 from gateway.model.errors import ConfigError
 from mappers.opcua.address import NodeRef, Step
@@ -14,6 +13,7 @@ from simulators.opcua.methods import answering, arguments
 from simulators.opcua.namespaces import Namespaces
 from simulators.opcua.node import Node
 from simulators.opcua.points import Alarm, Call, Place, Point
+from simulators.opcua.space import Space
 from simulators.opcua.types import Shape, Structure
 from simulators.opcua.unit import Unit
 from simulators.opcua.units import engineering_unit
@@ -25,8 +25,7 @@ class Builder:
     """Adds the nodes of units to a server that has not been started."""
 
     def __init__(self, server: Server, namespaces: Namespaces) -> None:
-        self._service = server.iserver.node_mgt_service
-        self._space = server.iserver.aspace
+        self._space = Space(server.iserver.aspace, server.iserver.node_mgt_service)
         self._namespaces = namespaces
         self.variables: dict[ua.NodeId, tuple[Unit, Node]] = {}
         """What is served, by id."""
@@ -34,7 +33,7 @@ class Builder:
 
     def add(self, name: str, unit: Unit) -> None:
         """Raises ConfigError if a node is there already."""
-        home = self._object(node_id(O.ObjectsFolder), ua.QualifiedName(name, 1), node_id(f"device {name}", 1))
+        home = self._space.object(node_id(O.ObjectsFolder), ua.QualifiedName(name, 1), node_id(f"device {name}", 1))
         for structure in _structures(unit):
             unit.types[structure.name] = self._type(f"{name} {structure.name}", structure, unit)
         for node in sorted(unit.nodes.values(), key=_depth):
@@ -50,43 +49,43 @@ class Builder:
             other = self.variables[id_][1].name
             raise ConfigError(f"{node.name} and {other} of two devices are one node of one server, {id_.to_string()}")
         if id_ in self._space:
-            self._space[id_].attributes[ua.AttributeIds.Value].value = node.told()
+            self._space.change(id_, ua.AttributeIds.Value, node.told())
         else:
-            self._add(parent, id_, name, ua.NodeClass.Variable, _attributes(node, unit), _kind(node))
+            self._space.add(parent, id_, name, ua.NodeClass.Variable, _attributes(node, unit), _kind(node))
             self._properties(id_, node.points[0])
         self.variables[id_] = unit, node
 
     def _method(self, home: ua.NodeId, unit: Unit, call: Call) -> None:
         on, id_ = self._namespaces.node(call.object), self._namespaces.node(call.method)
         if on not in self._space:
-            self._object(home, ua.QualifiedName(call.object.identifier, on.NamespaceIndex), on)
+            self._space.object(home, ua.QualifiedName(call.object.identifier, on.NamespaceIndex), on)
         if id_ not in self._space:
             attributes = ua.MethodAttributes()
             attributes.DisplayName = ua.LocalizedText(call.resource.name)
             attributes.Description = ua.LocalizedText(call.resource.description)
             attributes.Executable = attributes.UserExecutable = True
-            self._add(
+            self._space.add(
                 on, id_, ua.QualifiedName(call.resource.name, id_.NamespaceIndex), ua.NodeClass.Method, attributes
             )
             for key, shapes in (("InputArguments", call.inputs), ("OutputArguments", call.outputs)):
                 if shapes:
-                    self._property(id_, key, arguments(shapes, unit), O.Argument)
-        self._space.add_method_callback(id_, answering(call, unit))
+                    self._space.property(id_, key, arguments(shapes, unit), O.Argument)
+        self._space.nodes.add_method_callback(id_, answering(call, unit))
 
     def _alarm(self, home: ua.NodeId, unit: Unit, alarm: Alarm) -> Condition:
         """The object that tells of it, and the condition itself."""
         name = alarm.resource.name
         parent, browse, source = self._where(home, alarm.place, name)
         if source not in self._space:
-            self._object(parent, browse, source)
+            self._space.object(parent, browse, source)
         listened = ua.DataValue(ua.Variant(ua.EventNotifier.SubscribeToEvents.mask, ua.VariantType.Byte))
         for of in (source, node_id(O.Server)):
-            self._space[of].attributes[ua.AttributeIds.EventNotifier] = AttributeValue(listened)
+            self._space.change(of, ua.AttributeIds.EventNotifier, listened)
         kind = self._event_type(alarm)
         id_ = node_id(f"{home.to_string()} condition {name}", 1)
         attributes = ua.ObjectAttributes()
         attributes.DisplayName = ua.LocalizedText(name)
-        self._add(source, id_, ua.QualifiedName(name, 1), ua.NodeClass.Object, attributes, None, O.HasCondition)
+        self._space.add(source, id_, ua.QualifiedName(name, 1), ua.NodeClass.Object, attributes, None, O.HasCondition)
         return Condition(alarm, unit, id_, source, kind, frozenset(self._above(kind)))
 
     def _event_type(self, alarm: Alarm) -> ua.NodeId:
@@ -98,13 +97,13 @@ class Builder:
             attributes = ua.ObjectTypeAttributes()
             attributes.DisplayName = ua.LocalizedText(f"{alarm.resource.name}Type")
             name = ua.QualifiedName(f"{alarm.resource.name}Type", wanted.NamespaceIndex)
-            self._add(OFF_NORMAL, wanted, name, ua.NodeClass.ObjectType, attributes, None, O.HasSubtype)
+            self._space.add(OFF_NORMAL, wanted, name, ua.NodeClass.ObjectType, attributes, None, O.HasSubtype)
         return wanted
 
     def _above(self, type_: ua.NodeId) -> Iterator[ua.NodeId]:
         """The type and those it is a kind of."""
         yield type_
-        for reference in self._space[type_].references:
+        for reference in self._space.nodes[type_].references:
             if reference.ReferenceTypeId == node_id(O.HasSubtype) and not reference.IsForward:
                 yield from self._above(reference.NodeId)
 
@@ -115,23 +114,14 @@ class Builder:
             return home, ua.QualifiedName(name, id_.NamespaceIndex), id_
         parent = node_id(O.ObjectsFolder)
         for depth in range(1, len(place)):
-            parent = self._child(parent, place[:depth]) or self._object(parent, *self._named(place[:depth]))
-        found = self._child(parent, place)
+            found = self._space.child(parent, self._namespaces.name(place[depth - 1]))
+            parent = found or self._space.object(parent, *self._named(place[:depth]))
+        found = self._space.child(parent, self._namespaces.name(place[-1]))
         return parent, *(self._named(place) if found is None else (self._namespaces.name(place[-1]), found))
 
     def _named(self, path: Sequence[Step]) -> tuple[ua.QualifiedName, ua.NodeId]:
         name = self._namespaces.name(path[-1])
         return name, node_id("/".join(step.name for step in path), name.NamespaceIndex or 1)
-
-    def _child(self, parent: ua.NodeId, path: Sequence[Step]) -> ua.NodeId | None:
-        wanted = self._namespaces.name(path[-1])
-        found = (ref.NodeId for ref in self._space[parent].references if ref.IsForward and ref.BrowseName == wanted)
-        return next(found, None)
-
-    def _object(self, parent: ua.NodeId, name: ua.QualifiedName, id_: ua.NodeId) -> ua.NodeId:
-        attributes = ua.ObjectAttributes()
-        attributes.DisplayName = ua.LocalizedText(name.Name)
-        return self._add(parent, id_, name, ua.NodeClass.Object, attributes, O.BaseObjectType, O.Organizes)
 
     def _type(self, key: str, structure: Structure, unit: Unit) -> ua.NodeId:
         """The DataType with its definition, and its binary encoding (Part 3, 8.48 and 5.8.4); the latter's id."""
@@ -148,46 +138,21 @@ class Builder:
         attributes.DataTypeDefinition = definition
         attributes.SpecifiedAttributes |= ua.NodeAttributesMask.DataTypeDefinition
         name = ua.QualifiedName(structure.name, 1)
-        self._add(node_id(O.Structure), type_, name, ua.NodeClass.DataType, attributes, None, O.HasSubtype)
+        self._space.add(node_id(O.Structure), type_, name, ua.NodeClass.DataType, attributes, None, O.HasSubtype)
         binary = ua.ObjectAttributes()
         binary.DisplayName = ua.LocalizedText("Default Binary")
         name = ua.QualifiedName("Default Binary", 0)
-        return self._add(type_, encoding, name, ua.NodeClass.Object, binary, O.DataTypeEncodingType, O.HasEncoding)
+        kind = O.DataTypeEncodingType
+        return self._space.add(type_, encoding, name, ua.NodeClass.Object, binary, kind, O.HasEncoding)
 
     def _properties(self, id_: ua.NodeId, point: Point) -> None:
         """Range and unit of an analog item (Part 8, 5.3.2.3)."""
         p = point.resource.properties
         if p.minimum is not None and p.maximum is not None and point.kind == "Number" and not point.path:
             low, high = sorted((float(point.to_wire(p.minimum)), float(point.to_wire(p.maximum))))
-            self._property(id_, "EURange", ua.Range(low, high), O.Range)
+            self._space.property(id_, "EURange", ua.Range(low, high), O.Range)
         if p.units and point.kind == "Number" and not point.path:
-            self._property(id_, "EngineeringUnits", engineering_unit(p.units), O.EUInformation)
-
-    def _property(self, of: ua.NodeId, name: str, value: Any, kind: int) -> None:
-        attributes = ua.VariableAttributes()
-        attributes.DisplayName = ua.LocalizedText(name)
-        attributes.DataType = node_id(kind)
-        attributes.ValueRank = ua.ValueRank.OneDimension if isinstance(value, list) else ua.ValueRank.Scalar
-        attributes.Value = ua.Variant(value, ua.VariantType.ExtensionObject)
-        attributes.AccessLevel = attributes.UserAccessLevel = ua.AccessLevel.CurrentRead.mask
-        id_ = node_id(f"{of.to_string()} {name}", 1)
-        cls = ua.NodeClass.Variable
-        self._add(of, id_, ua.QualifiedName(name, 0), cls, attributes, O.PropertyType, O.HasProperty)
-
-    def _add(
-        self, parent: ua.NodeId, id_: ua.NodeId, name: ua.QualifiedName, cls: ua.NodeClass, attributes: object,
-        kind: int | None = None, reference: int = O.HasComponent,
-    ) -> ua.NodeId:  # fmt: skip
-        item = ua.AddNodesItem()
-        item.ParentNodeId, item.RequestedNewNodeId = parent, id_
-        item.BrowseName, item.NodeClass, item.NodeAttributes = name, cls, attributes
-        item.ReferenceTypeId = node_id(reference)
-        if kind is not None:
-            item.TypeDefinition = node_id(kind)
-        (result,) = self._service.add_nodes([item])
-        if not result.StatusCode.is_good():
-            raise ConfigError(f"{name.Name} cannot be served as {id_.to_string()}: {result.StatusCode.name}")
-        return id_
+            self._space.property(id_, "EngineeringUnits", engineering_unit(p.units), O.EUInformation)
 
 
 def _depth(node: Node) -> int:

@@ -1,7 +1,9 @@
 """The OPC UA devices of a world: which is on which server."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway.model.contracts import Clock
@@ -39,10 +41,17 @@ class OpcuaDevice:
         return None
 
     @property
-    def protocols(self) -> dict[str, dict[str, Any]]:
+    def secrets(self) -> Mapping[str, str]:
+        settings = self.endpoint.entry
+        return {} if settings.anonymous else {_file(user): password for user, password in settings.users.items()}
+
+    def protocols(self, folder: Path | None = None) -> dict[str, dict[str, Any]]:
         """Without security where the server lets that in: it works at once. Otherwise the gateway chooses, and its
         certificate has to be trusted."""
         none = {"SecurityPolicy": "None", "AllowNone": True} if self.endpoint.open_to_all else {}
+        for user in self.endpoint.entry.users if self.secrets else ():
+            file = str((folder / _file(user)).absolute()) if folder else _file(user)
+            return {"opcua": {"Endpoint": self.address, **none, "UserName": user, "PasswordFile": file}}
         return {"opcua": {"Endpoint": self.address, **none}}
 
     def afflict(self, text: str) -> None:
@@ -57,6 +66,11 @@ class OpcuaDevice:
 
     def fault_port(self, **changes: Any) -> None:
         _, self.endpoint.faults = change((NONE, self.endpoint.faults), **changes) if changes else (NONE, SOUND)
+
+
+def _file(user: str) -> str:
+    """Of his password, for the gateway."""
+    return f"{re.sub(r'[^A-Za-z0-9]', '-', user)}.password"
 
 
 class Room:
@@ -79,7 +93,7 @@ class Room:
         try:
             settings = self._settings(entry)
             unit = Unit(device.profile, self._clock, behaviours, seed=seed, period=period, history=settings.history)
-            server = self._server(device.name, entry, settings, period)
+            server = self._server(device.name, entry, settings)
         except ConfigError as error:
             raise ConfigError(f"device {device.name}: {error}") from None
         server.add(device.name, unit)
@@ -94,9 +108,9 @@ class Room:
             raise ConfigError(f"there is no server {entry.server!r}; under `servers` there are {known}")
         return self._file.servers[entry.server] if entry.server else self._file.opcua
 
-    def _server(self, name: str, entry: DeviceEntry, settings: ServerEntry, period: float) -> OpcuaServer:
+    def _server(self, name: str, entry: DeviceEntry, settings: ServerEntry) -> OpcuaServer:
         key = f"server {entry.server}" if entry.server else f"tcp {entry.tcp or name}"
         if key not in self._endpoints:
             port = settings.port or entry.tcp or 0
-            self._endpoints[key] = OpcuaServer(self._clock, settings, self._file.host, port, period)
+            self._endpoints[key] = OpcuaServer(self._clock, settings, self._file.host, port)
         return self._endpoints[key]

@@ -31,18 +31,14 @@ logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what a client does wr
 class OpcuaServer:
     """Fulfils `simulators.served.Endpoint`."""
 
-    def __init__(
-        self, clock: Clock, entry: ServerEntry, host: str = "127.0.0.1", port: int = 0, period: float = 0.2
-    ) -> None:
-        """Port 0 is a free one; `port` says which once open. `period`: seconds between two values of a node. Raises
-        ConfigError."""
+    def __init__(self, clock: Clock, entry: ServerEntry, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Port 0 is a free one; `port` says which once open. Raises ConfigError."""
         self.host = host
         self.port = port
         self.entry = entry
         self.units: dict[str, Unit] = {}
         self.faults: ServerFaults = SOUND
         self._clock = clock
-        self._period = period
         self._policies, self._tokens, self._users = policies(entry), tokens(entry), Users(entry)
         self._shuffles = 0
         self._server: Server | None = None
@@ -166,7 +162,7 @@ class OpcuaServer:
     async def _tick(self, door: Door) -> None:
         """While somebody is connected, values move."""
         while True:
-            await self._clock.sleep(self._period)
+            await self._clock.sleep(min(unit.rest for unit in self.units.values()))
             if door.clients:
                 for unit in self.units.values():
                     unit.refresh()

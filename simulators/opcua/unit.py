@@ -238,6 +238,11 @@ class Unit:
             self.active[name] = active
             self.rang()
 
+    @property
+    def rest(self) -> float:
+        """Seconds to the next step."""
+        return self.period - (self._clock.monotonic() - self._start) % self.period
+
     def _move(self, point: Point, behaviour: Behaviour, step: int) -> None:
         seconds = step * self.period
         wire = point.clamp(point.to_wire(behaviour(seconds)))
