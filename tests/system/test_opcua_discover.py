@@ -18,6 +18,7 @@ from gateway.model.device import Device
 from gateway.model.dump import dump_devices
 from gateway.model.load import load_devices, load_profile
 from tests.support.house import Said, furnish, house, southgate, surroundings
+from tests.support.nodeopcua import PASSWORD, USER, NodeOpcua
 from tests.support.ports import free_port
 
 URI = "urn:acme:press"
@@ -203,3 +204,38 @@ async def test_a_profile_scan_over_rest_gives_a_device_its_values(tmp_path: Path
             assert refused.status_code == 400
             assert "deep" in refused.json()["message"]
             await gateway.stop()  # asyncua's server keeps what a killed client left
+
+
+async def test_a_server_of_another_make_with_security_and_a_user(tmp_path: Path) -> None:
+    """node-opcua: its limits of a call, its continuation points, its certificates, its types."""
+    async with NodeOpcua.started(tmp_path) as peer:
+        (tmp_path / "password").write_text(PASSWORD)
+        user = ("--user", USER, "--password-file", tmp_path / "password")
+        for number in range(60):
+            await peer.tell("add", node=f"More{number}", type="Double", value=1.5)
+        refused = await southgate("discover", "opcua", peer.url, *user, cwd=tmp_path)
+        assert refused.code == 3
+        assert "southgate opcua trust" in refused.err
+        trusted = await southgate("opcua", "trust", peer.url, "--yes", cwd=tmp_path)
+        assert trusted.code == 0, trusted.err
+        wrong = await southgate("discover", "opcua", peer.url, "--user", "nobody", *user[2:], cwd=tmp_path)
+        assert wrong.code == 3
+        assert "nobody" in wrong.err
+        said = await southgate("discover", "opcua", peer.url, *user, "--writable", "--out", "found", cwd=tmp_path)
+        assert said.code == 0, said.err
+        assert "SignAndEncrypt; lets in a user with a password" in said.out
+        own = await southgate("discover", "opcua", peer.url, *user, "--path", "/Server/**", "--json", cwd=tmp_path)
+        assert own.body["resources"] > 100, own.body["notes"]
+        checked = await southgate("check", "found", cwd=tmp_path)
+        assert checked.code == 0, checked.out + checked.err
+    (path,) = files(tmp_path / "found/profiles")
+    profile = load_profile(path.read_text("utf-8"), path.name).value
+    found = {one.name: one for one in profile.device_resources}
+    assert sum(name.startswith("More") for name in found) == 60
+    temperature, mode, limits, start = (found[name] for name in ("Temperature", "Mode", "Limits", "Start"))
+    assert temperature.properties.units
+    assert temperature.properties.maximum is not None
+    assert (str(mode.properties.value_type), str(limits.properties.value_type)) == ("Int32", "Object")
+    assert start.properties.read_write == "W"
+    mappings = {one.device_resource: one.mappings for c in profile.device_commands for one in c.resource_operations}
+    assert dict(mappings["Mode"]) == {"0": "Off", "1": "Manual", "2": "Automatic"}

@@ -35,7 +35,7 @@ KINDS = OBJECT | VARIABLE | METHOD
 OBJECTS = ua.NodeId(ua.Int32(ObjectIds.ObjectsFolder))
 _HIERARCHY = ua.NodeId(ua.Int32(ObjectIds.HierarchicalReferences))
 _HAS_PROPERTY = ObjectIds.HasProperty
-_TOLD = 1 | 4 | 8 | 16  # reference type, node class, browse name, display name
+_TOLD = 1 | 2 | 4 | 8 | 16  # reference type, direction, node class, browse name, display name
 ABOUT = frozenset(
     ("EURange", "EngineeringUnits", "EnumStrings", "EnumValues", "TrueState", "FalseState", "InputArguments",
      "OutputArguments")

@@ -94,6 +94,7 @@ class Fake:
 
     def _browsed(self, one: ua.BrowseDescription, most: int) -> ua.BrowseResult:
         self.asked[key(one.NodeId)] += 1
+        assert one.ResultMask & 31 == 31, "a server leaves out what it is not asked for (Part 4, 7.31)"
         return self._page(key(one.NodeId), 0, one, most)
 
     def _page(self, of: str, at: int, one: ua.BrowseDescription | None = None, most: int = 0) -> ua.BrowseResult:
