@@ -201,7 +201,7 @@ def _show(shown: "Shown", output: Output) -> None:
         ("thumbprint", papers.thumbprint),
         ("subject", papers.subject or "-"),
         ("application", papers.application_uri or "-"),
-        ("made for", ", ".join(papers.hosts) or "-"),
+        ("made for", ", ".join(papers.hosts[:8]) or "-"),
         ("valid", f"{papers.not_before:%Y-%m-%d} to {papers.not_after:%Y-%m-%d}"),
         ("best security", str(shown.offer)),
     ):

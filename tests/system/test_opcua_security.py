@@ -1,6 +1,8 @@
 """Sessions with real OPC UA servers that are trusted, unknown, changed, unfit, or do not trust us (T35)."""
 
 import asyncio
+import copy
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 from asyncua import Client, Server, ua
 from asyncua.common.utils import ServiceError
+from asyncua.server.uaprocessor import UaProcessor
 
 from gateway.model.errors import NotConnected
 from gateway.model.place import Place
@@ -159,6 +162,40 @@ async def test_somebody_in_between_who_leaves_the_better_endpoints_out_is_notice
         finally:
             client.disconnect_socket()
             await asyncio.sleep(0)
+
+
+async def test_what_the_server_says_in_the_session_must_fit_what_was_agreed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part 4, 5.6.2.2."""
+    other = Recipe(key=key("second")).der()
+
+    def another_name(created: ua.CreateSessionResult) -> None:
+        for described in created.ServerEndpoints:
+            described.Server = ua.ApplicationDescription(ApplicationUri="urn:somebody")
+
+    changes: dict[str, Callable[[ua.CreateSessionResult], object]] = {
+        "another certificate in the session": lambda created: setattr(created, "ServerCertificate", other),
+        "has no key for the certificate": lambda created: setattr(created.ServerSignature, "Signature", b"x" * 256),
+        "somebody changed the list": lambda created: created.ServerEndpoints.clear(),
+        "calls itself urn:somebody now, urn:test:server before": another_name,
+    }
+    change = changes["somebody changed the list"]
+    send = UaProcessor.send_response
+
+    def changed(processor: UaProcessor, handle: int, header: object, response: object, *more: object) -> None:
+        if isinstance(response, ua.CreateSessionResponse):
+            response.Parameters.ServerEndpoints = copy.deepcopy(response.Parameters.ServerEndpoints)
+            change(response.Parameters)
+        send(processor, handle, header, response, *more)
+
+    async with secured(GOOD) as server:
+        trust_server(place, server)
+        async with session(endpoint(server), place):
+            pass
+        monkeypatch.setattr(UaProcessor, "send_response", changed)
+        for words, change in changes.items():  # noqa: B007
+            assert words in await refused(endpoint(server), place)
 
 
 async def test_a_certificate_without_its_key_opens_nothing(place: Place) -> None:

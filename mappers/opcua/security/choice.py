@@ -1,6 +1,6 @@
 """Which of the endpoints that a server offers is used (Part 4, 5.5.4): as the device's file says, else the best."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from asyncua import ua
@@ -14,6 +14,8 @@ NAMES = {
     ua.MessageSecurityMode.Sign: MODES[1],
     ua.MessageSecurityMode.SignAndEncrypt: MODES[2],
 }
+MOST, MOST_SHOWN = 200, 12
+"""Endpoints of a server that are looked at, and that are named."""
 _BY_LETTERS = {policy.lower(): policy for policy in POLICIES}
 _ALLOW = "add `AllowNone: true` under protocols.opcua of its devices"
 
@@ -40,10 +42,10 @@ def policy_of(uri: str | None) -> str:
     return _BY_LETTERS.get(name.replace("_", "").lower(), name or "(none)")
 
 
-def offers(described: Iterable[ua.EndpointDescription] | None) -> list[Offer]:
-    """Those that are reached over opc.tcp."""
+def offers(described: Sequence[ua.EndpointDescription] | None) -> list[Offer]:
+    """Those that are reached over opc.tcp; of a server that has endlessly many, the first."""
     found = []
-    for one in described or ():
+    for one in (described or ())[:MOST]:
         if not (one.EndpointUrl or "opc.tcp").startswith("opc.tcp"):
             continue
         uri = (one.Server.ApplicationUri if one.Server else "") or ""
@@ -59,7 +61,7 @@ def choose(endpoint: Endpoint, offered: Sequence[Offer], proved: str = "") -> Of
     found = best(endpoint, offered)
     if found is not None and found.policy != "None":
         return found
-    there = ", ".join(dict.fromkeys(map(str, offered))) or "nothing"
+    there = ", ".join(list(dict.fromkeys(map(str, offered)))[:MOST_SHOWN]) or "nothing"
     if found is not None and endpoint.allow_none and proved:
         raise NotConnected(
             f"{endpoint.url} offers no security now ({there}), but has proved before with the certificate {proved} who "

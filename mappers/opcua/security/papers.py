@@ -17,6 +17,8 @@ from gateway.model.certificate import Certificate, Standing
 MAX_BYTES = 65_536
 """Of a certificate with its chain; the largest keys need a tenth of it."""
 MAX_CHAIN = 10
+MAX_HOSTS = 20
+"""So many are shown."""
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -63,7 +65,7 @@ class Papers:
             thumbprint=self.thumbprint,
             subject=self.subject,
             application_uri=self.application_uri,
-            hosts=self.hosts,
+            hosts=self.hosts[:MAX_HOSTS],
             not_before=_ns(self.not_before),
             not_after=_ns(self.not_after),
             shown_by=shown_by,

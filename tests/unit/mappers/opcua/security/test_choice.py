@@ -107,3 +107,14 @@ def _library() -> dict[ua.SecurityPolicyType, tuple]:  # type: ignore[type-arg]
     from asyncua.crypto.security_policies import SECURITY_POLICY_TYPE_MAP
 
     return SECURITY_POLICY_TYPE_MAP  # type: ignore[return-value]
+
+
+def test_a_server_of_endlessly_many_endpoints_fills_no_log() -> None:
+    described = [
+        ua.EndpointDescription(EndpointUrl="opc.tcp://x", SecurityPolicyUri=f"#{n}{'x' * 999}") for n in range(5000)
+    ]
+    found = offers(described)
+    with pytest.raises(NotConnected) as caught:
+        choose(ANY, found)
+    assert len(found) == 200
+    assert len(str(caught.value)) < 4000
