@@ -149,7 +149,7 @@ class DeviceProtocol(Protocol[P]):
 
     def tap(self, connection: Connection, tap: Tap | None) -> None:
         """From now on `tap` is told what goes over a connection, whoever opened it; None: nobody is, and it costs
-        nothing."""
+        nothing. Raises ConfigError, also for None, where this protocol's connections are not recorded."""
         ...
 
     def replay(self, connection: Connection, clock: Clock, frames: Sequence[Frame]) -> "Tape[P]":

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from gateway.model.contracts import Clock, Protocols, Registry
-from gateway.model.errors import CommandRejected
+from gateway.model.errors import CommandRejected, ConfigError
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat
 from gateway.model.recording import MOST_BYTES, MOST_SECONDS, Frame, Kind, Recording, frame_text, head_text
@@ -30,7 +30,7 @@ class Recordings:
 
     def of(self, name: str, seconds: float) -> "Recorder":
         """Of the connection that a device is on, or that has this name. Raises CommandRejected: 400 too long, 404 there
-        is none, 409 it is being recorded, 429 too many are."""
+        is none, 405 its protocol is not recorded, 409 it is being recorded, 429 too many are."""
         if not 0 < seconds <= MOST_SECONDS:
             raise CommandRejected(400, f"a recording takes up to {MOST_SECONDS:g} s, not {seconds:g}")
         for recorder in list(self.running.values()):
@@ -45,6 +45,10 @@ class Recordings:
             raise CommandRejected(409, f"{one.connection.key} is being recorded already")
         if len(self.running) >= MOST_AT_ONCE:
             raise CommandRejected(429, f"{MOST_AT_ONCE} connections are being recorded; no more at once")
+        try:
+            self.protocols.by_service(one.connection.service).tap(one.connection, None)
+        except ConfigError as error:
+            raise CommandRejected(405, str(error)) from None
         return Recorder(self, one, seconds)
 
     def end(self, reason: str) -> None:

@@ -89,8 +89,7 @@ class OpcUa:
 
     def tap(self, connection: Connection, tap: Tap | None) -> None:  # noqa: ARG002
         """Raises ConfigError."""
-        if tap is not None:
-            raise ConfigError(UNRECORDED)
+        raise ConfigError(UNRECORDED)
 
     def replay(self, connection: Connection, clock: Clock, frames: Sequence[Frame]) -> Tape[OpcuaPlan]:  # noqa: ARG002
         """Raises ConfigError."""

@@ -18,6 +18,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from mappers.modbus.address import ATTRIBUTES
 from mappers.modbus.line.connection import Properties, SerialProperties, TcpProperties
+from mappers.opcua import address, endpoint
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "reference"
@@ -102,6 +103,12 @@ def test_the_modbus_page_names_every_attribute_and_property() -> None:
     }
     wanted = {*ATTRIBUTES, *properties, *Properties.unread} - {"Framing"}
     assert wanted - named(ROOT / "mappers" / "modbus" / "README.md") == set()
+
+
+def test_the_opcua_page_names_every_attribute_and_property() -> None:
+    properties = {field.alias for field in endpoint.Properties.model_fields.values()}
+    words = {*address.ATTRIBUTES, *properties, *endpoint.POLICIES, *endpoint.MODES, *address.CONDITION_METHODS}
+    assert words - named(ROOT / "mappers" / "opcua" / "README.md") == set()
 
 
 def test_the_pages_about_values_and_commands_name_every_word() -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-PROTOCOLS = {"pymodbus", "serial"}
+PROTOCOLS = {"pymodbus", "serial", "asyncua"}
 TERMINAL = {"rich", "pygments", "markdown_it", "mdurl", "typer", "click"}
 OPTIONAL = {"httptools", "websockets", "watchfiles", "dotenv", "wsproto", "jinja2", "orjson", "ujson", "httpx"}
 TOOLS = {"hypothesis", "pytest", "_pytest", "mypy", "amqtt", "passlib", "jsonschema", "cbor2", "simulators", "tests"}
@@ -28,7 +28,7 @@ def loaded_by(statement: str) -> set[str]:
         ("import gateway.app", PROTOCOLS | TERMINAL - {"click"} | OPTIONAL | TOOLS),
         ("import gateway.config", PROTOCOLS | TERMINAL | OPTIONAL | TOOLS | LATE | {"fastapi", "starlette"}),
         ("import gateway.__main__", PROTOCOLS | TERMINAL | OPTIONAL | TOOLS | LATE | {"fastapi", "pydantic", "paho"}),
-        ("import mappers; mappers.Switchboard().services()", PROTOCOLS | {"mappers.modbus"} | TOOLS),
+        ("import mappers; mappers.Switchboard().services()", PROTOCOLS | {"mappers.modbus", "mappers.opcua"} | TOOLS),
     ],
     ids=["gateway", "settings", "command line", "switchboard"],
 )
@@ -37,6 +37,10 @@ def test_only_what_is_in_use_is_loaded(statement: str, absent: set[str]) -> None
 
 
 def test_a_protocol_is_loaded_when_a_device_speaks_it() -> None:
-    asked = "import mappers; mappers.Switchboard().by_service('device-modbus')"
-    assert not loaded_by(asked) & PROTOCOLS, "planning needs no protocol library"
-    assert loaded_by(f"{asked}; import mappers.modbus.line.wire") >= {"pymodbus"}
+    for service, needs in (
+        ("modbus", ("mappers.modbus.line.wire", "pymodbus")),
+        ("opcua", ("mappers.opcua.mapper", "asyncua")),
+    ):
+        asked = f"import mappers; mappers.Switchboard().by_service('device-{service}')"
+        assert not loaded_by(asked) & PROTOCOLS, "planning needs no protocol library"
+        assert loaded_by(f"{asked}; import {needs[0]}") & PROTOCOLS >= {needs[1]}
