@@ -130,7 +130,9 @@ async def test_a_kind_of_user_that_the_server_does_not_take(place: Place) -> Non
     async with secured(GOOD, prepare=names_only) as server:
         trust_server(place, server)
         said = await refused(endpoint(server), place)
-        assert "does not let nobody (anonymous) in; it takes a user name (UserName, PasswordFile)" in said
+        assert (
+            "does not let anybody without a name (anonymous) in; it takes a user name (UserName, PasswordFile)" in said
+        )
 
 
 @pytest.mark.parametrize("policy", ["Basic256Sha256", "Aes256Sha256RsaPss"])
@@ -148,4 +150,4 @@ async def test_a_server_of_another_make_takes_our_certificate_and_our_user(
         said = await refused(replace(asked, password_file="secret"), place)
         assert f"does not let the user {USER} in" in said
         said = await refused(replace(asked, user="", password_file=""), place)
-        assert "does not let nobody (anonymous) in; it takes a user name" in said
+        assert "does not let anybody without a name (anonymous) in; it takes a user name" in said

@@ -21,7 +21,7 @@ from mappers.opcua.security.own import load_key
 
 security_policies: Any = _untyped
 _WORDS = {
-    ua.UserTokenType.Anonymous: "nobody (anonymous)",
+    ua.UserTokenType.Anonymous: "anybody without a name (anonymous)",
     ua.UserTokenType.UserName: "a user name (UserName, PasswordFile)",
     ua.UserTokenType.Certificate: "a user's certificate (Certificate, PrivateKey)",
     ua.UserTokenType.IssuedToken: "a token of another service (not spoken here)",

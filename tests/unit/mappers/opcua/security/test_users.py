@@ -166,9 +166,9 @@ def test_nobody(place: Place) -> None:
         sent = login(asked, place, offer(tokens), CHALLENGE).token
         assert isinstance(sent, ua.AnonymousIdentityToken)
         assert sent.PolicyId == name
-    with pytest.raises(NotConnected, match=r"does not let nobody .* it takes a user name .*PasswordFile"):
+    with pytest.raises(NotConnected, match=r"does not let anybody .* it takes a user name .*PasswordFile"):
         login(asked, place, offer(names("")), CHALLENGE)
-    with pytest.raises(NotConnected, match=r"does not let a user name .* it takes nobody"):
+    with pytest.raises(NotConnected, match=r"does not let a user name .* it takes anybody without a name"):
         login(ASKED, place, offer((known,)), CHALLENGE)
 
 
