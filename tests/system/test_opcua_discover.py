@@ -17,6 +17,8 @@ from asyncua.common.structures104 import new_enum
 from gateway.model.device import Device
 from gateway.model.dump import dump_devices
 from gateway.model.load import load_devices, load_profile
+from simulators.library import find_profile
+from simulators.world import World, serve
 from tests.support.house import Said, furnish, house, southgate, surroundings
 from tests.support.nodeopcua import PASSWORD, USER, NodeOpcua
 from tests.support.ports import free_port
@@ -239,3 +241,19 @@ async def test_a_server_of_another_make_with_security_and_a_user(tmp_path: Path)
     assert start.properties.read_write == "W"
     mappings = {one.device_resource: one.mappings for c in profile.device_commands for one in c.resource_operations}
     assert dict(mappings["Mode"]) == {"0": "Off", "1": "Manual", "2": "Automatic"}
+
+
+async def test_a_simulated_server_is_described_as_the_profile_it_was_made_of(tmp_path: Path) -> None:
+    """Node ids, types, units and texts of a shipped profile, over the wire and back."""
+    shipped = find_profile("siemens-s7-1500-training-factory")
+    async with serve(World.from_profiles([shipped])) as running:
+        (served,) = running.devices.values()
+        said = await discover(
+            served.address, "--policy", "None", "--writable", "--name", "Again", "--json", cwd=tmp_path
+        )
+    assert said.code == 0, said.err
+    profile = load_profile(said.body["profiles"]["Again"], "again.yaml").value
+    made = {one.attributes["nodeId"]: one.properties for one in profile.device_resources}
+    for one in shipped.device_resources:
+        found = made[one.attributes["nodeId"]]
+        assert (found.value_type, found.units) == (one.properties.value_type, one.properties.units), one.name
