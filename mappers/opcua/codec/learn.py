@@ -77,10 +77,11 @@ async def referenced(
         answers = await session.in_batches("browse", asked, work)
     except DeviceError:
         return [[] for _ in nodes]
-    return [[_plain_id(one.NodeId) for one in answer.References or ()] for answer in answers]
+    return [[plain_id(one.NodeId) for one in answer.References or ()] for answer in answers]
 
 
-def _plain_id(node: ua.NodeId) -> ua.NodeId:
+def plain_id(node: ua.NodeId) -> ua.NodeId:
+    """Of this server, as references and targets name it."""
     return ua.NodeId(node.Identifier, node.NamespaceIndex)
 
 

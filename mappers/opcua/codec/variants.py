@@ -63,7 +63,7 @@ class _Sender:
                 raise Unfit(f"expected {_wanted(kind)}, got a list")
             return self._array(kind, value, sizes)
         if target.rank >= 0:
-            raise Unfit(f"expected a list, each {_wanted(kind)}, got {shown(value)}")
+            raise Unfit(f"expected {takes(target)}, got {shown(value)}")
         if kind in ANY:
             return self.any(value)
         return ua.Variant(self.one(kind, value), _wire(kind))
@@ -214,6 +214,12 @@ def _names(kind: Structure) -> str:
 
 def _wanted(kind: Kind) -> str:
     return f"an object with {_names(kind)}" if isinstance(kind, Structure) else wanted(kind)
+
+
+def takes(target: Target) -> str:
+    """What may be sent there, in words."""
+    one = "any value" if target.kind in ANY else _wanted(target.kind)
+    return f"a list, each {one}" if target.rank >= 0 else one
 
 
 def _wire(kind: Kind) -> ua.VariantType:
