@@ -154,6 +154,9 @@ def _wrong_properties(properties: ResourceProperties, given: Attributes) -> Iter
             "readWrite",
             "a method is called by a read (R, with its arguments in inputMap) or by a write (W): one of them",
         )
+    if given.field and properties.read_write.writable:
+        what = "one field cannot be written alone: make readWrite R, and write an Object that has all of the node"
+        yield "readWrite", what
     if kind is Kind.EVENTS:
         if properties.value_type != ValueType.OBJECT:
             yield "valueType", f"events are Object (their fields by name), not {properties.value_type}"

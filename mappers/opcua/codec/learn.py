@@ -44,7 +44,7 @@ async def learn_wanted(types: Types, session: Asks) -> bool:
     data_types = [there[0] if there else encoding for encoding, there in zip(wanted, found, strict=True)]
     await learn(types, session, data_types)
     for encoding, data_type in zip(wanted, data_types, strict=True):
-        known = types.kinds.get(data_type)
+        known = types.structures.get(encoding) or types.kinds.get(data_type)
         if isinstance(known, Structure):
             types.structures[encoding] = known
             known.encoding = known.encoding or encoding
@@ -93,6 +93,7 @@ class _Learning:
         self._types = types
         self._session = session
         self._definitions: dict[ua.NodeId, ua.StructureDefinition] = {}
+        self._made: dict[ua.NodeId, Structure] = {}
         self._others: list[ua.NodeId] = []
         self._abstract: set[ua.NodeId] = set()
         self._bare: list[ua.NodeId] = []
@@ -104,9 +105,7 @@ class _Learning:
         await self._classify()
         await self._dictionaries()
         for data_type, definition in self._definitions.items():
-            known = self._types.kinds[data_type]
-            assert isinstance(known, Structure)
-            explain(known, definition, self._types.kinds)
+            explain(self._made[data_type], definition, self._types.kinds)
 
     async def _define(self, data_types: Iterable[ua.NodeId]) -> None:
         """Reads definitions, and those of the types of their fields."""
@@ -133,11 +132,8 @@ class _Learning:
         text = clean(name.Name or "") if isinstance(name, ua.QualifiedName) else ""
         encoding = definition.DefaultEncodingId
         known = Structure(text or "structure", None if encoding.is_null() else encoding)
-        if data_type in self._abstract:
-            self._types.kinds[data_type] = V.ExtensionObject
-            return
-        self._definitions[data_type] = definition
-        self._types.kinds[data_type] = known
+        self._definitions[data_type], self._made[data_type] = definition, known
+        self._types.kinds[data_type] = V.ExtensionObject if data_type in self._abstract else known
         if known.encoding is not None:
             self._types.structures[known.encoding] = known
 
@@ -177,9 +173,9 @@ class _Learning:
         known = self._types.kinds.get(supertype) or standard.kind_of(supertype)
         if isinstance(known, Structure) and known.name != "OptionSet":  # that one's subtypes only name its bits
             known = V.ExtensionObject
-        if known is V.ExtensionObject and one not in self._abstract:
-            known = V.Null
+        if known is V.ExtensionObject:
             self._bare.append(one)
+            known = known if one in self._abstract else V.Null
         if known is not None:
             self._types.kinds[one] = known
 
@@ -187,7 +183,7 @@ class _Learning:
         """Structures without a definition: an old server may describe them in a dictionary."""
         if self._bare:
             found = await described(self._session, self._bare)
-            self._types.kinds.update(found)
+            self._types.kinds.update((one, known) for one, known in found.items() if one not in self._abstract)
             self._types.structures.update({s.encoding: s for s in found.values() if s.encoding is not None})
 
 

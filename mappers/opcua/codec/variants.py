@@ -142,7 +142,9 @@ class _Sender:
         type_id = self._node(V.NodeId, value["TypeId"])
         if value.keys() == {"TypeId", "Body"}:
             return ua.ExtensionObject(type_id, SCALARS[V.ByteString](value["Body"]))
-        known = self._types.structures.get(type_id) or standard.structure_of(type_id) or self._types.kinds.get(type_id)
+        types = self._types
+        known: Kind | None = types.structures.get(type_id) or standard.structure_of(type_id)
+        known = known or types.kinds.get(type_id) or standard.kind_of(type_id)
         if not isinstance(known, Structure):
             raise Unfit(f"the structure {value['TypeId']} is not known; send its Body in base64")
         return self._extension(known, {name: one for name, one in value.items() if name != "TypeId"}, depth)

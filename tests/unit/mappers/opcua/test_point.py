@@ -76,6 +76,7 @@ def test_events_and_conditions() -> None:
 @pytest.mark.parametrize(
     ("value_type", "read_write", "attributes", "says"),
     [
+        ("Float64", "RW", {**NODE, "field": "X"}, "properties.readWrite: one field cannot be written alone"),
         ("Int32", "RW", METHOD, "properties.readWrite: a method is called by a read (R, with its arguments"),
         ("String", "R", EVENTS, "properties.valueType: events are Object (their fields by name), not String"),
         ("Object", "RW", EVENTS, "properties.readWrite: events are told by the server; make readWrite R"),
