@@ -10,14 +10,15 @@ from asyncua import ua
 from asyncua.client.ua_session import UaSession
 from asyncua.ua.uaprotocol_auto import Argument  # what is decoded; ua.Argument is a child of it
 
-from gateway.model.errors import CommandRejected, DeviceError
+from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConnected
 from gateway.model.profile import ValueType
 from gateway.model.reading import Quality, refused
 from mappers.opcua import status
-from mappers.opcua.codec.learn import good, learn
+from mappers.opcua.codec.learn import good, learn, learn_wanted
 from mappers.opcua.codec.natural import Misfit
+from mappers.opcua.codec.structure import Structure
 from mappers.opcua.codec.values import Decode, json_of
-from mappers.opcua.codec.variants import Target, variant
+from mappers.opcua.codec.variants import Target, takes, variant
 from mappers.opcua.point import At, Point, at_text
 from mappers.opcua.session import Session
 from mappers.opcua.session.names import node_id
@@ -60,7 +61,7 @@ class Methods:
         if len(point.inputs) != len(wanted):
             raise CommandRejected(422, f"{point.name}: inputMap has {len(point.inputs)} values; {_takes(wanted)}")
         texts = zip(wanted, point.inputs, strict=True)
-        return self._with(ready, [_read(text) if target.rank >= 0 else text for target, text in texts])
+        return self._with(ready, [_read(target, text) for target, text in texts])
 
     async def by_value(self, point: Point, value: Any) -> Call:
         """With what is written: an object by the names of arguments, or the value of the only one; of a method that
@@ -92,7 +93,11 @@ class Methods:
         answer = answers[0]
         if not answer.StatusCode.is_good():
             raise self._refusal(call, answer)
-        return self._given(call, answer.OutputArguments or [])
+        found = self._given(call, answer.OutputArguments or [])
+        with suppress(NoAnswer, NotConnected):  # the call itself was answered
+            while await learn_wanted(self._session.types, self._session):
+                found = self._given(call, answer.OutputArguments or [])
+        return found
 
     def _given(self, call: Call, outputs: Sequence[ua.Variant]) -> Any:
         types, point = self._session.types, call.point
@@ -186,11 +191,13 @@ def _placed(point: Point, at: At, found: ua.NodeId | Quality) -> ua.NodeId:
     return found
 
 
-def _read(text: str) -> Any:
-    """A list, from its JSON."""
+def _read(target: Target, text: str) -> Any:
+    """A list or a structure, from its JSON."""
+    if target.rank < 0 and not isinstance(target.kind, Structure):
+        return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -211,7 +218,8 @@ def _arguments(name: str, wanted: Sequence[Target], value: Any) -> list[Any]:
 
 
 def _takes(wanted: Sequence[Target]) -> str:
-    return f"the method takes {', '.join(target.name for target in wanted)}" if wanted else "the method takes nothing"
+    named = ", ".join(f"{target.name} ({takes(target)})" for target in wanted)
+    return f"the method takes {named or 'nothing'}"
 
 
 def _text(point: Point) -> str:

@@ -254,11 +254,6 @@ def _plain(variant: ua.Variant, types: Types) -> Any:
     return short(found) if variant.VariantType is V.Float and not isinstance(found, list) else found
 
 
-def shown(variant: ua.Variant, types: Types) -> Any:
-    """As a member of an object: what JSON can say. Raises Misfit."""
-    return _json(_plain(variant, types)) if variant.VariantType is not V.Null else None
-
-
 def _parts(value: Any, types: Types) -> Any:
     """Texts with a language and names with an index have parts when an Object is wanted."""
     if isinstance(value, ua.LocalizedText):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from asyncua import Server, ua, uamethod
+from asyncua.common.structures104 import new_struct, new_struct_field
 
 from gateway.model.errors import CommandRejected, DeviceError
 from gateway.model.place import Place
@@ -22,6 +23,20 @@ from tests.unit.mappers.opcua.build import source
 
 V = ua.VariantType
 CALLED: list[Any] = []
+TAKES = "the method takes Dividend (a number), Divisor (a whole number from -2147483648 to 2147483647)"
+KINDS = {
+    "At": V.DateTime, "Id": V.Guid, "Text": V.LocalizedText, "Data": V.ByteString, "Node": V.NodeId, "Any": V.Variant,
+}  # fmt: skip
+EVERYTHING = {
+    "At": "2026-11-21T20:08:05.5Z",
+    "Id": "09087e75-8e5e-499b-954f-f2a9603db28a",
+    "Text": "schnell",
+    "Data": "AQI=",
+    "Node": "ns=2;s=Line1",
+    "Any": {"Type": "Int16", "Value": 5},
+    "Spot": {"X": 1.5, "Note": "here"},
+    "Spots": [{"X": 2.5}],
+}
 
 
 @uamethod
@@ -42,6 +57,11 @@ def _total(parent: Any, values: list[int]) -> int:
     return sum(values)
 
 
+def _echo(parent: Any, *given: ua.Variant) -> list[ua.Variant]:
+    CALLED.append([one.VariantType for one in given])
+    return list(given)
+
+
 def _argument(name: str, data_type: int, rank: int = -1) -> ua.Argument:
     return ua.Argument(Name=name, DataType=ua.NodeId(data_type), ValueRank=rank)
 
@@ -51,7 +71,15 @@ async def _methods(made: Server, index: int) -> None:
     double, int32 = int(ua.ObjectIds.Double), int(ua.ObjectIds.Int32)
     given = [_argument("Dividend", double), _argument("Divisor", int32)]
     gives = [_argument("Quotient", double), _argument("Rest", int32)]
+    fields = [new_struct_field("X", V.Double), new_struct_field("Note", V.String, optional=True)]
+    spot, _ = await new_struct(made, index, "Spot", fields)
+    everything = [_argument(name, kind.value) for name, kind in KINDS.items()]
+    everything += [
+        ua.Argument(Name=n, DataType=spot.nodeid, ValueRank=rank) for n, rank in (("Spot", -1), ("Spots", 1))
+    ]
     for name, method, inputs, outputs in (
+        ("Echo", _echo, everything, everything),
+        ("Spot", _echo, everything[-2:-1], everything[-2:-1]),
         ("Divide", _divide, given, gives),
         ("Start", _start, [], []),
         ("Total", _total, [_argument("Values", int32, 1)], [_argument("Sum", int32)]),
@@ -107,7 +135,7 @@ async def test_what_a_read_cannot_call_is_bad_and_spares_the_rest(mapper: OpcuaM
     good = method("Divide", "Float64", "R", inputMap=["1", "1"])
     wrong = [
         (["1", "0"], "refused", "BadInvalidArgument"),
-        (["1"], "config", "Divide: inputMap has 1 values; the method takes Dividend, Divisor"),
+        (["1"], "config", "Divide: inputMap has 1 values; the method takes Dividend (a number), Divisor (a whole"),
         (["1", "x"], "config", "Divide, Divisor: expected a whole number"),
     ]
     for given, reason, code in wrong:
@@ -131,6 +159,36 @@ async def test_a_write_calls_with_an_object_and_outputs_come_back(mapper: OpcuaM
     assert (event.values, event.which) == ([{"Quotient": 2.5, "Rest": 2}], (0,))
 
 
+async def test_arguments_of_every_kind_go_and_come_back(mapper: OpcuaMapper) -> None:
+    event = await write(mapper, method("Echo", "Object", "W"), EVERYTHING)
+
+    assert event is not None
+    assert event.values == [{**EVERYTHING, "At": "2026-11-21T20:08:05.500000000Z", "Any": 5}]
+    structures = [V.ExtensionObject, V.ExtensionObject]
+    assert [[*(kind for kind in KINDS.values() if kind is not V.Variant), V.Int16, *structures]] == CALLED
+
+
+async def test_an_argument_of_a_structure_is_refused_by_its_field(mapper: OpcuaMapper) -> None:
+    for value, says in (
+        ({**EVERYTHING, "Spot": {"Y": 1}}, "Echo, Spot: Spot has no field Y; it has X, Note"),
+        ({**EVERYTHING, "Spots": [{"X": "a"}]}, "Echo, Spots: number 1 of the list: X: expected a number"),
+    ):
+        with pytest.raises(CommandRejected) as refused:
+            await write(mapper, method("Echo", "Object", "W"), value)
+        assert str(refused.value).startswith(says)
+    assert CALLED == []
+
+
+async def test_a_structure_of_inputmap_is_json_and_its_value_an_object(mapper: OpcuaMapper) -> None:
+    event = await read(
+        mapper,
+        method("Spot", "Object", "R", inputMap=['{"X": 2.5}']),
+        method("Spot", "Float64", "R", inputMap=['{"X": 2.5}']),
+    )
+    assert event.values == [{"Spot": {"X": 2.5}}, None]
+    assert event.quality == {1: Quality("bad", "config", "the node holds a structure, the resource says Float64")}
+
+
 async def test_a_write_of_one_value_to_a_method_that_takes_one_or_none(mapper: OpcuaMapper) -> None:
     assert await write(mapper, method("Start", "Bool", "W"), True) is None
     event = await write(mapper, method("Total", "Int32Array", "W"), [4, 5])
@@ -141,9 +199,9 @@ async def test_a_write_of_one_value_to_a_method_that_takes_one_or_none(mapper: O
 async def test_what_cannot_be_called_is_refused_before_anything_is_sent(mapper: OpcuaMapper) -> None:
     divide, start = method("Divide", "Object", "W"), method("Start", "Bool", "W")
     for one, value, says in (
-        (divide, {"Divisor": 4}, "Divide: the method takes Dividend, Divisor, not Divisor"),
+        (divide, {"Divisor": 4}, f"Divide: {TAKES}, not Divisor"),
         (divide, {"Divisor": 2**31, "Dividend": 1}, "Divide, Divisor: 2147483648 does not fit Int32"),
-        (divide, 5, "Divide: the method takes Dividend, Divisor: write an object with each by its name"),
+        (divide, 5, f"Divide: {TAKES}: write an object with each by its name"),
         (start, False, "Start: the method takes nothing; write true, or an empty object"),
     ):
         with pytest.raises(CommandRejected) as refused:
