@@ -156,6 +156,11 @@ class TellingMapper(ScriptedMapper):
                 event.values, event.quality = [None] * len(event.values), dict.fromkeys(range(len(event.values)), bad)
         self._told(events)
 
+    def say(self, *events: Event) -> None:
+        """One notification of just these."""
+        assert self._told is not None
+        self._told(list(events))
+
     def _part(self, source: Source, unit: int, names: set[str]) -> Event:
         event = self.event(source, self.line.unit(unit))
         which = tuple(index for index, name in enumerate(source.names) if name in names)

@@ -144,8 +144,10 @@ class Feed:
         for event in events:
             polling = self._hearers.get(event.source)
             if polling is not None and polling.active:
+                is_news = not event.repeat  # that nothing has happened yet is none
                 batch += polling.hear(event, now)
-                heard[polling] = event.origin if has_good(event) else heard.get(polling, 0)
+                if is_news:
+                    heard[polling] = event.origin if has_good(event) else heard.get(polling, 0)
         for polling, origin in heard.items():
             polling.count(origin, now)
         if batch:

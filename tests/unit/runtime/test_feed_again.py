@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.model.device import Flow
-from gateway.model.reading import Event, refused
+from gateway.model.reading import Event, Quality, refused
 from gateway.runtime.twin.store import TwinStore
 from tests.support.clock import MovingClock
 from tests.support.state import MemoryState
@@ -172,3 +172,16 @@ async def test_a_source_that_has_nothing_to_tell_is_alive_all_the_same(clock: Mo
         it.line.alive = False
         await clock.advance(5)
         assert it.flow is Flow.OFFLINE
+
+
+async def test_that_nothing_has_happened_yet_is_neither_a_read_nor_a_failure(clock: MovingClock) -> None:
+    it = Told(clock)
+    it.line.quiet = True
+    await it.scene.apply(device_of("D", events={"A": "1s"}))
+    async with it.scene.running():
+        assert it.line.session is not None
+        ((source,),) = (poll.sources for poll in it.line.session.polls)
+        quality = {0: Quality("uncertain", "device", "no event yet")}
+        it.line.session.say(Event(source, clock.now(), [None], quality=quality, repeat=True))
+        (flow,) = it.scene.lanes.flows()
+        assert (flow.reads, flow.failures) == (0, 0)
