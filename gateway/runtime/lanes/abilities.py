@@ -45,7 +45,7 @@ class Abilities:
         """Connected. True: devices tell by themselves, and nothing is to be read before it was subscribed."""
         if isinstance(mapper, Backfills):
             self._past = self._past or Past()
-            self._past.connected()
+            self._past.connected(self._clock.now())
             mapper.missed = self._missed
         if isinstance(mapper, Subscribes):
             listener = Listener(self._told, self._holds, self._poke)
@@ -129,8 +129,10 @@ class Abilities:
     def came(self, batch: Batch) -> None:
         """Live values, on their way to the bus."""
         self._publish(batch)
-        if self._past is not None and self._past.heard(batch):
-            self._poke()
+        if self._past is not None and self._past.waits:
+            skew_s = self._feed.skew_s if self._feed is not None else None
+            if self._past.heard(batch, skew_s or 0.0):
+                self._poke()
 
     def _told(self, batch: Batch) -> None:
         self._wire.flows()

@@ -24,6 +24,17 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
+class _Open:
+    """A source of which something is missed, and it is not known yet up to where."""
+
+    polling: Polling
+    since: dict[int, int]
+    """By index, the source time of what came last."""
+    again: set[int] = field(default_factory=set)
+    """Indexes of what came since, and was old itself: from there to what comes next there may be more."""
+
+
+@dataclass(slots=True, eq=False)
 class _Gap:
     left: dict[str, tuple[int, int]]
     """Still to be asked, by resource."""
@@ -46,8 +57,9 @@ class Past:
     """Of one lane, over all its connections."""
 
     def __init__(self) -> None:
-        self._since: dict[Source, tuple[Polling, dict[int, int]]] = {}
-        """By index, the source time of what came last before a gap whose end is not known yet."""
+        self._open: dict[Source, _Open] = {}
+        self._began = 0
+        """When the connection was made, ns."""
         self._missing: dict[Source, Missing] = {}
         """Whose turn it is comes first."""
         self._without: dict[Source, str] = {}
@@ -59,13 +71,13 @@ class Past:
 
     # ---------------------------------------------------------------------------------------------- what was missed
 
-    def connected(self) -> None:
+    def connected(self, now: int) -> None:
         """Again or for the first time: who had no history may have one."""
-        self._without = {}
+        self._began, self._without = now, {}
 
     def lost(self, pollings: Iterable[Polling]) -> None:
         """From what came last of these until what will come next, everything is missed."""
-        self._since = {source: known for source, known in self._since.items() if known[0].active}
+        self._open = {source: known for source, known in self._open.items() if known.polling.active}
         for polling in pollings:
             self.missed(polling, polling.poll.sources)
 
@@ -74,30 +86,46 @@ class Past:
         for source in sources:
             stamps = polling.stamps(source)
             if stamps:
-                _, known = self._since.get(source, (polling, {}))
-                self._since[source] = polling, stamps | known
+                known = self._open.get(source)
+                self._open[source] = _Open(polling, stamps | (known.since if known is not None else {}))
 
-    def heard(self, batch: Batch) -> bool:
-        """Live values: where something is missed before them, that ends here. True: there may be more to ask for."""
-        if not self._since:
-            return False
+    @property
+    def waits(self) -> bool:
+        """Something is missed, and it is not known yet up to where."""
+        return bool(self._open)
+
+    def heard(self, batch: Batch, skew_s: float) -> bool:
+        """Live values: where something is missed before them, that ends here. True: there may be more to ask for.
+        `skew_s`: so much their clock is behind ours."""
+        old = self._began - round(skew_s * 1e9)
         for event in batch:
-            if isinstance(event, Event) and event.source in self._since:
-                self._end(event, *self._since[event.source])
+            known = self._open.get(event.source) if isinstance(event, Event) else None
+            if isinstance(event, Event) and known is not None:
+                self._add(known.polling, event.source, self._ends(event, known, old))
+                if not known.since:
+                    del self._open[event.source]
         return bool(self._missing)
 
-    def _end(self, event: Event, polling: Polling, since: dict[int, int]) -> None:
-        source, quality, times = event.source, event.quality or {}, event.times or {}
+    def _ends(self, event: Event, known: _Open, old: int) -> dict[str, tuple[int, int]]:
+        """By resource. A server may tell first what it had before we came, and only then what is: from what changed in
+        our absence and is older than the connection to the next value is a gap once more, most likely an empty one."""
+        quality, times, since = event.quality or {}, event.times or {}, known.since
         gap = {}
         for position, index in enumerate(range(len(event.values)) if event.which is None else event.which):
             bad = position in quality and quality[position].level == "bad"
             after, before = since.get(index), times.get(position, event.origin)
-            if after is not None and not bad:
+            if after is None or bad:
+                continue
+            if after < before:
+                gap[event.source.names[index]] = after, before
+            if after < before < old and index not in known.again:
+                since[index] = before
+                known.again.add(index)
+            else:
                 del since[index]
-                if after < before:
-                    gap[source.names[index]] = after, before
-        if not since:
-            del self._since[source]
+        return gap
+
+    def _add(self, polling: Polling, source: Source, gap: dict[str, tuple[int, int]]) -> None:
         if gap and source not in self._without:
             missing = self._missing.setdefault(source, Missing(polling, source))
             missing.gaps = [*missing.gaps[1 - MOST :], _Gap(gap)]
