@@ -13,6 +13,8 @@ from gateway.cli.output import Output
 from gateway.cli.remote import HERE
 from gateway.model.device import Device
 from gateway.model.dump import dump_devices
+from gateway.model.errors import ConfigError
+from gateway.model.names import check_name
 from gateway.model.place import Place
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     or does not let us in, 130 when it was interrupted; what was found until then is shown and written."""
     if options.out is not None:
         check_folder(options.out)
+    _check_name(options.name)
     device = _device(options)
     answer = _asked(device, output)
     if options.endpoints:
@@ -69,6 +72,14 @@ def run(options: argparse.Namespace, output: Output) -> int:
     scan = _scan(options, device)
     interrupted = asyncio.run(run_watched(scan.run(), _progress(scan), scan.clock))
     return _tell(options, scan, device, answer, interrupted, output)
+
+
+def _check_name(name: str) -> None:
+    """Before anything is asked. Raises ConfigError."""
+    try:
+        check_name(name or "unnamed")
+    except ValueError as error:
+        raise ConfigError(f"--name: {error}") from None
 
 
 def _device(options: argparse.Namespace) -> Device:

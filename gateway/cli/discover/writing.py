@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.cli.output import Output
 from gateway.model.errors import ConfigError
+from gateway.runtime.configuration.edit import file_name
 
 DEVICES = Path("devices") / "discovered.yaml"
 
@@ -24,7 +25,7 @@ def check_folder(folder: Path) -> None:
 def write(folder: Path, profiles: Mapping[str, str], devices: str) -> list[str]:
     """Files that were written, of profiles by name. Raises ConfigError when one is there already or cannot be
     written."""
-    files = {Path("profiles") / f"{name}.yaml": text for name, text in profiles.items()} | {DEVICES: devices}
+    files = {Path("profiles") / file_name(name): text for name, text in profiles.items()} | {DEVICES: devices}
     written = []
     for name, text in files.items():
         path = folder / name

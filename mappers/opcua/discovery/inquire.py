@@ -152,7 +152,8 @@ class Inquiry:
         return Argument(plain_text(given.Name), shape, plain_text(given.Description))
 
     def _path(self, one: Found) -> tuple[str, ...]:
-        return tuple(step.name for step in one.path) or (one.name,)
+        """Printable, whatever the server says: it goes into comments and onto terminals."""
+        return tuple(plain_text(step.name) or "?" for step in (one.path or [one]))
 
     def _text(self, id_: ua.NodeId) -> str:
         return ids.text(id_, self._namespaces)

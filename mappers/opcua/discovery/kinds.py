@@ -51,8 +51,8 @@ def plain_text(found: Any) -> str:
     given = found.Text if isinstance(found, ua.LocalizedText) else found
     if not isinstance(given, str):
         return ""
-    line = " ".join(given[: 5 * MOST_LABEL].split())
-    return line if line.isprintable() else "".join(c for c in line if c.isprintable())
+    line = given[: 5 * MOST_LABEL]
+    return " ".join((line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line)).split())
 
 
 def labels(found: Any) -> dict[str, str]:

@@ -11,12 +11,11 @@ from asyncua import ua
 from gateway.model.contracts import Clock
 from gateway.model.errors import NotConnected
 from mappers.opcua.discovery.kinds import plain_text
-from mappers.opcua.endpoint import POLICIES, Endpoint
+from mappers.opcua.endpoint import Endpoint
+from mappers.opcua.security.choice import MOST, NAMES, policy_of
 from mappers.opcua.session.reaching import refused
 from mappers.opcua.session.wire import BoundedClient
 
-MOST = 200
-"""Endpoints and servers that are looked at."""
 USERS = {
     ua.UserTokenType.Anonymous: "anybody",
     ua.UserTokenType.UserName: "a user with a password",
@@ -84,11 +83,15 @@ def _offers(found: Sequence[ua.EndpointDescription]) -> tuple[Offer, ...]:
 
 
 def _offer(one: ua.EndpointDescription) -> Offer:
-    policy = plain_text(one.SecurityPolicyUri).rpartition("#")[2]
-    policy = next((known for known in POLICIES if known.lower() == policy.replace("_", "").lower()), policy[:50])
+    policy = policy_of(plain_text(one.SecurityPolicyUri))[:50]
     users = {USERS.get(token.TokenType, "somebody unknown"): None for token in (one.UserIdentityTokens or ())[:MOST]}
-    mode = one.SecurityMode.name.rstrip("_") if isinstance(one.SecurityMode, ua.MessageSecurityMode) else "?"
-    return Offer(plain_text(one.EndpointUrl)[:500], policy, mode, tuple(users), int(one.SecurityLevel))
+    return Offer(
+        plain_text(one.EndpointUrl)[:500],
+        policy,
+        NAMES.get(one.SecurityMode, "Invalid"),
+        tuple(users),
+        int(one.SecurityLevel),
+    )
 
 
 def _servers(found: Sequence[ua.ApplicationDescription]) -> tuple[Known, ...]:

@@ -267,3 +267,15 @@ async def test_the_text_reads_back_equal_and_says_where_it_came_from() -> None:
 def test_names_of_profiles() -> None:
     assert profile_name(PRODUCT) == "Press-Server"
     assert profile_name(Product("  /// ")) == "OPC-UA-Server"
+
+
+async def test_what_a_server_calls_things_breaks_no_comment_and_no_terminal() -> None:
+    server = press()
+    server.variable("ns=2;s=Press", "ns=2;s=V", "2:Evil\u2028deviceResources: []\x1b[2J\n# x", UserAccessLevel=0)
+    server.variable("ns=2;s=Press", "ns=2;s=W", "2:\x07")
+    made = await described(server)
+    text = made.text("opc.tcp://127.0.0.1:4840", "2026-11-21")
+    assert load_profile(text, "press.yaml").value == made.profile
+    assert "\x1b" not in text
+    assert "\u2028" not in text
+    assert list(resources(made)) == ["Value"]
