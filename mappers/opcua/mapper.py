@@ -65,6 +65,8 @@ class OpcuaMapper:
             self._subscriptions = Subscriptions(self._session, self._clock, self.counts)
             self.missed = missed
             await self._session.connect()
+            if self._session.namespaces.moved:
+                self.counts["namespaces"] += 1
 
     async def rest(self) -> None:
         """Closes the session."""
@@ -148,10 +150,16 @@ class OpcuaMapper:
                 event.quality = (rest | {at: wrong} if wrong else rest) or None
 
     def _events(self, plan: OpcuaPlan, cells: Sequence[Cell], origin: int) -> list[Event]:
+        timed = cells if plan.manner.source_times else ()  # some servers send times that nobody asked for
+        times = {at: stamp for at, cell in enumerate(timed) if (stamp := _time(cell)) > 0}
         return [
-            _event(source, [self._value(*one) for one in zip(points, taken, strict=True)], taken, origin)
+            _event(
+                source,
+                [self._value(point, cells[at] if at >= 0 else None) for point, at in zip(points, pick, strict=True)],
+                {position: times[at] for position, at in enumerate(pick) if at in times},
+                origin,
+            )
             for source, points, pick in zip(plan.sources, plan.points, plan.picks, strict=True)
-            for taken in ([cells[at] if at >= 0 else None for at in pick],)
         ]
 
     def _value(self, point: Point, cell: Cell | None) -> tuple[Any, Quality | None]:
@@ -239,17 +247,15 @@ def _wish(types: Types, point: Point, node: ua.NodeId, held: Held | Quality, val
     return ua.WriteValue(NodeId=node, AttributeId=ua.AttributeIds.Value, Value=sent)
 
 
-def _event(
-    source: Source, found: Sequence[tuple[Any, Quality | None]], cells: Sequence[Cell | None], origin: int
-) -> Event:
+def _event(source: Source, found: Sequence[tuple[Any, Quality | None]], times: dict[int, int], origin: int) -> Event:
     quality = {at: wrong for at, (_, wrong) in enumerate(found) if wrong is not None}
-    times: dict[int, int] = {}
-    for at, cell in enumerate(cells):
-        if isinstance(cell, ua.DataValue) and cell.SourceTimestamp is not None:
-            stamp = nanoseconds(cell.SourceTimestamp)
-            if stamp > 0:
-                times[at] = stamp
     return Event(source, origin, [value for value, _ in found], quality=quality or None, times=times or None)
+
+
+def _time(cell: Cell) -> int:
+    """Source time of what came for a node; 0: it has none."""
+    stamp = cell.SourceTimestamp if isinstance(cell, ua.DataValue) else None
+    return 0 if stamp is None else nanoseconds(stamp)
 
 
 def nanoseconds(stamp: datetime) -> int:

@@ -1,5 +1,7 @@
-"""What a hostile server may make this process hold, and two holes of asyncua's decoder that are closed here."""
+"""What a hostile server may make this process hold, and three holes of asyncua's decoder that are closed here."""
 
+import functools
+from collections.abc import Callable
 from typing import IO, Any
 
 from asyncua.common.utils import Buffer
@@ -9,7 +11,7 @@ from asyncua.ua.uaerrors import UaError
 DEPTH = 32
 """Levels of structures, variants and data values inside one another."""
 VALUES = 200_000
-"""Values of one structure that are no bare numbers in a list: of those the bytes themselves are the bound."""
+"""Values of one list or structure, but of bare numbers in a list: of those the bytes themselves are the bound."""
 TYPES = 2_000
 """Data types of one server that are asked for at once."""
 LEVELS = 64
@@ -42,10 +44,33 @@ def unpack_bytes(data: Buffer | IO[bytes]) -> bytes | None:
     return found
 
 
+def bounded(make: Callable[[Any], Any]) -> Any:
+    """What asyncua makes to read lists reads `VALUES` at most, but of bare numbers: one byte each could be an object of
+    hundreds."""
+
+    @functools.cache
+    def made(kind: Any) -> Any:
+        unpack = make(kind)
+        if hasattr(ua_binary.Primitives1, getattr(kind, "name", "")):
+            return unpack
+
+        def checked(data: Buffer) -> Any:
+            count = ua_binary.Primitives.Int32.unpack(data.copy(4))
+            if count > VALUES:
+                raise UaError(f"a list of {count}; at most {VALUES} are taken")
+            return unpack(data)
+
+        return checked
+
+    return made
+
+
 def close_holes() -> None:
     """In every decoder that asyncua makes from now on, whatever it has made before."""
     ua_binary.Primitives1.Null = NoNulls  # type: ignore[attr-defined]
     ua_binary._Bytes.unpack = staticmethod(unpack_bytes)  # type: ignore[method-assign]  # noqa: SLF001
+    for name in ("_create_uatype_array_deserializer", "_create_list_deserializer"):
+        setattr(ua_binary, name, bounded(getattr(ua_binary, name).__wrapped__))
     for made in ("_uatype_deserializer", "_uatype_array_deserializer", "_list_deserializer", "_type_deserializer"):
         getattr(ua_binary, f"_create{made}").cache_clear()
     ua_binary._create_dataclass_deserializer.cache_clear()  # noqa: SLF001

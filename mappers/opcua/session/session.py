@@ -66,9 +66,9 @@ class Session:
         client = BoundedClient(self.endpoint.url, self.endpoint.timeout)
         try:
             await self._begin(client)
-        except NotConnected:
+        except (NotConnected, NoAnswer, DeviceError) as error:
             await self._end(client)
-            raise
+            raise error if isinstance(error, NotConnected) else NotConnected(str(error)) from None
         except Exception as error:
             await self._end(client)
             raise NotConnected(refused(self.endpoint, client.why or error)) from error
