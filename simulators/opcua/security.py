@@ -23,6 +23,7 @@ from gateway.model.errors import ConfigError
 from mappers.opcua.endpoint import POLICIES
 from simulators.worldfile import ServerEntry
 
+Identity = tuple[x509.Certificate, RSAPrivateKey]
 CERTIFICATE, KEY = "certificate.der", "key.pem"
 
 
@@ -89,7 +90,7 @@ def _key() -> RSAPrivateKey:
     return generate_private_key()
 
 
-def identity(uri: str, host: str, folder: Path | None) -> tuple[x509.Certificate, RSAPrivateKey]:
+def identity(uri: str, host: str, folder: Path | None) -> Identity:
     """The certificate of a server (Part 6, 6.2.2) and its key; kept in `folder` if there is one. Raises ConfigError."""
     if folder is not None and (folder / KEY).exists():
         try:

@@ -19,7 +19,7 @@ from simulators.opcua.ids import node_id
 from simulators.opcua.memory import Memory
 from simulators.opcua.namespaces import Namespaces, namespaces_in
 from simulators.opcua.node import Node
-from simulators.opcua.security import Users, identity, policies, tokens
+from simulators.opcua.security import Identity, Users, identity, policies, tokens
 from simulators.opcua.services import LIMITS, NOW, Attributes, now_of
 from simulators.opcua.standard import Internal
 from simulators.opcua.unit import Unit
@@ -40,6 +40,7 @@ class OpcuaServer:
         self.faults: ServerFaults = SOUND
         self._clock = clock
         self._policies, self._tokens, self._users = policies(entry), tokens(entry), Users(entry)
+        self._identity: Identity | None = None
         self._shuffles = 0
         self._server: Server | None = None
         self._door: Door | None = None
@@ -126,9 +127,10 @@ class OpcuaServer:
     async def _identify(self, server: Server) -> None:
         if all(policy == ua.SecurityPolicyType.NoSecurity for policy in self._policies):
             return
-        folder = Path(self.entry.identity) if self.entry.identity else None
-        found = await asyncio.to_thread(identity, self.application_uri, self.host, folder)
-        server.iserver.certificate, server.iserver.private_key = found
+        if self._identity is None:
+            folder = Path(self.entry.identity) if self.entry.identity else None
+            self._identity = await asyncio.to_thread(identity, self.application_uri, self.host, folder)
+        server.iserver.certificate, server.iserver.private_key = self._identity
 
     async def _limit(self, server: Server) -> None:
         if self.entry.maxNodes:

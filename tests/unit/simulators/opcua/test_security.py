@@ -58,7 +58,11 @@ async def test_every_policy_is_served_and_the_certificate_says_who_the_server_is
             async with client:
                 assert await at(client, "X").read_value() == 0
         endpoints = await Client(address).connect_and_get_server_endpoints()
+        await running.unplug(NAME)
+        await running.plug(NAME)
+        again = await Client(running.devices[NAME].address).connect_and_get_server_endpoints()
     assert len(endpoints) == 7
+    assert {one.ServerCertificate for one in (*endpoints, *again)} == {endpoints[0].ServerCertificate}
     certificate = x509.load_der_x509_certificate(endpoints[0].ServerCertificate)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == [endpoints[0].Server.ApplicationUri]
