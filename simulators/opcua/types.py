@@ -105,8 +105,8 @@ def empty(shape: Shape) -> Any:
     if shape.kind in INTEGERS or shape.kind in FLOATS:
         return 0
     starts: dict[V, Any] = {
-        V.Boolean: False, V.ByteString: b"", V.Guid: str(uuid.UUID(int=0)), V.DateTime: "2026-01-01T00:00:00Z",
-        V.NodeId: "i=0",
+        V.Boolean: False, V.ByteString: b"", V.Guid: str(uuid.UUID(int=0)), V.NodeId: "i=0",
+        V.DateTime: "2026-01-01T00:00:00.000000000Z",
     }  # fmt: skip
     return starts.get(shape.kind, "")
 
