@@ -73,13 +73,11 @@ class Door(BinaryServer):
         await self.start()
 
     async def close(self) -> None:
-        """Connections are cut, and sessions end, which the library forgets."""
-        sessions = [client.processor.session for client in self.clients if client.processor is not None]
+        """Connections are cut, and sessions end, also those that wait for clients which will not come again."""
         for client in list(self.clients):
             if client.transport is not None:
                 client.transport.abort()
         await self.stop()
         await self.iserver.stop()
-        for session in sessions:
-            if session is not None:
-                await session.close_session(True)
+        for session in list(self.iserver._external_sessions.values()):  # noqa: SLF001
+            await session.close_session(True)

@@ -54,6 +54,8 @@ class Group:
         self._order = asyncio.Lock()
         self._next = 1
         self._heard = ground.clock.monotonic()
+        self._spoke = True
+        """It told something since it was opened."""
         self.items: dict[int, Item] = {}
         """By handle."""
         self.id = 0
@@ -74,6 +76,7 @@ class Group:
         self.id, self.dead, self.full, self._next = made.SubscriptionId, "", False, 1
         self._revised(made)
         self._heard = self._on.clock.monotonic()
+        self._spoke = False
         await self._on.publishing.add(self.id, self._take)
 
     async def close(self) -> None:
@@ -82,6 +85,8 @@ class Group:
 
     async def reopen(self) -> list[Item]:
         """Another one with the same items. Returns those that were refused."""
+        if not self._spoke:
+            self._on.publishing.renew()
         await self._leave()
         await self.open()
         refused = await self._create(list(self.items.values()))
@@ -170,7 +175,7 @@ class Group:
     async def _take(self, result: ua.PublishResult) -> None:
         """One notification at a time: what was lost comes before what came after it."""
         async with self._order:
-            self._heard = self._on.clock.monotonic()
+            self._heard, self._spoke = self._on.clock.monotonic(), True
             message = result.NotificationMessage
             number = message.SequenceNumber
             if number > self._next:

@@ -6,7 +6,8 @@ Here the requests live inside a call that somebody waits for, and end with it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStructParsingError
@@ -33,6 +34,7 @@ class Publishing:
         self._acks: list[ua.SubscriptionAcknowledgement] = []
         self._most = IN_FLIGHT
         self._changed = asyncio.Event()
+        self._renewed = asyncio.Event()
         self.silenced = ""
         """Why nothing is asked of the server at present; empty: all is well. `resume` ends it."""
 
@@ -52,10 +54,25 @@ class Publishing:
         self.silenced = ""
         self._changed.set()
 
+    def renew(self) -> None:
+        """The requests that lie with the server are given up, and others sent: it seems to have lost them. What it
+        answers to them all the same shows as a gap in the numbers."""
+        self._renewed.set()
+
     async def run(self) -> str:
         """Keeps asking until the session is gone; returns why, in words."""
-        asking = [self._keep_asking(number) for number in range(IN_FLIGHT)]
-        tasks = [asyncio.ensure_future(one) for one in (self._session.lost(), *asking)]
+        why = None
+        while why is None:
+            self._renewed.clear()
+            why = await self._first(self._session.lost(), self._again(), *map(self._keep_asking, range(IN_FLIGHT)))
+        return why
+
+    async def _again(self) -> None:
+        await self._renewed.wait()
+
+    async def _first(self, *work: Coroutine[Any, Any, str | None]) -> str | None:
+        """What is done first; the others end."""
+        tasks = [asyncio.ensure_future(one) for one in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return done.pop().result()

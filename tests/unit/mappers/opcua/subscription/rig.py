@@ -47,9 +47,8 @@ class Peer:
     async def stop(self) -> None:
         if self.up:
             self.up = False
-            sessions = [client.processor.session for client in self.server.bserver.clients]
             await self.server.stop()
-            for session in sessions:  # the library forgets them
+            for session in list(self.server.iserver._external_sessions.values()):  # they wait for their clients
                 await session.close_session(True)
 
     def node_id(self, name: str) -> ua.NodeId:

@@ -7,6 +7,7 @@ import pytest
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 
+from gateway.model.errors import NotConnected
 from tests.support.clock import MovingClock
 from tests.unit.mappers.opcua.subscription.rig import (
     Peer,
@@ -43,6 +44,24 @@ async def test_a_subscription_that_fell_silent_though_the_socket_lives_is_made_a
         assert rig.made.alive
         assert rig.counts == {"resubscribed": 1}
         assert len(peer.items) == 2
+
+
+async def test_a_server_that_lost_our_publish_requests_gets_others(clock: MovingClock) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (connection,) = peer.server.bserver.clients
+        async with asyncio.timeout(5):
+            while len(connection.processor._publish_requests) < 2:  # noqa: ASYNC110  the server sets no event
+                await asyncio.sleep(0)
+        connection.processor._publish_requests.clear()
+        await peer.put("a", 1)
+        for _ in range(2):
+            await clock.advance(30)
+            await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("a")[-1] == 1)
+        assert rig.counts == {"resubscribed": 2}
+        assert rig.made.alive
 
 
 async def test_a_subscription_the_server_forgot_is_made_anew(clock: MovingClock) -> None:
@@ -182,3 +201,33 @@ async def _lose_one(peer: Peer, name: str, value: int) -> None:
     one.pub_result_callback = lose
     await peer.put(name, value)
     await asyncio.wait_for(lost.wait(), 5)
+
+
+async def test_a_session_that_the_server_ended_is_lost(clock: MovingClock) -> None:
+    """T14: session time-out, as the next request is told."""
+    async with serving("a") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (session,) = peer.server.iserver._external_sessions.values()
+        await session.close_session(True)
+        with pytest.raises(NotConnected, match="BadSession"):
+            await rig.made.look()
+        async with asyncio.timeout(5):
+            assert "BadSession" in await rig.running
+
+
+async def test_what_is_told_goes_on_over_the_renewal_of_the_secure_channel(clock: MovingClock) -> None:
+    """T14: keys are made anew at three quarters of their life, with publish requests on their way."""
+    async with serving("a") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (connection,) = peer.server.bserver.clients
+        for value in (1, 2):
+            before = connection.processor._connection.security_token.TokenId
+            await clock.advance(0.76 * 3600)
+            await rig.session.renew()
+            await rig.session.read([peer.node_id("a")])
+            await peer.put("a", value)
+            await rig.ear.until(lambda ear, value=value: ear.values("a")[-1] == value)  # type: ignore[misc]
+            assert connection.processor._connection.security_token.TokenId > before
+        assert not rig.counts

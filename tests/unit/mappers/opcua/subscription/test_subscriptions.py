@@ -9,6 +9,7 @@ from asyncua import ua
 from asyncua.common.utils import ServiceError
 
 from gateway.model.reading import Quality
+from mappers.opcua.status import WHEN_READ
 from tests.unit.mappers.opcua.subscription.rig import (
     URI,
     Peer,
@@ -84,7 +85,7 @@ async def test_what_is_asked_of_the_server_for_each_node(monkeypatch: pytest.Mon
         await rig.subscribe(poll(of, 0.1, source("all", *resources)))
         a, b, c, d = ((one.RequestedParameters, one.RequestedParameters.Filter) for one in asked)
         assert (a[0].SamplingInterval, a[0].QueueSize, a[0].DiscardOldest) == (100, 2, True)
-        assert not isinstance(a[1], ua.DataChangeFilter)
+        assert isinstance(a[1], ua.ExtensionObject)
         assert (b[0].SamplingInterval, b[0].QueueSize) == (10, 11)
         assert (b[1].DeadbandType, b[1].DeadbandValue) == (ua.DeadbandType.Percent, 2)
         assert (c[0].SamplingInterval, c[0].QueueSize, c[1].Trigger) == (
@@ -163,6 +164,25 @@ async def test_what_is_refused_is_told_once_with_the_reason_and_tried_again() ->
         await peer.add("late", 9, ua.VariantType.Int32)
         await rig.made.look()
         await rig.ear.until(lambda ear: ear.values("late") == [None, 9])
+
+
+async def test_a_filter_that_the_server_does_not_take_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share of a range that the node does not have; the others go on."""
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
+        service = peer.server.iserver.subscription_service
+        create = service.create_monitored_items
+
+        async def refusing(params: ua.CreateMonitoredItemsParameters) -> Any:
+            first, *params.ItemsToCreate = params.ItemsToCreate
+            assert first.RequestedParameters.Filter.DeadbandType == ua.DeadbandType.Percent
+            code = ua.StatusCode(ua.StatusCodes.BadDeadbandFilterInvalid)
+            return [ua.MonitoredItemCreateResult(StatusCode=code), *await create(params)]
+
+        monkeypatch.setattr(service, "create_monitored_items", refusing)
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a", deadband="2%"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("b") == [0])
+        assert rig.ear.codes("a") == ["BadDeadbandFilterInvalid"]
+        assert "EURange" in WHEN_READ["BadDeadbandFilterInvalid"]
 
 
 async def test_a_namespace_that_is_not_there_is_said_in_words() -> None:
