@@ -114,7 +114,8 @@ class TellingMapper(ScriptedMapper):
             read = [poll for poll in polls if any(source.name in line.read_instead for source in poll.sources)]
             new = [poll for poll in polls if poll not in self.polls and poll not in read]
             self.polls = dict.fromkeys(poll for poll in polls if poll not in read)
-            events = [self.event(source, line.unit(poll.plan.unit)) for poll in new for source in poll.sources]  # type: ignore[arg-type]
+            sources = {source: poll.plan.unit for poll in new for source in poll.sources}
+            events = [self.event(source, line.unit(unit)) for source, unit in sources.items()]  # type: ignore[arg-type]
             if events and not line.quiet:
                 told(events)
             return read
@@ -149,7 +150,8 @@ class TellingMapper(ScriptedMapper):
     def tell(self, unit: int, names: set[str], bad: Any) -> None:
         if self._told is None:
             return
-        found = [self._part(s, unit, names) for p in self.polls if p.plan.unit == unit for s in p.sources]
+        sources = dict.fromkeys(s for p in self.polls if p.plan.unit == unit for s in p.sources)
+        found = [self._part(source, unit, names) for source in sources]
         events = [event for event in found if event.values]
         for event in events:
             if bad is not None:

@@ -129,6 +129,7 @@ class Polling:
 
     def again(self, origin: int, now: float) -> list[Event]:
         """What holds still of its sources that were not told since the last time."""
+        self.told = None
         found = []
         for source, last in self._lasts.items():
             event = last.again(origin)

@@ -106,3 +106,13 @@ def test_events_with_some_values_are_compared_by_resource() -> None:
     made = source({}, {})
     rows = [Event(made, 1, [5], which=(1,)), Event(made, 2, [5], which=(1,)), Event(made, 3, [5], which=(0,))]
     assert kept(made, rule(), rows) == [0, 2]
+
+
+def test_quality_is_compared_by_resource_as_well() -> None:
+    made = source({}, {})
+
+    def bad(origin: int) -> Event:
+        return Event(made, origin, [None], which=(1,), quality={0: TIMEOUT})
+
+    rows = [[1, 2], bad(2), bad(3), Event(made, 4, [None], which=(1,)), Event(made, 5, [1], which=(0,))]
+    assert kept(made, rule(), rows) == [0, 1, 3]

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.model.device import Flow
-from gateway.model.reading import Event, Quality, refused
+from gateway.model.reading import DISCONNECTED, Event, Quality, refused
 from gateway.runtime.twin.store import TwinStore
 from tests.support.clock import MovingClock
 from tests.support.state import MemoryState
@@ -80,11 +80,13 @@ async def test_a_beat_says_again_only_what_was_not_told_since_the_last_one(clock
         it.line.tell(1, A=3)
         await clock.advance(1)
         assert [(one.source.name, one.which, one.values) for one in it.again()] == [("Both", None, [3, 2])]
+        (said,) = it.again()
         it.scene.tapped.clear()
         it.line.tell(1, A=4)
         it.line.tell(1, B=5)
         await clock.advance(1)
         assert it.again() == []
+        assert said.values == [3, 2]
         await clock.advance(1)
         assert [(one.source.name, one.values) for one in it.again()] == [("Both", [4, 5]), ("A", [4])]
 
@@ -159,10 +161,10 @@ async def test_a_source_that_has_nothing_to_tell_is_alive_all_the_same(clock: Mo
     """An alarm that never came; but not before it is subscribed."""
     it = Told(clock)
     it.line.quiet = True
-    it.line.subscribe_s = 1.0
+    it.line.subscribe_s = 3.0
     await it.scene.apply(device_of("D", events={"A": "1s"}))
     async with it.scene.running():
-        await clock.advance(0.9)
+        await clock.advance(2.9)
         assert (it.scene.tapped, it.flow) == ([], Flow.UNKNOWN)
         await clock.advance(60)
         assert it.flow is Flow.ONLINE
@@ -185,3 +187,18 @@ async def test_that_nothing_has_happened_yet_is_neither_a_read_nor_a_failure(clo
         it.line.session.say(Event(source, clock.now(), [None], quality=quality, repeat=True))
         (flow,) = it.scene.lanes.flows()
         assert (flow.reads, flow.failures) == (0, 0)
+
+
+async def test_every_loss_is_said_also_of_what_had_nothing_to_tell_in_between(clock: MovingClock) -> None:
+    it = Told(clock)
+    it.line.quiet = True
+    await it.scene.apply(device_of("D", events={"A": "1h"}))
+    async with it.scene.running():
+        for count in (1, 2, 3):
+            await clock.advance(7200)
+            it.line.up = False
+            it.line.cut("the server hung up")
+            await clock.advance(60)
+            assert [event.quality for event in it.scene.events()] == [{0: DISCONNECTED}] * count
+            assert it.flow is Flow.OFFLINE
+            it.line.up = True

@@ -366,3 +366,17 @@ async def test_a_server_may_tell_first_what_it_had_before(clock: MovingClock, sk
         count = len(it.line.pages)
         await it.live(5, "A")
         assert len(it.line.pages) == count
+
+
+async def test_what_stays_bad_over_another_outage_is_missed_since_the_first(clock: MovingClock) -> None:
+    it = Server(clock)
+    await it.scene.apply(device_of("D", events=EACH_SECOND))
+    async with it.scene.running():
+        await it.live(2, "A")
+        it.line.unit(1).refuses.add("A")
+        await it.outage(5, "A")
+        await it.outage(5, "A")
+        assert it.line.pages == []
+        it.line.unit(1).refuses.clear()
+        await it.live(3, "A")
+        assert it.seconds(True)[0] == 3
