@@ -41,7 +41,7 @@ async def test_a_line_and_everything_on_it_in_one_look(tmp_path: Path) -> None:
         assert title.startswith(f"{line['connection']}: connected, ")
         assert "no_answer" in title
         by_device = {row.split()[0]: row for row in rows if row}
-        assert by_device["climate"].split()[1:6] == ["1", "online", "0.5", "s", by_device["climate"].split()[5]]
+        assert by_device["climate"].split()[1:6] == ["1", "online", "read", "0.5", "s"]
         assert "silent" in by_device["relays"]
         assert "waiting for it takes" in by_device["relays"]
         assert "next probe in" in by_device["relays"]
