@@ -1,7 +1,7 @@
 """What a hostile server may make this process hold, and three holes of asyncua's decoder that are closed here."""
 
-import functools
 from collections.abc import Callable
+from functools import cache
 from typing import IO, Any
 
 from asyncua.common.utils import Buffer
@@ -11,13 +11,15 @@ from asyncua.ua.uaerrors import UaError
 DEPTH = 32
 """Levels of structures, variants and data values inside one another."""
 VALUES = 200_000
-"""Values of one list or structure, but of bare numbers in a list: of those the bytes themselves are the bound."""
+"""Values of one structure that are no bare numbers in a list: of those the bytes themselves are the bound."""
 TYPES = 2_000
 """Data types of one server that are asked for at once."""
 LEVELS = 64
 """Supertypes above one data type, and types inside one another, that are looked up."""
 DICTIONARY = 4_000_000
 """Bytes of an OPC Binary type dictionary."""
+ELEMENTS = 300_000
+"""Of all lists in one message that are no bare numbers: one byte may be an object of hundreds."""
 
 
 class NoNulls:
@@ -44,23 +46,40 @@ def unpack_bytes(data: Buffer | IO[bytes]) -> bytes | None:
     return found
 
 
-def bounded(make: Callable[[Any], Any]) -> Any:
-    """What asyncua makes to read lists reads `VALUES` at most, but of bare numbers: one byte each could be an object of
-    hundreds."""
+class _Budget:
+    """Elements that the message which is being decoded may still have."""
 
-    @functools.cache
-    def made(kind: Any) -> Any:
-        unpack = make(kind)
+    def __init__(self) -> None:
+        self._message: object = None
+        self._left = 0
+
+    def spend(self, data: Buffer) -> None:
+        """On the list that begins here. Raises UaError."""
+        if data._data is not self._message:  # noqa: SLF001 - shared by all parts of one message
+            self._message, self._left = data._data, ELEMENTS  # noqa: SLF001
+        self._left -= max(0, ua_binary.Primitives.Int32.unpack(data.copy(4)))
+        if self._left < 0:
+            raise UaError(f"a message with lists of more than {ELEMENTS} elements")
+
+
+_budget = _Budget()
+Decoder = Callable[[Any], Any]
+
+
+def _bounded(make: Callable[[Any], Decoder]) -> Callable[[Any], Decoder]:
+    """Of what makes decoders of lists, by the type of an element."""
+
+    @cache
+    def made(kind: Any) -> Decoder:
+        decode = make(kind)
         if hasattr(ua_binary.Primitives1, getattr(kind, "name", "")):
-            return unpack
+            return decode
 
-        def checked(data: Buffer) -> Any:
-            count = ua_binary.Primitives.Int32.unpack(data.copy(4))
-            if count > VALUES:
-                raise UaError(f"a list of {count}; at most {VALUES} are taken")
-            return unpack(data)
+        def bounded(data: Any) -> Any:
+            _budget.spend(data)
+            return decode(data)
 
-        return checked
+        return bounded
 
     return made
 
@@ -70,9 +89,9 @@ def close_holes() -> None:
     ua_binary.Primitives1.Null = NoNulls  # type: ignore[attr-defined]
     ua_binary._Bytes.unpack = staticmethod(unpack_bytes)  # type: ignore[method-assign]  # noqa: SLF001
     for name in ("_create_uatype_array_deserializer", "_create_list_deserializer"):
-        setattr(ua_binary, name, bounded(getattr(ua_binary, name).__wrapped__))
-    for made in ("_uatype_deserializer", "_uatype_array_deserializer", "_list_deserializer", "_type_deserializer"):
-        getattr(ua_binary, f"_create{made}").cache_clear()
+        setattr(ua_binary, name, _bounded(getattr(ua_binary, name).__wrapped__))
+    for made in ("_create_uatype_deserializer", "_create_type_deserializer"):
+        getattr(ua_binary, made).cache_clear()
     ua_binary._create_dataclass_deserializer.cache_clear()  # noqa: SLF001
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer, NotEnoughData
-from asyncua.ua.ua_binary import variant_from_binary
+from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, variant_from_binary
 from asyncua.ua.uaerrors import UaError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,8 +84,8 @@ def test_variants_inside_one_another_end_at_a_depth() -> None:
 
 @pytest.mark.parametrize("kind", [V.String, V.ByteString, V.XmlElement, V.LocalizedText])
 def test_text_of_a_negative_length_is_none_and_does_not_go_back(kind: ua.VariantType) -> None:
-    """asyncua's own reader would read the same bytes as often as the array claims."""
-    data = bytes([0x80 | kind]) + struct.pack("<i", 100_000) + struct.pack("<i", -4)
+    """asyncua's own reader would read the same eight bytes two thousand million times."""
+    data = bytes([0x80 | kind]) + struct.pack("<i", limits.ELEMENTS) + struct.pack("<i", -4)
     with pytest.raises(NotEnoughData):
         variant_from_binary(Buffer(data))
 
@@ -96,6 +96,51 @@ def test_a_list_of_nulls_is_not_believed() -> None:
         variant_from_binary(Buffer(b"\x80" + struct.pack("<i", 2**31 - 1)))
     ours = Structure("Any", ua.NodeId(8, NAMESPACE), (Field("It", V.Variant),))
     assert "Nulls" in refused(ours, b"\x80" + struct.pack("<i", 2**31 - 1))
+
+
+NOTHING = b"\0"
+"""A Variant without a value, a DataValue of which nothing is there."""
+
+
+def a_list(kind: ua.VariantType, count: int) -> bytes:
+    return bytes([0x80 | kind]) + struct.pack("<i", count) + NOTHING * count
+
+
+@pytest.mark.parametrize("kind", [V.Variant, V.DataValue])
+def test_a_message_has_so_many_elements_and_no_more(kind: ua.VariantType) -> None:
+    """Sixteen megabytes, all that is taken of one message, would be gigabytes of objects."""
+    for count in (limits.ELEMENTS, 1000):
+        assert len(variant_from_binary(Buffer(a_list(kind, count))).Value) == count, "each message anew"
+    with pytest.raises(UaError, match=f"more than {limits.ELEMENTS} elements"):
+        variant_from_binary(Buffer(a_list(kind, limits.ELEMENTS + 1)))
+
+
+def test_the_lists_of_a_message_count_together() -> None:
+    half = limits.ELEMENTS // 2 + 1
+    lists = struct.pack("<i", 2) + a_list(V.Variant, half) + a_list(V.Variant, half)
+    with pytest.raises(UaError, match="elements"):
+        variant_from_binary(Buffer(bytes([0x80 | V.Variant]) + lists))
+
+
+def test_lists_that_are_none_give_nothing_back() -> None:
+    none = bytes([0x80 | V.Variant]) + struct.pack("<i", -(2**31))
+    lists = struct.pack("<i", 2) + none + a_list(V.Variant, limits.ELEMENTS)
+    with pytest.raises(UaError, match="elements"):
+        variant_from_binary(Buffer(bytes([0x80 | V.Variant]) + lists))
+
+
+def test_lists_of_structures_of_a_message_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ELEMENTS", 3)
+    results = ua.BrowseResponse(Results=[ua.BrowseResult() for _ in range(4)])
+    data = struct_to_binary(results)
+    with pytest.raises(UaError, match="more than 3 elements"):
+        struct_from_binary(ua.BrowseResponse, Buffer(data))
+
+
+def test_bare_numbers_are_bounded_by_their_bytes_alone() -> None:
+    count = limits.ELEMENTS + 1
+    data = bytes([0x80 | V.Byte]) + struct.pack("<i", count) + b"\1" * count
+    assert len(variant_from_binary(Buffer(data)).Value) == count
 
 
 @settings(deadline=None, max_examples=300)
