@@ -62,7 +62,8 @@ class Subscribes(Protocol):
         ...
 
     async def lost(self) -> str:
-        """Waits while connected; returns why when the connection is gone, also while nothing is asked."""
+        """Waits while connected; returns why when the connection is gone, also while nothing is asked. Awaited for as
+        long as the connection is used: a mapper may do its hearing here, and tells nothing while nobody awaits it."""
         ...
 
 
