@@ -1,6 +1,7 @@
 """`southgate write`: one command through a running gateway, with the read-back as evidence."""
 
 import argparse
+import json
 
 from gateway.cli.output import Output
 from gateway.cli.remote import Refused, Remote, add_options
@@ -47,6 +48,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     output.line(f"{output.paint(colour, result['outcome'])} ({result['code']}) {result['error']}".rstrip())
     for name, value in result["readback"].items():
         output.line(f"  {name} reads {value}")
+    for name, value in result.get("outputs", {}).items():
+        output.line(f"  {name} gave {json.dumps(value, ensure_ascii=False)}")
     return 0 if done else 1
 
 

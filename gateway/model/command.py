@@ -66,6 +66,8 @@ class CommandResult:
     """1 for the first delivery; more when a repeated id was answered from the record."""
     wanted: Mapping[str, Any] = field(default_factory=dict)
     readback: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """What a method gave back, by resource name."""
     event: Event | None = None
     """The read-back (or a method's outputs) as it went up."""
 

@@ -183,13 +183,13 @@ def _entry(stored: Any) -> Entry | None:
         return None
 
 
-def result_message(entry: Entry, result: CommandResult, outputs: Mapping[str, Any] | None = None) -> Message:
+def result_message(entry: Entry, result: CommandResult) -> Message:
     """`{id, status, code, result or error, started, finished, attempt, readback}` and, for the record, who asked, what
     was wanted and what was there before."""
     command = entry.command
     said: dict[str, Any] = {"error": result.error}
     if not result.error:
-        said = {"result": plain(outputs or result.readback)}
+        said = {"result": plain(result.outputs or result.readback)}
     body = {
         "id": result.id,
         "status": str(result.outcome),

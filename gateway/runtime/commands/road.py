@@ -234,12 +234,13 @@ class CommandRoad:
             error=happened.error,
             wanted=dict(wanted.values) if wanted else dict(command.args),
             readback=happened.readback,
+            outputs=happened.outputs,
             event=happened.event,
         )
         await self._ledger.record(entry)
         self.outcomes[happened.outcome] += 1
         _audit(entry, entry.result)
-        await self._tell(entry, entry.result, happened)
+        await self._tell(entry, entry.result)
         return entry.result
 
     async def _repeat(self, entry: Entry, result: CommandResult, command: Command, tell: bool) -> CommandResult:
@@ -327,8 +328,8 @@ class CommandRoad:
 
     # ------------------------------------------------------------------------------------------------------- telling
 
-    async def _tell(self, entry: Entry, result: CommandResult, happened: Happened | None = None) -> None:
-        message = result_message(entry, result, happened.outputs if happened else None)
+    async def _tell(self, entry: Entry, result: CommandResult) -> None:
+        message = result_message(entry, result)
         self._alarm(result)
         await self._around.tell(message)
         self._ledger.told(entry)
