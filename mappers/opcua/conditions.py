@@ -17,6 +17,7 @@ from mappers.opcua.address import NodeRef, node_ref
 from mappers.opcua.codec.structure import Types
 from mappers.opcua.point import Point
 from mappers.opcua.session import Session
+from mappers.opcua.session.paths import step
 from mappers.opcua.status import name_of, said
 
 _IDS = ua.ObjectIds
@@ -99,11 +100,12 @@ async def refresh(session: Session, subscription: int) -> None:
 
 
 METHODS = {
-    "acknowledge": _IDS.AcknowledgeableConditionType_Acknowledge,
-    "confirm": _IDS.AcknowledgeableConditionType_Confirm,
-    "addComment": _IDS.ConditionType_AddComment,
+    "acknowledge": ("Acknowledge", _IDS.AcknowledgeableConditionType_Acknowledge),
+    "confirm": ("Confirm", _IDS.AcknowledgeableConditionType_Confirm),
+    "addComment": ("AddComment", _IDS.ConditionType_AddComment),
 }
-"""Called on the condition itself, by the number that they have in its type (Part 9, 5.7.3, 5.7.4 and 5.5.6)."""
+"""Called on the condition: its own method of that name, or, where the server shows no conditions in its address space,
+the one of its type (Part 9, 5.7.3, 5.7.4 and 5.5.6)."""
 
 
 async def say(session: Session, point: Point, given: Mapping[str, Any]) -> None:
@@ -116,11 +118,22 @@ async def say(session: Session, point: Point, given: Mapping[str, Any]) -> None:
         raise CommandRejected(422, f"{point.name}: ConditionId {condition}: {node.code}")
     comment = ua.LocalizedText(str(given.get("Comment", "")))
     arguments = [ua.Variant(event, ua.VariantType.ByteString), ua.Variant(comment, ua.VariantType.LocalizedText)]
-    asked = ua.CallMethodRequest(node, _node(METHODS[point.condition]), arguments)
+    asked = ua.CallMethodRequest(node, await _method(session, node, *METHODS[point.condition]), arguments)
     (answer,) = await session.ask(lambda to: to.call([asked]))
     if answer.StatusCode.is_bad():
         code = name_of(answer.StatusCode.value)
         raise DeviceError(code, f"{point.name}: {said(code)}", f"Call {point.condition} of {condition}")
+
+
+async def _method(session: Session, condition: ua.NodeId, name: str, of_type: int) -> ua.NodeId:
+    """The condition's own, else that of its type."""
+    path = ua.BrowsePath(condition, ua.RelativePath([step(_IDS.HasComponent, ua.QualifiedName(name, 0))]))
+    try:
+        (found,) = await session.ask(lambda to: to.translate_browsepaths_to_nodeids([path]))
+    except DeviceError:
+        return _node(of_type)
+    own = [target.TargetId for target in found.Targets or () if found.StatusCode.is_good()]
+    return ua.NodeId(own[0].Identifier, own[0].NamespaceIndex) if own else _node(of_type)
 
 
 def _which(point: Point, given: Mapping[str, Any]) -> tuple[NodeRef, bytes]:
