@@ -119,9 +119,14 @@ class Group:
 
     @property
     def alive(self) -> bool:
-        """Heard so recently that what it did not tell has not changed."""
+        """Heard so recently that what it did not tell has not changed; not before it has spoken once."""
+        return self._spoke and not self.silent
+
+    @property
+    def silent(self) -> bool:
+        """It should have been heard by now."""
         silence = self._on.clock.monotonic() - self._heard
-        return not self.dead and silence <= SILENT_AFTER * max(self._keep_alive, KEEP_ALIVE_S)
+        return bool(self.dead) or silence > SILENT_AFTER * max(self._keep_alive, KEEP_ALIVE_S)
 
     # ------------------------------------------------------------------------------------------------------ its items
 

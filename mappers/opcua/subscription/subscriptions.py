@@ -228,7 +228,7 @@ class Subscriptions:
         for group in self._groups:
             group.dead = group.dead or (NONE_THERE if self._publishing.silenced == NONE_THERE else "")
         self._publishing.resume()
-        for group in [group for group in self._groups if not group.alive]:
+        for group in [group for group in self._groups if group.silent]:
             await self._again(group)
         await self._retry()
         await self._compare()
