@@ -73,6 +73,7 @@ async def secured(
     prepare(server)
     async with server:
         yield server
+        await end_sessions(server)
 
 
 def endpoint(server: Server | str, **changes: object) -> Endpoint:
@@ -116,3 +117,9 @@ async def refused(asked: Endpoint, place: Place) -> str:
 def used(client: Client) -> tuple[str, str]:
     policy = client.security_policy
     return policy_of(policy.URI), NAMES[policy.Mode]
+
+
+async def end_sessions(server: Server) -> None:
+    """Also of clients that were killed: the library would keep their tasks beyond its own end."""
+    for session in list(server.iserver._external_sessions.values()):
+        await session.close_session(True)
