@@ -1,7 +1,7 @@
 """What some mappers and protocols can do beside their contract: asked for with isinstance."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from gateway.model.certificate import Certificate
@@ -72,9 +72,9 @@ class Tells(Protocol):
     """A plan that may be for devices that tell by themselves; asked for with isinstance."""
 
     @property
-    def tells(self) -> bool:
-        """All that the plan is for is subscribed, unless the server does not take it: at its interval nothing is asked,
-        and it takes no time of the connection."""
+    def told(self) -> Collection[Source]:
+        """Those of its sources that are to be subscribed; the others are read. A poll whose sources are all told asks
+        for nothing at its interval and takes no time of the connection, unless the server does not take them."""
         ...
 
 

@@ -31,7 +31,7 @@ SIZE = {"Bool": 1, "Uint8": 1, "Int8": 1, "Uint16": 2, "Int16": 2, "Uint32": 4, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpcuaPlan:
-    """Fulfils `gateway.model.plan.Plan`."""
+    """Fulfils `gateway.model.plan.Plan` and `gateway.model.abilities.Tells`."""
 
     device: str
     manner: Manner
@@ -51,6 +51,14 @@ class OpcuaPlan:
         """Every point, source after source."""
         return (point for points in self.points for point in points)
 
+    @property
+    def told(self) -> tuple[Source, ...]:
+        """See `Tells.told`. A source is read when its device or one of its readable resources says so, or calls a
+        method: what is told and what is read of one source must not take turns."""
+        if not self.manner.subscribe:
+            return ()
+        return tuple(source for source, points in zip(self.sources, self.points, strict=True) if _told(source, points))
+
 
 def plan(device: Device, sources: Sequence[Source]) -> OpcuaPlan:
     """For reading all `sources` together or for writing one. Raises ConfigError with every problem."""
@@ -65,6 +73,14 @@ def plan(device: Device, sources: Sequence[Source]) -> OpcuaPlan:
     assert isinstance(settings, Endpoint)
     requests = (*_reads(cells, points, settings.max_nodes or len(cells)), *_calls(sources, points))
     return OpcuaPlan(device.name, manner, tuple(sources), points, tuple(cells), tuple(picks), requests)
+
+
+def _told(source: Source, points: Sequence[Point]) -> bool:
+    return not any(
+        point.kind is Kind.METHOD or not point.subscribe
+        for resource, point in zip(source.resources, points, strict=True)
+        if resource.properties.read_write.readable
+    )
 
 
 def _points(sources: Sequence[Source]) -> tuple[tuple[Point, ...], ...]:

@@ -114,7 +114,7 @@ def cost_of(poll: Poll, facts: Mapping[str, object], answer_ms: float | None = N
         seconds=sum(r.line_s + each / 1000 for r in requests),
         answer_ms=each,
         answer_from=source,
-        told=isinstance(poll.plan, Tells) and poll.plan.tells,
+        told=isinstance(poll.plan, Tells) and len(poll.plan.told) == len(poll.sources),
     )
 
 

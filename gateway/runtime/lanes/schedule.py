@@ -4,10 +4,11 @@ import asyncio
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from gateway.model.abilities import Tells
 from gateway.model.contracts import Clock
 from gateway.model.device import AutoEvent, Device
 from gateway.model.duration import parse_duration
@@ -38,9 +39,10 @@ def polls_of(
     auto_events: Sequence[AutoEvent],
     plan: Callable[[Sequence[Source]], Plan],
 ) -> tuple[Poll, ...]:
-    """One Poll per interval. `sources` also has the selections that autoEvents make by regular expression. Of two
-    autoEvents with one source and interval, the one that reports more counts. Raises ConfigError naming every autoEvent
-    whose source is not there or cannot be read, and what `plan` raises."""
+    """One Poll per interval, or two where its device tells only some of its sources by itself (`Tells`). `sources` also
+    has the selections that autoEvents make by regular expression. Of two autoEvents with one source and interval, the
+    one that reports more counts. Raises ConfigError naming every autoEvent whose source is not there or cannot be read,
+    and what `plan` raises."""
     groups: dict[float, dict[str, tuple[Source, AutoEvent]]] = {}
     problems = []
     for index, event in enumerate(auto_events):
@@ -55,13 +57,28 @@ def polls_of(
             group[event.source_name] = source, event
     if problems:
         raise ConfigError(problems)
-    return tuple(_poll(device, interval, list(group.values()), plan) for interval, group in groups.items())
+    return tuple(poll for interval, group in groups.items() for poll in _polls(device, interval, group.values(), plan))
+
+
+def _polls(
+    device: Device,
+    interval: float,
+    group: Collection[tuple[Source, AutoEvent]],
+    plan: Callable[[Sequence[Source]], Plan],
+) -> list[Poll]:
+    """What is told and what is read are apart: a poll is one or the other as a whole."""
+    poll = _poll(device, interval, group, plan)
+    told = poll.plan.told if isinstance(poll.plan, Tells) else ()
+    if not 0 < len(told) < len(group):
+        return [poll]
+    parts = [one for one in group if one[0] in told], [one for one in group if one[0] not in told]
+    return [_poll(device, interval, part, plan) for part in parts]
 
 
 def _poll(
     device: Device,
     interval: float,
-    group: Sequence[tuple[Source, AutoEvent]],
+    group: Collection[tuple[Source, AutoEvent]],
     plan: Callable[[Sequence[Source]], Plan],
 ) -> Poll:
     sources = tuple(source for source, _ in group)

@@ -106,14 +106,9 @@ def feed(poll: Poll, source: Source, read_by: Callable[[Point], Reader]) -> Feed
 
 
 def is_read(poll: Poll) -> bool:
-    """It is read instead: its device's file, or the attributes of a resource in it, say so, or a method is called."""
+    """It is read instead: not all of it is to be told (`OpcuaPlan.told`)."""
     plan = _plan(poll)
-    return not plan.manner.subscribe or any(
-        point.kind is Kind.METHOD or not point.subscribe
-        for source, points in zip(plan.sources, plan.points, strict=True)
-        for resource, point in zip(source.resources, points, strict=True)
-        if resource.properties.read_write.readable
-    )
+    return len(plan.told) < len(plan.sources)
 
 
 def keys(polls: Iterable[Poll]) -> Iterator[Key]:

@@ -26,7 +26,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Told(Made):
-    tells: bool = True
+    told: Sequence[Source] = ()
 
 
 P = profile(resource("a"))
@@ -129,11 +129,11 @@ def test_what_would_help_does_help() -> None:
 
 def test_what_devices_tell_by_themselves_takes_no_time() -> None:
     read = poll("d", 1.0, 120)
-    told = replace(read, plan=Told("d", read.plan.requests, read.sources))
+    told = replace(read, plan=Told("d", read.plan.requests, read.sources, told=read.sources))
     (line,) = budgets([device("d", told)], answer_ms=10)
     assert (line.busy, line.problems()) == (0, [])
     assert line.polls[0].seconds == pytest.approx(1.2), "what a read would take"
-    not_told = replace(read, plan=Told("d", read.plan.requests, read.sources, tells=False))
+    not_told = replace(read, plan=Told("d", read.plan.requests, read.sources))
     assert budgets([device("d", not_told)], answer_ms=10)[0].problems()
 
 

@@ -7,6 +7,7 @@ import pytest
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError
 from gateway.model.profile import DeviceProfile
+from gateway.model.reading import Source
 from gateway.runtime.lanes.schedule import Beat, Phases, Wheel, polls_of
 from gateway.runtime.sources import select, sources_of
 from tests.support.clock import MovingClock, settle
@@ -39,6 +40,26 @@ def test_sources_with_equal_intervals_are_one_poll_however_written() -> None:
         {"sourceName": "All", "interval": "500ms"},
         {"sourceName": "B.*", "interval": "1000ms"},
     ) == [(1.0, ["A", "B.*"]), (0.5, ["All"])]
+
+
+class Planned(tuple[Source, ...]):
+    """A plan of sources; B tells by itself."""
+
+    __slots__ = ()
+
+    @property
+    def told(self) -> list[Source]:
+        return [source for source in self if source.name == "B"]
+
+
+def test_what_is_told_and_what_is_read_at_one_interval_are_two_polls() -> None:
+    events = [{"sourceName": name, "interval": "1s"} for name in ("A", "B", "Bx")]
+    device = Device.model_validate({"name": "D", "profileName": "P", "autoEvents": events})
+    found = polls_of(device, sources_of(device, PROFILE, "s"), device.auto_events or (), Planned)  # type: ignore[arg-type]
+    assert [[source.name for source in poll.sources] for poll in found] == [["B"], ["A", "Bx"]]
+    for poll in found:
+        assert poll.plan == poll.sources
+        assert [e.source_name for e in poll.auto_events] == [s.name for s in poll.sources]
 
 
 def test_the_autoevent_that_reports_more_counts() -> None:

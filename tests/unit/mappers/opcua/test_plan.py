@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from gateway.model.abilities import Tells
 from gateway.model.errors import ConfigError
 from mappers.opcua.plan import plan
 from tests.unit.mappers.opcua.build import device, resource, source
@@ -56,6 +57,20 @@ def test_everything_wrong_is_said_at_once() -> None:
 
 def test_all_devices_of_a_server_go_silent_together() -> None:
     assert plan(device(), [source(resource())]).unit == plan(device(), [source(resource("other"))]).unit
+
+
+def test_what_is_told_and_what_is_read() -> None:
+    method = resource("m", "Int32", "R", methodId="ns=2;i=5", objectId="ns=2;i=4")
+    called = resource("c", "Int32", "W", methodId="ns=2;i=5", objectId="ns=2;i=4")
+    read, told, mixed = (
+        source(resource("r", nodeId="ns=2;i=1", subscribe=False)),
+        source(resource(), called),
+        source(resource(), method),
+    )
+    made = plan(device(), [read, told, mixed])
+    assert isinstance(made, Tells)
+    assert made.told == (told,)
+    assert plan(device(Subscribe=False), [told]).told == ()
 
 
 def test_planning_and_checking_load_no_library() -> None:
