@@ -4,6 +4,8 @@ session and even its keep-alives live."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from asyncua import ua
+
 from gateway.model.contracts import Clock
 from mappers.opcua.subscription.item import Item, Wish
 from mappers.opcua.subscription.outlet import Data
@@ -74,8 +76,21 @@ class Watchdog:
                 self._factor, self._calm = max(1, self._factor // 2), 0
 
 
+SAYS_NOTHING = frozenset(
+    {
+        ua.StatusCodes.BadNotReadable, ua.StatusCodes.BadUserAccessDenied, ua.StatusCodes.BadSecurityModeInsufficient,
+        ua.StatusCodes.BadAttributeIdInvalid, ua.StatusCodes.BadServiceUnsupported, ua.StatusCodes.BadTimeout,
+        ua.StatusCodes.BadResponseTooLarge, ua.StatusCodes.BadEncodingLimitsExceeded,
+        ua.StatusCodes.BadTooManyOperations, ua.StatusCodes.BadNotImplemented, ua.StatusCodes.BadNotSupported,
+    }
+)  # fmt: skip
+"""What a read may end with of a node that is watched all the same: it is about the read, not the value."""
+
+
 def knows_better(wish: Wish, told: Data | None, now: Data) -> bool:
     """Whether the server should have told what it holds now."""
+    if now.StatusCode.value in SAYS_NOTHING:
+        return False
     if told is None or (told.StatusCode.value ^ now.StatusCode.value) & SEVERITY:
         return True
     if wish.trigger == "timestamp" and told.SourceTimestamp != now.SourceTimestamp:

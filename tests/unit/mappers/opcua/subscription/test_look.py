@@ -112,6 +112,27 @@ async def test_a_value_that_the_server_keeps_to_itself_is_found_by_reading_it(cl
         assert list(peer.subscriptions.values()) != [one]
 
 
+@pytest.mark.parametrize("code", ["BadNotReadable", "BadUserAccessDenied"])
+async def test_a_node_that_may_be_watched_but_not_read_is_no_disagreement(
+    clock: MovingClock, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port), clock) as rig:
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("b") == [0])
+
+        async def refused(nodes: list[ua.NodeId], **_: Any) -> list[ua.DataValue]:
+            return [ua.DataValue(StatusCode=ua.StatusCode(getattr(ua.StatusCodes, code)))] * len(nodes)
+
+        monkeypatch.setattr(rig.session, "read", refused)
+        (one,) = peer.subscriptions.values()
+        for _ in range(4):
+            await clock.advance(4)
+            await _heard_again(rig, peer, "b")
+            await rig.made.look()
+        assert not rig.counts
+        assert list(peer.subscriptions.values()) == [one]
+
+
 async def test_a_node_that_is_deleted_is_bad_and_good_when_it_is_back() -> None:
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
         await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
