@@ -22,7 +22,7 @@ from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import Kind, Point
 from mappers.opcua.session import Session
 from mappers.opcua.status import name_of, said
-from mappers.opcua.subscription.outlet import Data, ns
+from mappers.opcua.subscription.outlet import Data, is_time, ns
 from mappers.opcua.subscription.readers import reader
 
 PAGE = 1000
@@ -153,7 +153,7 @@ def _values(result: ua.HistoryReadResult) -> list[Data]:
     data = result.HistoryData
     if not isinstance(data, ua.HistoryData):
         return []
-    return [cast(Data, one) for one in data.DataValues or () if one.SourceTimestamp is not None]
+    return [cast(Data, one) for one in data.DataValues or () if is_time(one.SourceTimestamp)]
 
 
 def _event(source: Source, time: int, row: Mapping[int, Data], readers: Mapping[int, Any]) -> Event:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import ua
@@ -29,10 +28,10 @@ from mappers.opcua.point import At, Kind, Point, at_text
 from mappers.opcua.session import Session
 from mappers.opcua.session.held import Held
 from mappers.opcua.subscription import LOOK_S, Subscriptions
+from mappers.opcua.subscription.outlet import is_time, ns
 
 WRITE_ONLY = Quality("bad", "config", "write-only")
 TOLD = Quality("bad", "config", "events are told, not read")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CALLED = (Kind.METHOD, Kind.CONDITION)
 Cell = ua.DataValue | Quality
 """What came for a node."""
@@ -151,7 +150,7 @@ class OpcuaMapper:
 
     def _events(self, plan: OpcuaPlan, cells: Sequence[Cell], origin: int) -> list[Event]:
         timed = cells if plan.manner.source_times else ()  # some servers send times that nobody asked for
-        times = {at: stamp for at, cell in enumerate(timed) if (stamp := _time(cell)) > 0}
+        times = {at: stamp for at, cell in enumerate(timed) if (stamp := _time(cell))}
         return [
             _event(
                 source,
@@ -253,12 +252,6 @@ def _event(source: Source, found: Sequence[tuple[Any, Quality | None]], times: d
 
 
 def _time(cell: Cell) -> int:
-    """Source time of what came for a node; 0: it has none."""
+    """Source time of what came for a node, ns; 0: it has none."""
     stamp = cell.SourceTimestamp if isinstance(cell, ua.DataValue) else None
-    return 0 if stamp is None else nanoseconds(stamp)
-
-
-def nanoseconds(stamp: datetime) -> int:
-    """Since 1970; the library knows microseconds."""
-    gone = (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)) - EPOCH
-    return ((gone.days * 86400 + gone.seconds) * 1_000_000 + gone.microseconds) * 1000
+    return ns(stamp) if is_time(stamp) else 0

@@ -11,7 +11,7 @@ from gateway.model.contracts import Clock
 from gateway.model.reading import Event, Source
 from mappers.opcua import conditions
 from mappers.opcua.codec.structure import Types
-from mappers.opcua.subscription.outlet import Data, Target, events, ns
+from mappers.opcua.subscription.outlet import Data, Target, events, is_time, ns
 
 SKEWS = 15
 """Notifications whose time is compared with ours."""
@@ -46,7 +46,7 @@ class Hearing:
                 found += self._changes([(item.ClientHandle, item.Value) for item in part.MonitoredItems], now)
             elif isinstance(part, ua.EventNotificationList):
                 found += self._events(part.Events, now)
-        if message.PublishTime is not None:
+        if is_time(message.PublishTime):
             self._skews.append((now - ns(message.PublishTime)) / 1e9)
         self.tell(found)
 

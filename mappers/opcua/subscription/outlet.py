@@ -4,7 +4,8 @@ This is the hot road of the protocol. What is the same for many values is looked
 interpreter; only a column with something unusual in it is taken value by value.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
@@ -28,6 +29,8 @@ Decode = Callable[[Data], tuple[Any, Quality | None]]
 """A raw value, and its quality where it is not good."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = datetime(2262, 1, 1, tzinfo=UTC)
+"""What is later does not go into 64 bits of nanoseconds."""
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
@@ -91,7 +94,7 @@ class Outlet:
         value, quality = self._value(index, data)
         which = None if len(self._order) == 1 else (index,)
         stamp = data.SourceTimestamp if self._source_times else None
-        times = {0: ns(stamp)} if _is_time(stamp) else None
+        times = {0: ns(stamp)} if is_time(stamp) else None
         return Event(self.source, origin, [value], which, {0: quality} if quality is not None else None, times)
 
     def _refine(self, event: Event, got: list[Data]) -> None:
@@ -123,13 +126,11 @@ Change = tuple[int, Data]
 def events(changes: Iterable[Change], targets: Targets, origin: int) -> list[Event]:
     """One Event per source. A source of which an item came k times gives k Events, in order. What nobody asked for is
     left out."""
-    found: list[Event] = []
-    while True:
-        touched, again = _sort(changes, targets)
-        found += [outlet.take(origin) for outlet in touched]
-        if not again:
-            return found
-        changes, targets = _numbered(again)
+    touched, again = _sort(changes, targets)
+    found = [outlet.take(origin) for outlet in touched]
+    for part in _rounds(again):
+        found += [outlet.take(origin) for outlet in _fill(part)]
+    return found
 
 
 def _sort(changes: Iterable[Change], targets: Targets) -> tuple[list[Outlet], list[tuple[Target, Data]]]:
@@ -149,9 +150,27 @@ def _sort(changes: Iterable[Change], targets: Targets) -> tuple[list[Outlet], li
     return touched, again
 
 
-def _numbered(again: list[tuple[Target, Data]]) -> tuple[Iterator[Change], Targets]:
-    """The same for the next round, where every change has one target only."""
-    return ((number, data) for number, (_, data) in enumerate(again)), {n: (t,) for n, (t, _) in enumerate(again)}
+def _rounds(again: Iterable[tuple[Target, Data]]) -> list[list[tuple[Target, Data]]]:
+    """In one pass, whatever their number: what came a second time for its place, then a third, and so on."""
+    rounds: list[list[tuple[Target, Data]]] = []
+    came: Counter[tuple[int, int]] = Counter()
+    for target, data in again:
+        place = id(target[1]), target[2]
+        if came[place] == len(rounds):
+            rounds.append([])
+        rounds[came[place]].append((target, data))
+        came[place] += 1
+    return rounds
+
+
+def _fill(part: Iterable[tuple[Target, Data]]) -> list[Outlet]:
+    """Fills the buckets with what has a place of its own. Returns who got something."""
+    touched = []
+    for (outlet, bucket, index), data in part:
+        if not bucket:
+            touched.append(outlet)
+        bucket[index] = data
+    return touched
 
 
 def ns(stamp: datetime) -> int:
@@ -162,16 +181,16 @@ def ns(stamp: datetime) -> int:
 def _times(stamps: list[datetime | None]) -> dict[int, int] | None:
     """Source times by position. Most servers stamp many values alike, or within a second."""
     first = stamps[0]
-    if first is not None and first > _EPOCH and stamps.count(first) == len(stamps):
+    if is_time(first) and stamps.count(first) == len(stamps):
         return dict.fromkeys(range(len(stamps)), ns(first))
-    if None in stamps or (least := min(stamps)) <= _EPOCH:  # type: ignore[type-var, operator]
-        return {position: ns(stamp) for position, stamp in enumerate(stamps) if _is_time(stamp)} or None
-    if max(stamps) - least < _SECOND:  # type: ignore[type-var, operator]
+    if None in stamps or (least := min(stamps)) <= _EPOCH or (most := max(stamps)) >= _END:  # type: ignore[type-var, operator]
+        return {position: ns(stamp) for position, stamp in enumerate(stamps) if is_time(stamp)} or None
+    if most - least < _SECOND:  # type: ignore[operator]
         base = ns(least)  # type: ignore[arg-type]
         return {at: base + (stamp - least).microseconds * 1000 for at, stamp in enumerate(stamps)}  # type: ignore[operator]
     return {position: ns(stamp) for position, stamp in enumerate(stamps)}  # type: ignore[arg-type]
 
 
-def _is_time(stamp: datetime | None) -> TypeGuard[datetime]:
-    """Servers that know no time send none, or the year 1601."""
-    return stamp is not None and stamp > _EPOCH
+def is_time(stamp: datetime | None) -> TypeGuard[datetime]:
+    """Servers that know no time send none, or the year 1601, or 9999 (Part 6, 5.2.2.5)."""
+    return stamp is not None and _EPOCH < stamp < _END

@@ -1,5 +1,6 @@
 """Grouping what a notification brings; pure."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -116,6 +117,27 @@ def test_the_year_1601_is_no_time() -> None:
     assert event.times == {1: NOON_NS}
     (event,) = events([(0, data(1, when=never)), (1, data(2, when=never))], targets(one), NOW)
     assert event.times is None
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_end_of_all_times_is_no_time(more: int) -> None:
+    """DateTime has one (Part 6, 5.2.2.5), far beyond what 64 bits of nanoseconds hold."""
+    one = outlet(*["Int32"] * (1 + more))
+    for end in (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2300, 1, 1, tzinfo=UTC)):
+        (event,) = events([(i, data(1, when=end if i == 0 else NOON)) for i in range(1 + more)], targets(one), NOW)
+        assert event.times == ({1: NOON_NS} if more else None)
+        (event,) = events([(i, data(1, when=end)) for i in range(1 + more)], targets(one), NOW)
+        assert event.times is None
+
+
+def test_what_ran_up_in_queues_does_not_hold_the_loop_up() -> None:
+    """Each value is touched as often as where every item comes once; milliseconds, not the square of their number."""
+    count, one = 4000, outlet("Int32", "Int32")
+    changes = [(handle, data(n)) for handle in (0, 1) for n in range(count)]
+    started = time.perf_counter()
+    found = events(changes, targets(one), NOW)
+    assert time.perf_counter() - started < 2
+    assert [event.values for event in found] == [[n, n] for n in range(count)]
 
 
 def test_a_device_may_not_want_source_times() -> None:
