@@ -122,7 +122,8 @@ class DeviceProtocol(Protocol[P]):
         ...
 
     def check(self, profile: DeviceProfile, device: Device | None = None) -> list[Problem]:
-        """Everything wrong with the attributes of a profile and the protocol properties of a device; pure."""
+        """Everything wrong with the attributes of a profile and the protocol properties of a device; looks at nothing
+        beside them but whether files that the device names are there."""
         ...
 
     def connection(self, device: Device, compat: Compat = Compat.NONE) -> Connection:

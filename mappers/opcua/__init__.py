@@ -15,7 +15,7 @@ from gateway.model.reading import Source
 from gateway.model.recording import Frame, Tap
 from mappers.opcua import plan as planning
 from mappers.opcua.address import OF_OPCUA
-from mappers.opcua.endpoint import KEY, SERVICE, examine, reach
+from mappers.opcua.endpoint import KEY, SERVICE, Endpoint, absent, examine, reach
 from mappers.opcua.plan import OpcuaPlan
 from mappers.opcua.point import locate
 from mappers.opcua.status import WHEN_READ
@@ -45,8 +45,11 @@ class OpcUa:
         return any(not OF_OPCUA.isdisjoint(resource.attributes) for resource in profile.device_resources)
 
     def check(self, profile: DeviceProfile, device: Device | None = None) -> list[Problem]:
-        """Everything wrong with the attributes of a profile and the protocol properties of a device."""
-        found = [] if device is None else examine(device, self._place.compat | profile.compat)[1]
+        """Everything wrong with the attributes of a profile and the protocol properties of a device; files it names
+        that are not there are a warning."""
+        reached, found = (None, []) if device is None else examine(device, self._place.compat | profile.compat)
+        if reached is not None and isinstance(settings := reached[0].settings, Endpoint):
+            found += absent(settings, self._place.folder)
         for index, resource in enumerate(profile.device_resources):
             _, problems = locate(resource)
             where = f"deviceResources[{index}]"

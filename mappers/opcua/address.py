@@ -41,6 +41,10 @@ class Step(NamedTuple):
         return ("" if self.namespace == 0 else prefix) + re.sub(r"([/&])", r"&\1", self.name)
 
 
+At = NodeRef | tuple[Step, ...]
+"""Where a node is: its id, or names from the Objects folder down."""
+
+
 class Deadband(NamedTuple):
     """How far a value must move before the server tells (Part 4, 7.22.2)."""
 
@@ -127,6 +131,10 @@ def _path(value: Any) -> tuple[Step, ...]:
     return browse_path(literal_text(value))
 
 
+def _at(value: Any) -> At:
+    return _path(value) if literal_text(value).lstrip().startswith("/") else _node(value)
+
+
 def _sampling(value: Any) -> float:
     """Nought: as fast as the server can."""
     return 0.0 if literal_text(value).strip() == "0" else seconds(value)
@@ -177,8 +185,9 @@ class Attributes(BaseModel):
     """Values the server keeps between two notifications; none: as many as fall into a publishing interval."""
     deadband: Annotated[Deadband, BeforeValidator(_deadband)] | None = None
     trigger: Annotated[Trigger, one_of(("status", "value", "timestamp"))] = "value"
-    method_id: Annotated[NodeRef, BeforeValidator(_node)] | None = None
-    object_id: Annotated[NodeRef, BeforeValidator(_node)] | None = None
+    method_id: Annotated[At, BeforeValidator(_at)] | None = None
+    """As `object_id` a node id or, when it begins with a slash, a browse path."""
+    object_id: Annotated[At, BeforeValidator(_at)] | None = None
     input_map: Annotated[tuple[str, ...], BeforeValidator(_inputs)] = ()
     """Texts of the input arguments when the method is called by a read, as EdgeX does."""
     event_type: Annotated[NodeRef, BeforeValidator(_node)] | None = None

@@ -4,6 +4,7 @@ Devices of one server and one user share a session: what must be equal for them 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -145,6 +146,18 @@ def examine(device: Device, compat: Compat = Compat.NONE) -> tuple[tuple[Connect
     if any(problem.severity == "error" for problem in problems):
         return None, _inside(problems)
     return (_connection(properties, compat), _manner(properties)), _inside(problems)
+
+
+def absent(settings: Endpoint, folder: Path) -> list[Problem]:
+    """A warning for each file that is named and is not there yet; `folder`: where relative names start."""
+    named = {
+        "PasswordFile": settings.password_file,
+        "Certificate": settings.certificate,
+        "PrivateKey": settings.private_key,
+    }
+    what = "there is no file {}: the server lets nobody in without it; names are relative to gateway.yaml's folder"
+    missing = {key: folder / name for key, name in named.items() if name and not (folder / name).is_file()}
+    return _inside([Problem(key, what.format(file), severity="warning") for key, file in missing.items()])
 
 
 _REQUIRED = {"Endpoint": "is required: the server's URL, such as opc.tcp://192.168.1.5:4840"}

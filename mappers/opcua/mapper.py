@@ -15,6 +15,7 @@ from gateway.model.plan import Connection, Facts, Poll
 from gateway.model.profile import ValueType
 from gateway.model.reading import Event, Quality, Source
 from mappers.opcua import conditions, status
+from mappers.opcua.address import At
 from mappers.opcua.codec.learn import learn_wanted
 from mappers.opcua.codec.limits import DEPTH
 from mappers.opcua.codec.natural import Misfit
@@ -24,7 +25,7 @@ from mappers.opcua.codec.variants import ANY, USUAL, Target, variant
 from mappers.opcua.history import history
 from mappers.opcua.methods import Call, Methods
 from mappers.opcua.plan import OpcuaPlan
-from mappers.opcua.point import At, Kind, Point, at_text
+from mappers.opcua.point import Kind, Point, at_text
 from mappers.opcua.session import Session
 from mappers.opcua.session.held import Held
 from mappers.opcua.subscription import LOOK_S, Subscriptions

@@ -14,12 +14,13 @@ from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConn
 from gateway.model.profile import ValueType
 from gateway.model.reading import Quality, refused
 from mappers.opcua import status
+from mappers.opcua.address import At
 from mappers.opcua.codec.learn import good, learn, learn_wanted
 from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.codec.structure import Structure
 from mappers.opcua.codec.values import Decode, json_of
 from mappers.opcua.codec.variants import Target, takes, variant
-from mappers.opcua.point import At, Point, at_text
+from mappers.opcua.point import Point, at_text
 from mappers.opcua.session import Session
 from mappers.opcua.session.names import node_id
 from mappers.opcua.session.paths import step

@@ -11,9 +11,9 @@ from gateway.model.device import Device
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.plan import Request
 from gateway.model.reading import Source
-from mappers.opcua.address import NodeRef
+from mappers.opcua.address import At, NodeRef
 from mappers.opcua.endpoint import Endpoint, Manner, reach
-from mappers.opcua.point import At, Kind, Point, at_text, locate
+from mappers.opcua.point import Kind, Point, at_text, locate
 
 UNIT = "server"
 """One for each connection: a server that answers nothing answers for none of its devices."""

@@ -6,10 +6,8 @@ from enum import StrEnum
 
 from gateway.model.errors import Problem
 from gateway.model.profile import DeviceResource, ResourceProperties, ValueType
-from mappers.opcua.address import Attributes, Deadband, NodeRef, Step, Trigger, attributes, path_text
+from mappers.opcua.address import At, Attributes, Deadband, NodeRef, Trigger, attributes, path_text
 
-At = NodeRef | tuple[Step, ...]
-"""Where a node is: its id, or names from the Objects folder down."""
 MONITORING = ("samplingInterval", "queueSize", "deadband", "trigger")
 """Attributes that say how a server watches a node."""
 
@@ -46,7 +44,7 @@ class Point:
     queue: int | None = None
     deadband: Deadband | None = None
     trigger: Trigger = "value"
-    method: NodeRef | None = None
+    method: At | None = None
     inputs: tuple[str, ...] = ()
     """Texts of the input arguments of a call by a read."""
     event_type: NodeRef | None = None

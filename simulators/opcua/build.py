@@ -56,17 +56,17 @@ class Builder:
         self.variables[id_] = unit, node
 
     def _method(self, home: ua.NodeId, unit: Unit, call: Call) -> None:
-        on, id_ = self._namespaces.node(call.object), self._namespaces.node(call.method)
+        place = call.object
+        parent, name, on = self._where(home, place, place.identifier if isinstance(place, NodeRef) else "")
         if on not in self._space:
-            self._space.object(home, ua.QualifiedName(call.object.identifier, on.NamespaceIndex), on)
+            self._space.object(parent, name, on)
+        parent, name, id_ = self._where(on, call.method, call.resource.name)
         if id_ not in self._space:
             attributes = ua.MethodAttributes()
             attributes.DisplayName = ua.LocalizedText(call.resource.name)
             attributes.Description = ua.LocalizedText(call.resource.description)
             attributes.Executable = attributes.UserExecutable = True
-            self._space.add(
-                on, id_, ua.QualifiedName(call.resource.name, id_.NamespaceIndex), ua.NodeClass.Method, attributes
-            )
+            self._space.add(parent, id_, name, ua.NodeClass.Method, attributes)
             for key, shapes in (("InputArguments", call.inputs), ("OutputArguments", call.outputs)):
                 if shapes:
                     self._space.property(id_, key, arguments(shapes, unit), O.Argument)

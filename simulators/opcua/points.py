@@ -91,8 +91,8 @@ class Call:
     """One resource that is a method."""
 
     resource: DeviceResource
-    method: NodeRef
-    object: NodeRef
+    method: Place
+    object: Place
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
     """The inputs, as they came; of a method that is read the value of the resource first."""
@@ -179,7 +179,7 @@ def _fits(shape: Shape, kind: ValueType) -> None:
         raise ValueError(f"{HINT} {shape.kind.name} is a String, not {kind}")
 
 
-def _call(resource: DeviceResource, given: Attributes, method: NodeRef, on: NodeRef) -> Call:
+def _call(resource: DeviceResource, given: Attributes, method: Place, on: Place) -> Call:
     inputs = _inputs(resource, given)
     if not resource.properties.read_write.readable:
         return Call(resource, method, on, inputs, inputs, None)

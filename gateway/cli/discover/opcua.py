@@ -161,7 +161,7 @@ def _tell(
     for note in made.notes:
         output.line(note)
     if count_:
-        output.line(f"{options.url}: {count_} resources")
+        output.line(f"{options.url}: {count_} resource{'' if count_ == 1 else 's'}")
         show(written, profiles, devices, output)
     result = {**_endpoints(answer), "product": scan.product.name, "resources": count_, "notes": made.notes}
     result |= {"interrupted": interrupted}

@@ -10,8 +10,7 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import DeviceError
 from gateway.model.reading import Quality
 from mappers.opcua import status
-from mappers.opcua.address import NodeRef, Step
-from mappers.opcua.point import At
+from mappers.opcua.address import At, NodeRef, Step
 from mappers.opcua.session.names import node_id
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from gateway.model.place import Place
 from gateway.model.plan import Connection
 from gateway.model.reading import Quality
 from mappers.opcua import status
+from mappers.opcua.address import At
 from mappers.opcua.codec.structure import Types
 from mappers.opcua.endpoint import Endpoint
-from mappers.opcua.point import At
 from mappers.opcua.security.opening import open_session
 from mappers.opcua.session.held import Held, Holdings
 from mappers.opcua.session.limits import NODES, Limits

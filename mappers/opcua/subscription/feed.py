@@ -8,9 +8,10 @@ from asyncua import ua
 
 from gateway.model.plan import Poll
 from gateway.model.reading import Event, Quality, Source
+from mappers.opcua.address import At
 from mappers.opcua.conditions import event_filter
 from mappers.opcua.plan import OpcuaPlan
-from mappers.opcua.point import At, Kind, Point
+from mappers.opcua.point import Kind, Point
 from mappers.opcua.subscription.item import Item, Wish
 from mappers.opcua.subscription.outlet import Outlet, Reader, Target
 

@@ -13,9 +13,10 @@ from gateway.model.errors import DeviceError
 from gateway.model.plan import Poll
 from gateway.model.reading import Quality, Source, refused
 from mappers.opcua import conditions
+from mappers.opcua.address import At
 from mappers.opcua.codec.learn import learn_wanted
 from mappers.opcua.codec.natural import Misfit
-from mappers.opcua.point import At, Point
+from mappers.opcua.point import Point
 from mappers.opcua.session import Session
 from mappers.opcua.status import name_of
 from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, quiet, wants

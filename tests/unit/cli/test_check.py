@@ -200,3 +200,34 @@ def test_compat_edgex_of_the_gateway_reaches_the_protocol(southgate: Run, plant:
     ran = southgate("check")
     assert ran.code == 2
     assert "bit 30 of a register does not exist" in ran.err
+
+
+def test_files_that_an_opcua_device_names_and_that_are_not_there(southgate: Run, plant: Path) -> None:
+    """A warning each: a secret may come later, and nobody gets in without it."""
+    Path("profiles/press.yaml").write_text(
+        "name: Press\ndeviceResources:\n  - name: Speed\n    attributes: {nodeId: ns=2;s=Speed}\n"
+        "    properties: {valueType: Float64, readWrite: R}\n"
+    )
+    users = {
+        "press-1": "UserName: otto, PasswordFile: secrets/otto",
+        "press-2": "Certificate: users/otto.der, PrivateKey: users/otto.pem",
+    }
+    devices = [
+        f"  - name: {name}\n    profileName: Press\n    serviceName: device-opcua\n"
+        f"    protocols: {{opcua: {{Endpoint: 'opc.tcp://{name}:4840', {who}}}}}\n"
+        for name, who in users.items()
+    ]
+    Path("devices/press.yaml").write_text("deviceList:\n" + "".join(devices))
+    ran = southgate("check")
+    assert ran.code == 0
+    said = ran.out + ran.err
+    for key, file in (
+        ("PasswordFile", "secrets/otto"),
+        ("Certificate", "users/otto.der"),
+        ("PrivateKey", "users/otto.pem"),
+    ):
+        assert f"protocols.opcua.{key}: there is no file {plant / file}" in said
+        (plant / file).parent.mkdir(exist_ok=True)
+        (plant / file).touch()
+    ran = southgate("check")
+    assert "there is no file" not in ran.out + ran.err

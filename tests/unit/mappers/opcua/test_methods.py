@@ -131,6 +131,21 @@ async def test_a_read_calls_with_texts_and_takes_the_first_output(mapper: OpcuaM
     assert (event.values, event.quality) == ([2.5, 6], None)
 
 
+async def test_a_method_is_named_by_its_browse_path(mapper: OpcuaMapper) -> None:
+    """On a machine of a companion specification whose node ids are the maker's own."""
+    path = f"/nsu={URI};Press"
+    named = {"objectId": path, "methodId": f"{path}/nsu={URI};Divide"}
+    event = await read(mapper, resource("r", "Float64", "R", inputMap=["7.5", "3"], **named))
+    assert (event.values, event.quality) == ([2.5], None)
+    outcome = await write(mapper, resource("w", "Object", "W", **named), {"Dividend": 9, "Divisor": 4})
+    assert outcome is not None
+    assert outcome.values == [{"Quotient": 2.25, "Rest": 1}]
+    with pytest.raises(DeviceError) as refused:
+        await write(mapper, resource("w", "Bool", "W", **named | {"methodId": f"{path}/nsu={URI};Gone"}), True)
+    says = f"w, {path}/nsu={URI};Gone: BadNoMatch: the browse path leads nowhere; look at its names and"
+    assert str(refused.value).startswith(says)
+
+
 async def test_what_a_read_cannot_call_is_bad_and_spares_the_rest(mapper: OpcuaMapper) -> None:
     good = method("Divide", "Float64", "R", inputMap=["1", "1"])
     wrong = [

@@ -62,6 +62,8 @@ def test_a_method_is_called_by_a_read_or_by_a_write() -> None:
     read = point("Float64", "R", **METHOD, inputMap=["10", "0x20"])
     assert (read.kind, read.at, read.method) == (Kind.METHOD, NodeRef(2, "s", "Press"), NodeRef(2, "s", "Start"))
     assert read.inputs == ("10", "0x20")
+    by_path = point("Bool", "W", objectId="/2:Press", methodId="/2:Press/nsu=urn:acme;Start")
+    assert (by_path.at, by_path.method) == ((Step(2, "Press"),), (Step(2, "Press"), Step("urn:acme", "Start")))
     written = point("Object", "W", **METHOD)
     assert (written.kind, written.writes) == (Kind.METHOD, True)
 
@@ -84,6 +86,7 @@ def test_events_and_conditions() -> None:
         ("Object", "RW", CONDITION, "properties.readWrite: what is said to an alarm cannot be read; make readWrite W"),
         ("Int32", "R", METHOD | {"field": "X"}, "attributes.field: names a field of a structure that a node holds"),
         ("Int32", "R", {"nodeId": "Speed"}, "attributes.nodeId: expected a node id such as ns=2;s=Line1.Speed"),
+        ("Bool", "W", METHOD | {"objectId": "/2:Press//2:Axis"}, "attributes.objectId: a name is empty, or an & stands"),
         ("Int32", "R", {"queueSize": 1}, "attributes.nodeId: is required: nodeId (ns=2;s=Line1.Speed) or browsePath"),
     ],
 )  # fmt: skip

@@ -32,6 +32,14 @@ async def test_a_method_gives_back_what_it_took_and_says_which_types() -> None:
         assert running.requests(NAME) == 1
 
 
+async def test_a_method_is_where_its_browse_path_says() -> None:
+    where = "objectId: /2:Press/2:Axis, methodId: /2:Press/2:Axis/2:Home"
+    async with served(node("GoHome", where, "valueType: Int32, readWrite: W")) as (running, client):
+        axis = await client.nodes.objects.get_child(["2:Press", "2:Axis"])
+        assert await axis.call_method("2:Home", ua.Variant(7, V.Int32)) == 7
+        assert running.get(NAME, "GoHome") == {"Value": 7}
+
+
 async def test_wrong_arguments_are_refused_each_with_its_code() -> None:
     async with served(START) as (running, client):
         text, other = ua.Variant("steel", V.String), ua.Variant(1, V.Int32)
