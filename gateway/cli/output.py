@@ -9,6 +9,8 @@ from typing import Any
 from gateway.model.errors import Problem
 
 COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "note": "\x1b[36m", "good": "\x1b[32m", "dim": "\x1b[2m"}
+WIDEST = 100
+"""Characters of an object or a list in a table; with `--json` all of it is there."""
 
 
 class Output:
@@ -41,7 +43,7 @@ class Output:
             print(f"{place}{mark} {where}{problem.what}", file=sys.stderr)
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Columns as wide as their longest cell; numbers to the right."""
+        """Columns as wide as their longest cell, objects and lists cut at `WIDEST`; numbers to the right."""
         cells = [[_text(cell) for cell in row] for row in rows]
         if self.json:
             return
@@ -61,7 +63,15 @@ def _text(cell: Any) -> str:
         return "-"
     if isinstance(cell, float):
         return f"{cell:.6g}"
+    if isinstance(cell, dict | list):
+        text = json_text(cell)
+        return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
     return str(cell)
+
+
+def json_text(value: Any) -> str:
+    """Objects and lists as they are written; a text as it is."""
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else str(value)
 
 
 def _pad(text: str, width: int, raw: Any) -> str:

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from gateway.cli.output import Output
+from gateway.cli.output import Output, json_text
 from gateway.cli.remote import Refused, Remote, add_options
 from gateway.model.command import SENT
 from gateway.model.errors import ConfigError
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     colour = "good" if done else "error"
     output.line(f"{output.paint(colour, result['outcome'])} ({result['code']}) {result['error']}".rstrip())
     for name, value in result["readback"].items():
-        output.line(f"  {name} reads {value}")
+        output.line(f"  {name} reads {json_text(value)}")
     for name, value in result.get("outputs", {}).items():
         output.line(f"  {name} gave {json.dumps(value, ensure_ascii=False)}")
     return 0 if done else 1

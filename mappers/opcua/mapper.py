@@ -124,8 +124,12 @@ class OpcuaMapper:
     # ---------------------------------------------------------------------------------------------- reading and writing
 
     async def read(self, plan: OpcuaPlan, patience: float | None = None) -> list[Event]:
-        """One event per source. Raises NotConnected; NoAnswer."""
+        """One event per source. Raises NotConnected; NoAnswer; DeviceError for a source of nothing but events: that it
+        cannot be read is no news of the device."""
         await self._session.renew()
+        if all(point.kind is Kind.EVENTS for point in plan.flat):
+            what = f"{TOLD.code}; the last one is among the values of the device"
+            raise DeviceError(TOLD.code, f"{plan.sources[0].name}: {what}", "Read")
         cells = await self._cells(plan, patience)
         origin = self._clock.now()
         found = self._events(plan, cells, origin)

@@ -58,7 +58,8 @@ class Wire:
         """It broke or nobody answers; sets the time of the next try."""
         self.errors[kind] += 1
         self._attempt += 1
-        reason = reason.removeprefix(f"{self.name}: ")
+        for place in (self.name, self.name.rpartition("@")[2]):  # with the user, and without
+            reason = reason.removeprefix(f"{place}: ")
         self.next_try = self._clock.monotonic() + backoff(self._attempt, FIRST_S, LONGEST_S)
         if not self._lost:
             self.since = self._clock.now()

@@ -86,7 +86,8 @@ def _flows(slot: Slot, patience: float, monotonic: float) -> bool:
 
 def _why(count: _Count, planned: PlannedDevice, lane: LaneReport | None) -> str:
     if lane is not None and lane.state != "connected" and lane.reason:
-        return f"{lane.connection}: {lane.reason}"
+        _, _, place = lane.connection.rpartition("@")  # without the user
+        return lane.reason if place in lane.reason else f"{lane.connection}: {lane.reason}"
     silence = lane.quarantined.get(planned.device.name) if lane is not None else None
     if silence is not None:
         return f"{silence.reason}; the gateway keeps trying"

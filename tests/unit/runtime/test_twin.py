@@ -1,6 +1,7 @@
 """The twin: last values, freshness, states, versions, documents and patches, over restarts."""
 
 import time
+from dataclasses import replace
 
 from gateway.model.device import AdminState, DeviceState, Flow
 from gateway.model.health import LaneReport
@@ -281,6 +282,13 @@ async def test_reason_names_the_connection_and_stays_the_same_while_it_holds(clo
     it.lanes = [_lane("waiting", "connection refused", next_try=9.0)]
     await clock.advance(4)
     assert it.store.state("d1") is state
+
+
+async def test_a_reason_that_names_the_server_is_not_told_where_that_is(clock: MovingClock) -> None:
+    it = await house(clock)
+    at = _lane("waiting", "opc.tcp://press:4840 offers no security")
+    it.lanes = [replace(at, connection="otto@opc.tcp://press:4840")]
+    assert it.store.state("d1").reason == "opc.tcp://press:4840 offers no security"
 
 
 async def test_slow_polls_are_not_online_for_hours_after_the_connection_broke(clock: MovingClock) -> None:

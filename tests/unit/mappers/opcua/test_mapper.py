@@ -104,6 +104,23 @@ async def test_what_a_server_says_of_a_value() -> None:
         await mapper.close()
 
 
+async def test_events_are_told_and_not_read() -> None:
+    """Asked for now, they are refused: that is no value of the device. Beside values they are bad, and spare them."""
+    port = free_port()
+    alarms = resource("alarms", "Object", "R", nodeId="i=2253", eventType="i=2041")
+    async with serving(port, URI):
+        mapper = OpcuaMapper(reach(device(port))[0], SystemClock(), Place())
+        await mapper.connect()
+        try:
+            with pytest.raises(DeviceError, match=r"^s: events are told, not read; the last one is among"):
+                await read(mapper, alarms)
+            event = await read(mapper, alarms, BY_PATH)
+        finally:
+            await mapper.close()
+    assert event.values == [None, 12.5]
+    assert event.quality == {0: Quality("bad", "config", "events are told, not read")}
+
+
 async def _refused(mapper: OpcuaMapper) -> None:
     """Wrong types and nodes that cannot be written, in words (bad input)."""
     for one, value, code, says in (

@@ -86,8 +86,8 @@ def test_events_and_conditions() -> None:
         ("Object", "RW", CONDITION, "properties.readWrite: what is said to an alarm cannot be read; make readWrite W"),
         ("Int32", "R", METHOD | {"field": "X"}, "attributes.field: names a field of a structure that a node holds"),
         ("Int32", "R", {"nodeId": "Speed"}, "attributes.nodeId: expected a node id such as ns=2;s=Line1.Speed"),
-        ("Bool", "W", METHOD | {"objectId": "/2:Press//2:Axis"}, "attributes.objectId: a name is empty, or an & stands"),
-        ("Int32", "R", {"queueSize": 1}, "attributes.nodeId: is required: nodeId (ns=2;s=Line1.Speed) or browsePath"),
+        ("Bool", "W", METHOD | {"objectId": "/2:Press//2:Axis"}, "attributes.objectId: a name is empty, or an"),
+        ("Int32", "R", {"queueSize": 1}, "attributes.nodeId: is required: nodeId (ns=2;s=Line1.Speed) or"),
     ],
 )  # fmt: skip
 def test_what_cannot_be(value_type: str, read_write: str, attributes: dict[str, Any], says: str) -> None:

@@ -1,0 +1,20 @@
+"""The state of one connection, and its words."""
+
+import logging
+
+import pytest
+
+from gateway.runtime.lanes.wire import Wire
+from tests.support.clock import MovingClock
+
+URL = "opc.tcp://press:4840"
+
+
+@pytest.mark.parametrize("name", [URL, f"otto@{URL}"])
+@pytest.mark.parametrize("said", [f"{URL}: Connection refused", "Connection refused"])
+def test_why_it_is_lost_is_said_without_its_name(name: str, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    wire = Wire(name, MovingClock())
+    with caplog.at_level(logging.WARNING):
+        wire.lost("not_connected", said)
+    assert wire.reason == "Connection refused"
+    assert caplog.messages == [f"{name} is lost: Connection refused. It is tried again at least every 30 s"]
