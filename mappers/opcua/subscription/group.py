@@ -88,11 +88,11 @@ class Group:
         if not self._spoke:
             self._on.publishing.renew()
         await self._leave()
+        self.dead = LOST
+        for item in self.items.values():
+            item.id = 0
         await self.open()
-        refused = await self._create(list(self.items.values()))
-        for item in refused:
-            del self.items[item.handle]
-        return refused
+        return await self.add(list(self.items.values()))
 
     async def hurry(self, interval: float) -> None:
         """Another publishing interval from now on, in seconds."""
@@ -104,7 +104,10 @@ class Group:
             wanted.RequestedLifetimeCount,
             wanted.RequestedMaxKeepAliveCount,
         )
-        self._revised(await self._on.session.ask(lambda to: to.update_subscription(changed)))
+        try:
+            self._revised(await self._on.session.ask(lambda to: to.update_subscription(changed)))
+        except DeviceError as error:  # it is opened anew with what is wanted now
+            self.dead = error.code
 
     async def _leave(self) -> None:
         old, self.id = self.id, 0
@@ -132,11 +135,14 @@ class Group:
 
     async def add(self, items: Iterable[Item]) -> list[Item]:
         """Watches them; returns those that were refused, with the reason in `Item.refusal`. When the server does not
-        know this subscription any more they are kept for `reopen`."""
+        know this subscription any more, or does not answer (NoAnswer), they are kept for `reopen`."""
         new = list(items)
         self.items.update((item.handle, item) for item in new)
         try:
             refused = await self._create(new)
+        except NoAnswer:
+            self.dead = LOST
+            raise
         except DeviceError as error:
             if error.code != FULL:
                 self.dead = error.code

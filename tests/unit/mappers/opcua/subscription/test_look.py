@@ -7,7 +7,7 @@ import pytest
 from asyncua import ua
 from asyncua.common.utils import ServiceError
 
-from gateway.model.errors import NotConnected
+from gateway.model.errors import NoAnswer, NotConnected
 from tests.support.clock import MovingClock
 from tests.unit.mappers.opcua.subscription.rig import (
     Peer,
@@ -186,6 +186,40 @@ async def test_a_server_that_gives_no_subscription_any_more_is_tried_again(
         await rig.made.look()
         await rig.ear.until(lambda ear: ear.values("a") == [0, 0])
         assert rig.made.alive
+
+
+async def test_items_that_no_answer_told_of_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a")), source("b", resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        await peer.add("b", 7, ua.VariantType.Int32)
+        in_batches = rig.session.in_batches
+
+        async def silent(what: str, *rest: Any) -> Any:
+            if what == "monitor":
+                raise NoAnswer("silent")
+            return await in_batches(what, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(rig.session, "in_batches", silent)
+            with pytest.raises(NoAnswer):
+                await rig.made.look()
+        assert not rig.made.alive
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("b") == [None, 7])
+
+
+async def test_another_interval_for_a_subscription_the_server_forgot_is_no_error() -> None:
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
+        slow, fast = poll(of, 0.5, source("a", resource("a"))), poll(of, 0.05, source("b", resource("b")))
+        await rig.subscribe(slow)
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        await peer.server.iserver.subscription_service.delete_subscriptions(list(peer.subscriptions))
+        assert await rig.subscribe(slow, fast) == []
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("b") == [0])
+        (one,) = peer.subscriptions.values()
+        assert one.data.RevisedPublishingInterval == 50
 
 
 async def test_a_lost_notification_is_asked_for_again_and_comes_in_its_place() -> None:
