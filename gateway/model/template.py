@@ -157,7 +157,8 @@ class Template:
         wrong: list[Problem] = []
         resources, commands = list(self._all), list(self.profile.device_commands)
         for index, tree in self._trees(own).items():
-            resources[index] = _made(resources[index], tree, own, ("deviceResources", index), wrong)
+            made = _made(resources[index], tree, own, ("deviceResources", index), wrong)
+            resources[index] = made if own.overrides else _sharing(made, resources[index])
         for index, tree in self._commands.items():
             commands[index] = _made(commands[index], tree, own, ("deviceCommands", index), wrong)
         changed = {"device_resources": resources, "device_commands": commands, PARAMETERS: {}}
@@ -292,6 +293,11 @@ def _not_filled(tree: Any, values: Mapping[str, Value]) -> Iterator[tuple[Path, 
             inserted(text, values)
         except WrongExpression as error:
             yield where, str(error)
+
+
+def _sharing(made: DeviceResource, of: DeviceResource) -> DeviceResource:
+    """With the properties of the template's resource where they are the same: many devices have many resources."""
+    return made.model_copy(update={"properties": of.properties}) if made.properties == of.properties else made
 
 
 def _made(model: M, tree: dict[str, Any], own: Own, path: Path, wrong: list[Problem]) -> M:
