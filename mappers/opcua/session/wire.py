@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import lru_cache
 from typing import Any
 
-from asyncua import Client
+from asyncua import Client, ua
 from asyncua.client.ua_client import UaClient, UaClientState, UASocketProtocol
 from asyncua.client.ua_session import UaSession
 from asyncua.common.shortcuts import Shortcuts
@@ -20,6 +21,8 @@ HEADER = 8
 CONTINUES = ord("C")
 
 logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # what goes wrong we say ourselves, once and in words
+# Thousands of values of a notification have one and the same stamp: it is made, and kept, once.
+ua.win_epoch_to_datetime = lru_cache(256)(ua.win_epoch_to_datetime)
 
 
 class BoundedSocket(UASocketProtocol):
