@@ -5,11 +5,12 @@ historical. Source, origin and offset are columns of the row itself.
 """
 
 from array import array
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from gateway.model.reading import Event, Message, Quality, Record, Source
+from gateway.model.reading import Event, Message, OneTime, Quality, Record, Source
 
 MESSAGE = 0
 """What a row says in place of a source's number when it is a message."""
@@ -52,7 +53,7 @@ def decode(source: Source, offset: int, origin: int, body: bytes) -> Event:
         which, qualities, times, event.historical = rest
         event.which = None if which is None else tuple(which)
         event.quality = _quality_map(qualities, len(values))
-        event.times = {position: origin + delta for position, delta in times.items()} if times else None
+        event.times = _time_map(times, origin, len(values))
     return event
 
 
@@ -105,5 +106,16 @@ def _quality_map(groups: list[Any] | None, count: int) -> dict[int, Quality] | N
     }
 
 
-def _times(event: Event) -> dict[int, int] | None:
-    return {position: at - event.origin for position, at in event.times.items()} if event.times else None
+def _times(event: Event) -> dict[int, int] | int | None:
+    """Distances from the origin; one where all values share it: a device that tells by itself stamps them together."""
+    if not event.times:
+        return None
+    if isinstance(event.times, OneTime):
+        return event.times.time - event.origin
+    return {position: at - event.origin for position, at in event.times.items()}
+
+
+def _time_map(times: dict[int, int] | int | None, origin: int, count: int) -> Mapping[int, int] | None:
+    if isinstance(times, int):
+        return OneTime(count, origin + times)
+    return {position: origin + delta for position, delta in times.items()} if times else None

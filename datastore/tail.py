@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Literal
 
 from gateway.model.profile import ValueType
-from gateway.model.reading import Event, Message, Record, Source
+from gateway.model.reading import Event, Message, OneTime, Record, Source
 
 KEPT = 50_000
 """Values on disk that stay here for consumers that have caught up; about 2 MB."""
@@ -108,7 +108,7 @@ class Tail:
         heavy = self._heavy.get(source.number)
         if heavy is None:
             heavy = self._heavy[source.number] = _is_heavy(source)
-        count = len(record.values)
+        count = len(record.values) + (0 if isinstance(record.times, OneTime) else len(record.times or ()))
         return count + 10 + (sum(_size(value) for value in record.values) // 32 if heavy else 0)
 
 

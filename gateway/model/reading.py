@@ -62,6 +62,27 @@ class Source:
         object.__setattr__(self, "names", tuple([r.name for r in self.resources]))
 
 
+class OneTime(Mapping[int, int]):
+    """The source time (ns) that all values of an event share, by position as a dict has it, for next to nothing:
+    devices that tell by themselves stamp thousands of values alike."""
+
+    __slots__ = ("_count", "time")
+
+    def __init__(self, count: int, time: int) -> None:
+        self._count, self.time = count, time
+
+    def __getitem__(self, position: int) -> int:
+        if 0 <= position < self._count:
+            return self.time
+        raise KeyError(position)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._count))
+
+    def __len__(self) -> int:
+        return self._count
+
+
 @dataclass(slots=True, eq=False)
 class Event:
     """A Source's values at one time, in columns. A read, a notification and a change-only event all have this shape."""
@@ -75,7 +96,7 @@ class Event:
     """Indexes into `source.resources` when only some came; None: all, in order."""
     quality: dict[int, Quality] | None = None
     """By position in `values`, only what is not good. None: all good."""
-    times: dict[int, int] | None = None
+    times: Mapping[int, int] | None = None
     """By position in `values`, the value's own source time (ns) where it differs from `origin`."""
     historical: bool = False
     """Not sent as it happened (backlog, backfill)."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.model.profile import ValueType
-from gateway.model.reading import Batch, Event, Message, Source
+from gateway.model.reading import Batch, Event, Message, OneTime, Source
 from gateway.northbound.delivery import Outgoing
 from gateway.northbound.payload import encode, exact_values
 from gateway.northbound.topics import Topics
@@ -89,8 +89,10 @@ class Telemetry:
             "ts": event.origin,
             "v": dict(zip(source.names if event.which is None else event.names(), event.values, strict=True)),
         }
-        if event.quality or event.times or self._is_wide(source):
+        if event.quality or self._is_wide(source):
             body |= columns(event)
+        elif event.times:
+            body["st"] = _source_times(event)
         return encode(body)
 
     def _is_wide(self, source: Source) -> bool:
@@ -113,7 +115,14 @@ def columns(event: Event) -> dict[str, Any]:
         if quality.level != "good":
             found.setdefault("q", {})[names[at]] = [part for part in quality if part]
     if event.times:
-        found["st"] = {names[at]: time for at, time in event.times.items()}
+        found["st"] = _source_times(event)
     if texts:
         found["i64"] = texts
     return found
+
+
+def _source_times(event: Event) -> dict[str, int]:
+    names, times = event.names(), event.times or {}
+    if isinstance(times, OneTime):
+        return dict.fromkeys(names, times.time)
+    return {names[at]: time for at, time in times.items()}

@@ -30,6 +30,6 @@ def part(event: Event, positions: list[int]) -> Event:
     )
 
 
-def _picked(by_position: dict[int, Any] | None, positions: list[int]) -> dict[int, Any] | None:
+def _picked(by_position: Mapping[int, Any] | None, positions: list[int]) -> dict[int, Any] | None:
     found = {new: by_position[old] for new, old in enumerate(positions) if old in by_position} if by_position else {}
     return found or None

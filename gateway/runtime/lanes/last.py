@@ -1,6 +1,7 @@
 """What was told last of one source, put together from whole events and partial ones."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from gateway.model.reading import Event, Quality, Source
 from gateway.runtime.lanes.columns import part, put
@@ -17,7 +18,7 @@ class Last:
         self._source = source
         self._values: list[Any] = [None] * count
         self._quality: dict[int, Quality] = {}
-        self._times: dict[int, int] = {}
+        self._times: Mapping[int, int] = {}
         self._origin = 0
         self._shared = False
         """The columns are an event's too."""
@@ -47,7 +48,7 @@ class Last:
         for index, value in zip(which, event.values, strict=True):
             values[index] = value
         put(self._quality, which, event.quality)
-        put(self._times, which, event.times)
+        put(cast(dict[int, int], self._times), which, event.times)  # our own since it is not shared
         self._seen.update(which)
         if self._unknown:
             self._unknown.difference_update(which)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from asyncua import ua
 
-from gateway.model.reading import Event, Quality, Source
+from gateway.model.reading import Event, OneTime, Quality, Source
 
 
 class Data(Protocol):
@@ -178,11 +178,11 @@ def ns(stamp: datetime) -> int:
     return (stamp - _EPOCH) // _MICROSECOND * 1000
 
 
-def _times(stamps: list[datetime | None]) -> dict[int, int] | None:
+def _times(stamps: list[datetime | None]) -> Mapping[int, int] | None:
     """Source times by position. Most servers stamp many values alike, or within a second."""
     first = stamps[0]
     if is_time(first) and stamps.count(first) == len(stamps):
-        return dict.fromkeys(range(len(stamps)), ns(first))
+        return OneTime(len(stamps), ns(first))
     if None in stamps or (least := min(stamps)) <= _EPOCH or (most := max(stamps)) >= _END:  # type: ignore[type-var, operator]
         return {position: ns(stamp) for position, stamp in enumerate(stamps) if is_time(stamp)} or None
     if most - least < _SECOND:  # type: ignore[operator]

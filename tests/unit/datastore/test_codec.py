@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datastore import codec
-from gateway.model.reading import GOOD, TIMEOUT, Event, Message, Quality, refused
+from gateway.model.reading import GOOD, TIMEOUT, Event, Message, OneTime, Quality, refused
 from tests.support.records import event, source
 
 SOURCE = source(names=[f"R{i}" for i in range(8)])
@@ -47,18 +47,26 @@ def test_values_keep_type_and_value(values: list[Any]) -> None:
 def test_everything_beside_the_values(data: st.DataObject) -> None:
     values = data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=8))
     positions = st.integers(0, len(values) - 1)
+    stamps = st.integers(0, 2**62)
+    apart = st.dictionaries(positions, stamps, min_size=1)
+    together = stamps.map(lambda stamp: OneTime(len(values), stamp))
     given_ = Event(
         SOURCE,
         data.draw(st.integers(0, 2**62)),
         values,
         which=data.draw(st.none() | st.just(tuple(range(len(values))))),
         quality=data.draw(st.none() | st.dictionaries(positions, QUALITIES, min_size=1)),
-        times=data.draw(st.none() | st.dictionaries(positions, st.integers(0, 2**62), min_size=1)),
+        times=data.draw(st.none() | apart | together),
         historical=data.draw(st.booleans()),
     )
     found = back(given_)
     assert (found.which, found.quality, found.times) == (given_.which, given_.quality, given_.times)
     assert (found.historical, found.offset, found.origin) == (given_.historical, 7, given_.origin)
+
+
+def test_times_that_are_all_the_same_cost_one() -> None:
+    stamped = Event(SOURCE, 5_000_000_000, [1.5] * 100, times=OneTime(100, 4_990_000_000))
+    assert len(codec.encode(stamped)) <= 420
 
 
 def test_zero_keeps_its_sign() -> None:
