@@ -21,10 +21,11 @@ GOLDEN_RTU = """\
     2 requests, 38 bytes, 74.2 ms per cycle (answer 10 ms, assumed)
 """
 GOLDEN_OPCUA = """\
-opc.tcp://127.0.0.1:4840 (example connection): 1.0% busy
+opc.tcp://127.0.0.1:4840 (example connection): 0.0% busy
   OPC-Energy-Meter-E3, every 1 s: Instantaneous, VoltageBetweenPhases, Energy
     Read 10 nodes                              257 B out, 256 B in
-    1 request, 513 bytes, 10.0 ms per cycle (answer 10 ms, assumed)
+    1 request, 513 bytes, 10.0 ms per cycle (answer 10 ms, assumed); \
+subscribed, so that this is not read unless the server wants it
 """
 
 
