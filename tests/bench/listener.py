@@ -1,7 +1,7 @@
 """The far end: subscribes to all telemetry and tells, for every line on standard input, what came since the line
 before: events, values, age percentiles in ms, live and historical apart; of each device how many events with how many
-values, and the stamps of the first and the last; and, where asked, each event's number and stamp. Ages are exact: one
-machine, one clock."""
+values, and the stamps of the first and the last; of each whose R0 counts up, how many came from which to which; and,
+where asked, each event's number and stamp. Ages are exact: one machine, one clock."""
 
 import json
 import os
@@ -39,6 +39,7 @@ class Listener:
         self._devices: dict[str, int] = {}
         self._seqs: dict[str, list[tuple[int, int]]] = {}
         self._counts: dict[str, int] = {}
+        self._turns: dict[str, list[float]] = {}
 
     def on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         arrival = time.time_ns()
@@ -52,12 +53,19 @@ class Listener:
             seqs = self._seqs.setdefault(device, [])
             for event in telemetry.events:
                 seqs.append((event.seq, event.ts))
+                self._count_up(device, event.v.get("R0"))
                 self._values += len(event.v)
                 self._counts[device] = self._counts.get(device, 0) + len(event.v)
                 if telemetry.historical:
                     self._historical += 1
                 else:
                     self._ages.append((arrival - event.ts) / 1e6)
+
+    def _count_up(self, device: str, turn: object) -> None:
+        if isinstance(turn, int | float):
+            counted = self._turns.setdefault(device, [turn, turn, 0])
+            counted[0], counted[1] = min(counted[0], turn), max(counted[1], turn)
+            counted[2] += 1
 
     def report(self, with_seqs: bool) -> dict[str, object]:
         with self._lock:
@@ -74,6 +82,7 @@ class Listener:
                 "first_arrival": self._first_arrival,
                 "last_device": max(self._devices.values(), default=0),
                 "devices": len(self._devices),
+                "turns": self._turns,
                 "polls": {
                     device: [len(seqs), self._counts[device], *_ends(seqs)] for device, seqs in self._seqs.items()
                 },
