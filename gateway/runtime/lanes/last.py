@@ -1,6 +1,6 @@
 """What was told last of one source, put together from whole events and partial ones."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from gateway.model.reading import Event, Quality, Source
@@ -11,7 +11,18 @@ class Last:
     """The newest values of one source with their quality and source times. To take a whole event costs next to nothing:
     its columns are kept as they are, and copied only when a partial one changes them."""
 
-    __slots__ = ("_origin", "_quality", "_seen", "_seen_all", "_shared", "_source", "_times", "_unknown", "_values")
+    __slots__ = (
+        "_apart",
+        "_origin",
+        "_quality",
+        "_seen",
+        "_seen_all",
+        "_shared",
+        "_source",
+        "_times",
+        "_unknown",
+        "_values",
+    )
 
     def __init__(self, source: Source) -> None:
         count = len(source.resources)
@@ -19,6 +30,8 @@ class Last:
         self._values: list[Any] = [None] * count
         self._quality: dict[int, Quality] = {}
         self._times: Mapping[int, int] = {}
+        self._apart: dict[int, float] = {}
+        """By index, what was read by somebody since it was told, and until when it is not said again."""
         self._origin = 0
         self._shared = False
         """The columns are an event's too."""
@@ -32,6 +45,8 @@ class Last:
     def take(self, event: Event) -> None:
         """Values as people see them."""
         self._origin = event.origin
+        if self._apart:
+            self._apart = {at: until for at, until in self._apart.items() if event.which and at not in event.which}
         if event.which is not None:
             self._merge(event, event.which)
             return
@@ -53,9 +68,17 @@ class Last:
         if self._unknown:
             self._unknown.difference_update(which)
 
-    def again(self, origin: int) -> Event | None:
+    def read_apart(self, names: Collection[str], until: float) -> None:
+        """Somebody read these: what they are now is newer than what was told, which is not said again until monotonic
+        time `until`. By then the device has told it, or what it told before holds again."""
+        for at, name in enumerate(self._source.names):
+            if name in names:
+                self._apart[at] = until
+
+    def again(self, origin: int, now: float) -> Event | None:
         """What still holds at `origin` though not all of it was told since the last call; None: all was. Source times
-        stay what they were. Of what has nothing to tell (an alarm that never came) it has no value."""
+        stay what they were. Of what has nothing to tell (an alarm that never came) it has no value. `now` is
+        monotonic."""
         told = self._seen_all or len(self._seen) == len(self._values)
         self._seen_all = False
         self._seen.clear()
@@ -63,9 +86,12 @@ class Last:
             return None
         self._shared = True
         event = Event(self._source, origin, self._values, quality=self._quality or None, times=self._times or None)
-        if not self._unknown:
+        if not (self._unknown or self._apart):
             return event
-        return part(event, [index for index in range(len(self._values)) if index not in self._unknown])
+        self._apart = {at: until for at, until in self._apart.items() if now < until}
+        left_out = self._unknown.union(self._apart)
+        holds = [index for index in range(len(self._values)) if index not in left_out]
+        return part(event, holds) if holds or not self._apart else None
 
     def stamps(self) -> dict[int, int]:
         """By index, the source time (ns) of what was told last; what came without one was heard to hold at the origin

@@ -1,6 +1,6 @@
 """One poll of one device as it runs: what its answers become, what is counted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 from gateway.model.health import FlowReport
@@ -12,6 +12,9 @@ from gateway.runtime.lanes.last import Last
 from gateway.runtime.lanes.measure import Pace
 from gateway.runtime.lanes.schedule import Beat
 from gateway.runtime.transform.compiled import Transform, compile_transform
+
+PATIENT = 2
+"""Intervals in which a device that tells by itself tells what somebody has read of it meanwhile."""
 
 
 class Polling:
@@ -122,6 +125,11 @@ class Polling:
         event.historical = True
         return event
 
+    def read_apart(self, names: Collection[str], now: float) -> None:
+        """Somebody read these resources of its device; see `Last.read_apart`."""
+        for last in self._lasts.values():
+            last.read_apart(names, now + PATIENT * self.poll.interval)
+
     def count(self, good: int, now: float) -> None:
         """One notification with something of it. `good`: origin of what has a good value; 0: nothing has."""
         self.reads += 1
@@ -132,7 +140,7 @@ class Polling:
         self.told = None
         found = []
         for source, last in self._lasts.items():
-            event = last.again(origin)
+            event = last.again(origin, now)
             change = self._rules.get(source, _NO_RULES)[1]
             if event is not None and change is not None:
                 found += change.remind(event, now)

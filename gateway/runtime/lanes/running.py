@@ -31,6 +31,7 @@ class _Device:
     protocol: DeviceProtocol[Any]
     lane: Lane
     compat: Compat
+    pollings: list[Polling]
     beats: list[Beat]
 
 
@@ -127,7 +128,7 @@ class RunningLanes:
         unit = polls[0].poll.plan.unit if polls else planned.device.name
         lane.add(planned.device.name, unit, polls, probe)
         beats = [self._beat(lane, polling) for polling in polls]
-        self._devices[planned.device.name] = _Device(planned, protocol, lane, compat, beats)
+        self._devices[planned.device.name] = _Device(planned, protocol, lane, compat, polls, beats)
 
     def _beat(self, lane: Lane, polling: Polling) -> Beat:
         slot = self._phases.take(polling.poll.interval, work_of(polling.poll), lane.phase)
@@ -161,6 +162,8 @@ class RunningLanes:
             event.raw = list(event.values)
             transform.apply(event)
         self._publish([event])
+        for polling in device.pollings:
+            polling.read_apart(event.names(), self._clock.monotonic())
         if device.compat is Compat.EDGEX:
             _raise_refuted(event)
         return event

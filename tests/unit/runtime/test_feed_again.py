@@ -66,6 +66,30 @@ async def test_a_dead_subscription_makes_values_stale_and_the_device_offline_and
         assert it.flow is Flow.ONLINE
 
 
+async def test_what_somebody_has_read_meanwhile_is_not_taken_back_by_what_was_told_before(clock: MovingClock) -> None:
+    """A write is read back at once; the device tells it at its next interval."""
+    it = Told(clock)
+    it.line.unit(1).values["A"] = 7
+    await it.scene.apply(device_of("D", events={"A": "1s"}))
+    async with it.scene.running():
+        await clock.advance(2.5)
+        it.line.unit(1).values["A"] = 8
+        await it.scene.lanes.read(it.scene.source("D", "A"))
+        assert it.row("A")[0] == 8
+        await clock.advance(1.2)
+        assert it.row("A")[0] == 8, "the beat says nothing of it"
+        it.line.tell(1, A=8)
+        await clock.advance(5)
+        assert it.row("A") == (8, "repeat")
+        it.line.unit(1).values["A"] = 9
+        await it.scene.lanes.read(it.scene.source("D", "A"))
+        it.line.unit(1).values["A"] = 8
+        await clock.advance(1)
+        assert it.row("A") == (9, "fresh")
+        await clock.advance(3)
+        assert it.row("A") == (8, "repeat"), "it was back before the device looked: what it told holds"
+
+
 async def test_a_beat_says_again_only_what_was_not_told_since_the_last_one(clock: MovingClock) -> None:
     it = Told(clock)
     profile = profile_of()
