@@ -230,6 +230,11 @@ class Session:
         """A path that led to a node that is not there any more is followed anew."""
         self._paths.forget(at)
 
+    async def keep(self) -> None:
+        """Asks something, so that the server keeps a session over which nothing else goes. Raises NotConnected,
+        NoAnswer."""
+        await self.read([node_id(ua.ObjectIds.Server_ServerStatus_State)])
+
     async def renew(self) -> None:
         """Makes the channel's keys anew when it is time. Raises NotConnected."""
         client = self._client

@@ -19,6 +19,9 @@ MAX_MESSAGE = 16 << 20
 HEADER = 8
 """Bytes before a chunk's body: three letters, whether it is the last, its size (Part 6, 7.1.2.2)."""
 CONTINUES = ord("C")
+SESSION_S = 120.0
+"""A server keeps a session that nobody asks anything for so long: many have room for a handful, and one of a gateway
+that was killed must not stand in its own way for an hour."""
 
 logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)  # what goes wrong we say ourselves, once and in words
 # Thousands of values of a notification have one and the same stamp: it is made, and kept, once.
@@ -108,6 +111,7 @@ class BoundedClient(Client):
         self.uaclient.pre_request_hook = self.check_connection
         self.nodes = Shortcuts(self.uaclient.session)
         self.max_messagesize = MAX_MESSAGE
+        self.session_timeout = round(SESSION_S * 1000)
 
     @property
     def up(self) -> bool:

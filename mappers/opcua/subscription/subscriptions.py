@@ -229,6 +229,8 @@ class Subscriptions:
         for group in self._groups:
             group.dead = group.dead or (NONE_THERE if self._publishing.silenced == NONE_THERE else "")
         self._publishing.resume()
+        if not self._groups:
+            await self._session.keep()
         for group in [group for group in self._groups if group.silent]:
             await self._again(group)
         await self._retry()

@@ -62,6 +62,15 @@ async def test_what_a_server_says_of_itself_is_asked_at_each_connection() -> Non
         assert [value.Value.Value for value in values if value.Value] == list(range(7))
 
 
+async def test_a_session_of_a_gateway_that_was_killed_does_not_last_and_an_idle_one_is_kept() -> None:
+    async with peer("a") as (port, made, _), connected(port) as opened:
+        (theirs,) = made.iserver._external_sessions.values()
+        assert theirs.session_timeout == 120
+        before = theirs._last_activity
+        await opened.keep()
+        assert theirs._last_activity > before
+
+
 async def test_paths_lead_to_nodes_and_are_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async with peer("a", "b") as (port, made, index), connected(port) as opened:
         await made.nodes.objects.add_variable(node_id("other", index), ua.QualifiedName("b", index), 1)
