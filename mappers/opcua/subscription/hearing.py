@@ -50,6 +50,10 @@ class Hearing:
             self._skews.append((now - ns(message.PublishTime)) / 1e9)
         self.tell(found)
 
+    def take(self, changes: list[tuple[int, Data]], now: int) -> None:
+        """What somebody has read, as if it were told."""
+        self.tell(self._changes(changes, now))
+
     def tell(self, found: list[Event]) -> None:
         """Whoever is told."""
         if found:

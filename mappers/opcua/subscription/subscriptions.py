@@ -28,6 +28,8 @@ from mappers.opcua.subscription.publishing import Publishing
 from mappers.opcua.subscription.readers import reader
 from mappers.opcua.subscription.watchdog import Watchdog
 
+AT_ONCE_S = 2.0
+"""Whoever is told less often than that is told by a read what is there first."""
 LOOK_S = 5.0
 """Seconds from one look to the next."""
 RETRIES = 200
@@ -96,7 +98,15 @@ class Subscriptions:
         without = {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)}
         await self._end([key for key in self._feeds if key[0] in without])
         self._hearing.tell(news(self._feeds.values(), self._clock.now()))
+        if self._interval > AT_ONCE_S:
+            await self._first([want.item for want in wants(new.values()) if want.item is not None])
         return [poll for poll in polls if poll in read or poll in without]
+
+    async def _first(self, new: Iterable[Item]) -> None:
+        """What these hold now: the server tells it when the first publishing interval is over."""
+        items = [item for item in dict.fromkeys(new) if item.wish.events is None]
+        found = await self._read([item.wish.node for item in items])
+        self._hearing.take([(item.handle, data) for item, data in zip(items, found, strict=True)], self._clock.now())
 
     def _read_by(self, point: Point) -> Reader:
         return reader(point, self._types)

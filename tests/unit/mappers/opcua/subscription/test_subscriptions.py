@@ -22,6 +22,18 @@ from tests.unit.mappers.opcua.subscription.rig import (
 )
 
 
+async def test_who_is_told_once_a_minute_knows_at_once_what_is_there() -> None:
+    """A server publishes for the first time when the first interval is over."""
+    async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
+        await peer.put("a", 5)
+        rig.running.cancel()  # nothing is published yet
+        await rig.subscribe(poll(of, 60, source("both", resource("a"), resource("b"), resource("none"))))
+        assert rig.ear.values("a") == [5]
+        assert rig.ear.values("b") == [0]
+        (first, *_) = [event for event in rig.ear.events if 5 in event.values]
+        assert first.which == (0, 1)
+
+
 async def test_a_source_is_told_whole_at_first_and_then_what_changed() -> None:
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
         both = source("both", resource("a"), resource("b"))
