@@ -63,6 +63,8 @@ async def test_the_image_has_the_program_and_nothing_to_install_with(image: Imag
             "import importlib.util as u; print([n for n in ('pip', 'setuptools', 'pytest', 'amqtt') if u.find_spec(n)])"
         )
         assert await container.exec("/opt/southgate/bin/python", "-c", absent) == (0, "[]\n")
+        loads = "import asyncua, cryptography.x509, msgspec, pydantic, pymodbus, serial, uvloop, yaml._yaml"
+        assert await container.exec("/opt/southgate/bin/python", "-c", loads) == (0, "")
         code, _ = await container.exec("sh", "-c", "touch /opt/southgate/bin/x")
         assert code != 0
 

@@ -1,6 +1,7 @@
-"""How the demo looks: a live table on a terminal, one line per value elsewhere."""
+"""How the demo looks: a live table on a terminal, one line per value elsewhere or without rich (extra `demo`)."""
 
 import contextlib
+import importlib.util
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -110,7 +111,7 @@ def _shown(value: Any) -> str:
 @contextlib.contextmanager
 def screen(terminal: bool, head: Sequence[str]) -> Iterator[Screen]:
     """The one that fits; the terminal is as it was when the block ends."""
-    if not terminal:
+    if not terminal or importlib.util.find_spec("rich") is None:
         for line in head:
             print(line, flush=True)
         yield Lines()
