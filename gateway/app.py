@@ -16,15 +16,17 @@ from typing import Any
 
 from ulid import ULID
 
+from datastore.deadletters import SqliteLetters
 from datastore.journal import Journal
 from datastore.state import SqliteState
-from gateway.api.ids import event_id
 from gateway.api.parts import Health, Parts
 from gateway.api.server import Listener, listen, serve
 from gateway.config import Settings
 from gateway.model.contracts import DeviceProtocol
 from gateway.model.device import Flow
 from gateway.model.errors import ConfigError
+from gateway.model.export.narrow import Selector
+from gateway.model.ids import event_id
 from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
 from gateway.runtime.alarms import Alarms
@@ -36,7 +38,7 @@ from gateway.runtime.commands.surroundings import Surroundings
 from gateway.runtime.configuration.files import Folders
 from gateway.runtime.configuration.learning import Learning
 from gateway.runtime.configuration.registry import FileRegistry, Keeping
-from gateway.runtime.forwarder import Forwarder, Forwarders
+from gateway.runtime.forwarder import Forwarder, Forwarders, ForwardSettings
 from gateway.runtime.garbage import set_aside
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from gateway.runtime.lanes.running import RunningLanes
@@ -173,6 +175,7 @@ class Memory:
 
     journal: Journal
     state: SqliteState
+    letters: SqliteLetters
     bus: Bus
     alarms: Alarms
 
@@ -191,6 +194,9 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
         state = SqliteState(data / "state.db", clock, lambda *said: early.append(said))
         stack.push_async_callback(state.close)
         await state.open()
+        letters = SqliteLetters(data / "deadletters.db", clock)
+        stack.push_async_callback(letters.close)
+        await letters.open()
         alarms = Alarms(publish, clock, state)
         stack.push_async_callback(alarms.close)
         journal = Journal(data / "journal", settings.journal, clock, alarms.tell)
@@ -200,7 +206,7 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
         for said in early:  # there was no journal yet that could have kept it
             alarms.tell(*said)
         alarms.start()
-        yield Memory(journal, state, bus, alarms)
+        yield Memory(journal, state, letters, bus, alarms)
 
 
 def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
@@ -221,7 +227,9 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         identity = Identity(own.name, version("southgate"), session, event_id)
         clouds.append(MqttCloud(settings.cloud.mqtt, identity, twins, commands, state, clock))
     twins.listeners.extend(cloud.state_changed for cloud in clouds)
-    journal.forget_all_but([cloud.name for cloud in clouds])
+    forwarders = [_forwarder(memory, cloud, clock) for cloud in clouds]
+    forwarders += _exporting(settings, memory, registry, clock)
+    journal.forget_all_but([forwarder.name for forwarder in forwarders])
     return House(
         settings=settings,
         clock=clock,
@@ -233,15 +241,43 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         commands=commands,
         lag=LoopLag(clock),
         watch=ClockWatch(clock, memory.alarms),
-        forwarders=Forwarders([_forwarder(memory, cloud, clock) for cloud in clouds]),
+        forwarders=Forwarders(forwarders),
         clouds=clouds,
     )
 
 
 def _forwarder(memory: Memory, cloud: MqttCloud, clock: SystemClock) -> Forwarder:
     forwarder = Forwarder(memory.journal, cloud, clock, cloud.name)
-    forwarder.remember(memory.state)
+    forwarder.remember(memory.letters)
     return forwarder
+
+
+def _exporting(settings: Settings, memory: Memory, registry: FileRegistry, clock: SystemClock) -> list[Forwarder]:
+    """One for every entry of `exporters`, each with its own cursor and pace. Raises ConfigError."""
+    found = []
+    for name, own in settings.exporters.items():
+        from datastore.exporters.build import Identity, open_exporter
+
+        exporter = open_exporter(Identity(name, settings.gateway.name), own)
+        feeding = ForwardSettings(
+            linger_s=own.linger_s,
+            batch=own.batch,
+            backlog_batch=own.batch,
+            backlog_rate=own.rate,
+            first_retry_s=1.0,
+            longest_retry_s=30.0,
+            tries=own.tries,
+        )
+        select = Selector(own.only, own.rename, lambda device: _labels(registry, device))
+        forwarder = Forwarder(memory.journal, exporter, clock, f"export-{name}", feeding, select)
+        forwarder.remember(memory.letters)
+        found.append(forwarder)
+    return found
+
+
+def _labels(registry: FileRegistry, device: str) -> Sequence[str]:
+    planned = registry.planned.get(device)
+    return planned.device.labels if planned is not None else ()
 
 
 @asynccontextmanager

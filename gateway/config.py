@@ -1,11 +1,13 @@
 """gateway.yaml → settings. Unknown keys are refused; paths are relative to the file."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from datastore.exporters.settings import HttpSettings, InfluxSettings, WebhookSettings
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
 from gateway.model.errors import ConfigError, Problem
@@ -55,6 +57,10 @@ class GatewaySettings(_Strict):
         return self
 
 
+Export = Annotated[InfluxSettings | HttpSettings | WebhookSettings, Field(discriminator="kind")]
+"""One entry of `exporters`."""
+
+
 class CloudSettings(_Strict):
     """Where readings go and commands come from."""
 
@@ -72,10 +78,20 @@ class Settings(_Strict):
         default={},
         description="Where `POST /discovery` of a device service looks: `device-opcua: [opc.tcp://192.168.1.5:4840]`",
     )
-    exporters: dict[str, Any] = Field(default={}, max_length=0, description="None in this version")
+    exporters: dict[str, Export] = Field(
+        default={}, description="Where else records go, by a name of yours; `kind` says how"
+    )
     rules: list[Any] = Field(default=[], max_length=0, description="None in this version")
 
-    @field_validator("exporters", "rules", mode="before")
+    @field_validator("exporters")
+    @classmethod
+    def _names(cls, exporters: dict[str, Export]) -> dict[str, Export]:
+        for name in exporters:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
+                raise ValueError(f"{name!r} must be a name of letters, digits, dots, - and _ such as plant-db")
+        return exporters
+
+    @field_validator("rules", mode="before")
     @classmethod
     def _none_yet(cls, given: Any) -> Any:
         if given:
@@ -128,11 +144,28 @@ def unreadable_secrets(settings: Settings) -> list[Problem]:
     return problems
 
 
+def missing_extras(settings: Settings) -> list[Problem]:
+    """Every exporter whose library is not installed; the gateway would not start."""
+    from datastore.exporters.build import check
+
+    found = []
+    for name, exporter in settings.exporters.items():
+        try:
+            check(name, exporter.kind)
+        except ConfigError as error:
+            found += error.problems
+    return found
+
+
 def _files(model: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _files(value, f"{where}{name}.")
+        elif isinstance(value, dict):
+            for key, one in value.items():
+                if isinstance(one, BaseModel):
+                    yield from _files(one, f"{where}{name}.{key}.")
         elif isinstance(value, Path) and name.endswith("_file"):
             yield f"{where}{name}", value
 
@@ -153,4 +186,6 @@ def _anchor(value: Any, folder: Path) -> Any:
         return _anchored(value, folder)
     if isinstance(value, list):
         return [_anchor(entry, folder) for entry in value]
+    if isinstance(value, dict):
+        return {key: _anchor(entry, folder) for key, entry in value.items()}
     return value

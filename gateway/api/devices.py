@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Request
 from gateway.api.bodies import Item, member, read_batch
 from gateway.api.edits import Edit, Step, apply_batch
 from gateway.api.envelope import EdgexError, GoResponse, as_edgex, reply
-from gateway.api.ids import object_id
 from gateway.api.paging import Labels, Page, Paged, labelled
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
 from gateway.model.configuration import Configuration
 from gateway.model.device import Device
 from gateway.model.errors import ConfigError
+from gateway.model.ids import object_id
 from gateway.model.load import device_from_json, edgex_json, patch_device
 
 router = APIRouter(prefix="/device")

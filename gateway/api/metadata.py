@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request
 from gateway.api import devices, profiles
 from gateway.api.common import address_of
 from gateway.api.envelope import EdgexError, GoResponse, reply
-from gateway.api.ids import object_id
 from gateway.api.paging import Labels, Paged
 from gateway.api.parts import House
 from gateway.api.paths import Name
+from gateway.model.ids import object_id
 
 router = APIRouter()
 router.include_router(profiles.router)

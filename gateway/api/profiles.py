@@ -10,12 +10,12 @@ from fastapi import APIRouter, Request
 from gateway.api.bodies import read_batch, read_upload
 from gateway.api.edits import Edit, Step, apply_batch
 from gateway.api.envelope import EdgexError, GoResponse, reply
-from gateway.api.ids import object_id
 from gateway.api.paging import Labels, Page, Paged, labelled
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
 from gateway.model.configuration import Configuration
 from gateway.model.errors import ConfigError
+from gateway.model.ids import object_id
 from gateway.model.load import edgex_json, load_profile, profile_from_json
 from gateway.model.profile import DeviceProfile
 

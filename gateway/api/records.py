@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from gateway.api.envelope import EdgexError
-from gateway.api.ids import EventId, mark, parse_event_id
 from gateway.api.paging import Page
 from gateway.api.parts import Parts
 from gateway.api.values import event_json, readings_json
 from gateway.model.contracts import Store
+from gateway.model.ids import EventId, mark, parse_event_id
 from gateway.model.query import Selection
 from gateway.model.reading import Event
 

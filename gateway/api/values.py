@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.api.envelope import API_VERSION, go_json
-from gateway.api.ids import event_id
+from gateway.model.ids import event_id
 from gateway.model.profile import ValueType
 from gateway.model.reading import GOOD, Event, Quality, Reading
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.cli.offline import Planned, plan_settings, settings_of
 from gateway.cli.output import Output
-from gateway.config import GatewaySettings, unreadable_secrets
+from gateway.config import GatewaySettings, missing_extras, unreadable_secrets
 from gateway.model.errors import ConfigError, Problem
 from gateway.runtime.configuration.budget import budgets
 
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """0 when all of it can run; 2 with every problem when not."""
     try:
         settings = settings_of(options.path)
-        secrets = unreadable_secrets(settings)
+        secrets = unreadable_secrets(settings) + missing_extras(settings)
         planned, problems = _planned(settings.gateway, options.strict, secrets)
         problems = secrets + problems + [p for budget in budgets(planned) for p in budget.problems()]
     except ConfigError as error:

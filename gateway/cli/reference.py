@@ -131,14 +131,17 @@ def pages() -> Mapping[str, str]:
 def _sections(page: Page) -> Iterator[str]:
     schema = model_schema(page.model, page.title)
     models = schema["$defs"]
+    told: set[int] = set()
 
     def below(one: Mapping[str, Any], path: str) -> Iterator[str]:
         yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{one['description']}\n"
         yield "\n| Key | Type | Default | |\n|---|---|---|---|\n"
         yield from (_row(key, about, one, models) for key, about in one["properties"].items() if _told(about))
         for key, about in one["properties"].items():
-            inner, many = _inside(about, models)
-            if inner is not None:
+            for inner, many in _insides(about, models):
+                if id(inner) in told:  # what several kinds have alike
+                    continue
+                told.add(id(inner))
                 yield from below(inner, f"{path}.{key}{many}".lstrip("."))
 
     yield from below(schema, "")
@@ -149,16 +152,19 @@ def _told(about: Mapping[str, Any]) -> bool:
     return bool(about)
 
 
-def _inside(about: Mapping[str, Any], models: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
-    """What a key holds, if that has keys of its own, and how many of it."""
+def _insides(about: Mapping[str, Any], models: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
+    """What a key holds, if that has keys of its own, and how many of it; several where `kind` tells them apart."""
     if "properties" in about:
-        return {"description": about.get("description", ""), **about}, ""
+        return [({"description": about.get("description", ""), **about}, "")]
     for one in _alternatives(about):
         for inside, many in ((one, ""), (one.get("items"), "[]"), (one.get("additionalProperties"), ".NAME")):
-            found = models.get(inside.get("$ref", "").rpartition("/")[2]) if isinstance(inside, dict) else None
-            if found and "properties" in found:
-                return found, many
-    return None, ""
+            if not isinstance(inside, dict):
+                continue
+            kinds = inside.get("discriminator", {}).get("mapping", {"": inside.get("$ref", "")})
+            found = [(models.get(ref.rpartition("/")[2]), kind) for kind, ref in kinds.items()]
+            if all(model and "properties" in model for model, _ in found):
+                return [(model, f"{many} kind: {kind}" if kind else many) for model, kind in found if model]
+    return []
 
 
 def _alternatives(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -166,7 +172,7 @@ def _alternatives(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _row(key: str, about: Mapping[str, Any], model: Mapping[str, Any], models: Mapping[str, Any]) -> str:
-    inner, _ = _inside(about, models)
+    inner = next((model for model, _ in _insides(about, models)), None)
     text = about.get("description") or (inner or {}).get("description", "")
     default = about.get("default", "")
     if key in model.get("required", ()):
@@ -196,6 +202,8 @@ def _one_kind(one: Mapping[str, Any], models: Mapping[str, Any]) -> str:
         return _kind(one, models)
     if "$ref" in one:
         return _kind(models[one["$ref"].rpartition("/")[2]], models)
+    if "const" in one:
+        return f"`{one['const']}`"
     if "enum" in one:
         return "" if set(one["enum"]) & {"yes"} else ", ".join(f"`{word}`" for word in one["enum"])
     kinds = one.get("type", "")

@@ -274,7 +274,7 @@ class Exporter(Protocol):
 
     async def send(self, batch: Batch) -> None:
         """Returns when the other side has taken all of it. May be called for live and backlog at the same time.
-        Raises NotConnected (nothing is lost, it will be sent again), PartialSend."""
+        Raises NotConnected (nothing is lost, it will be sent again; NotTaken: the other side is there), PartialSend."""
         ...
 
     async def lost(self) -> str:
@@ -387,6 +387,10 @@ class Lanes(Devices, Protocol):
 
 
 class Forwards(Protocol):
-    """The forwarders, for reports."""
+    """The forwarders, for reports, and to have records sent out of turn."""
 
     def report(self) -> Sequence[ConsumerReport]: ...
+    async def deliver(self, consumer: str, records: Batch) -> Mapping[int, str]:
+        """Sends records again, after what is live; returns those refused, by their place in `records`, and why. Raises
+        NotConnected: they may have been taken or not; KeyError: there is no such consumer."""
+        ...

@@ -1,6 +1,6 @@
 """The errors every part agrees on: who raises them, who acts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -40,6 +40,16 @@ class NotConnected(GatewayError):
     """The wire is gone. The lane (or the forwarder) closes, backs off with jitter and connects again."""
 
 
+class NotTaken(NotConnected):
+    """The other side is there and takes nothing now: it is busy, we have no right, what we write to is missing. It
+    counts as connected again when it has taken something."""
+
+    def __init__(self, text: str, wait_s: float = 0.0) -> None:
+        self.wait_s = wait_s
+        """It asked to be left alone for so many seconds."""
+        super().__init__(text)
+
+
 class NoAnswer(GatewayError):
     """One unit on a live connection did not answer in time. The lane quarantines that unit only."""
 
@@ -74,8 +84,10 @@ class CommandRejected(GatewayError):
 class PartialSend(GatewayError):
     """An exporter could not send some records for good; `indices` are their positions in the batch. The rest went."""
 
-    def __init__(self, indices: Sequence[int], text: str) -> None:
+    def __init__(self, indices: Sequence[int], text: str, reasons: Mapping[int, str] | None = None) -> None:
         self.indices = list(indices)
+        self.reasons = reasons or dict.fromkeys(indices, text)
+        """By position; they may differ."""
         super().__init__(text)
 
 

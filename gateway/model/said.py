@@ -64,6 +64,10 @@ def said(error: ErrorDetails) -> tuple[Path, str]:
         return path, f"unknown key {str(path[-1])!r}"
     if kind == "enum":
         return path, _choice(error["input"], context["expected"])
+    if kind == "union_tag_not_found":
+        return (*path, "kind"), "is required: what kind it is"
+    if kind == "union_tag_invalid":
+        return (*path, "kind"), _choice(context["tag"], context["expected_tags"])
     if kind in _EXPECTED:
         return path, f"{_EXPECTED[kind]}, got {shown(error['input'])}{_unquote(kind, error['input'])}"
     if kind in _LIMITS:

@@ -75,8 +75,8 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
     yield model
     for child in children(model).values():
-        if child is not None:
-            yield from _models(child.model)
+        for one in child.models if child is not None else ():
+            yield from _models(one)
 
 
 def _finish(model: type[BaseModel], schema: dict[str, Any]) -> None:

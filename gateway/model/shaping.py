@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import UnionType
-from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -22,8 +22,16 @@ Path = tuple[str | int, ...]
 class Child(NamedTuple):
     """A field that holds models."""
 
-    model: type[BaseModel]
+    models: tuple[type[BaseModel], ...]
+    """Several are told apart by their `kind`."""
     holds: Literal["one", "list", "map"]
+
+    def model(self, value: Any) -> type[BaseModel] | None:
+        """Which of them a value is meant to be; None: its `kind` is of none."""
+        if len(self.models) == 1:
+            return self.models[0]
+        kind = value.get("kind") if isinstance(value, dict) else None
+        return next((one for one in self.models if kind in get_args(one.model_fields["kind"].annotation)), None)
 
 
 class Shaping:
@@ -81,7 +89,7 @@ class Shaping:
         except ValidationError as error:
             for one in error.errors(include_url=False):
                 where, what = said(one)
-                self.error((*path, *where), what)
+                self.error((*path, *_without_kinds(tree, where)), what)
             return None
 
     def shape(self, model: type[BaseModel], value: Any, path: Path) -> Any:
@@ -103,12 +111,16 @@ class Shaping:
 
     def _inside(self, child: Child, item: Any, path: Path) -> Any:
         if child.holds == "one":
-            return self.shape(child.model, item, path)
+            return self._child(child, item, path)
         if child.holds == "list" and isinstance(item, list):
-            return [self.shape(child.model, one, (*path, index)) for index, one in enumerate(item)]
+            return [self._child(child, one, (*path, index)) for index, one in enumerate(item)]
         if child.holds == "map" and isinstance(item, dict):
-            return {key: self.shape(child.model, one, (*path, key)) for key, one in item.items()}
+            return {key: self._child(child, one, (*path, key)) for key, one in item.items()}
         return item
+
+    def _child(self, child: Child, item: Any, path: Path) -> Any:
+        model = child.model(item)
+        return item if model is None else self.shape(model, item, path)
 
     def _other_key(self, model: type[BaseModel], key: str, path: Path) -> str:
         """The key that is meant, or nothing."""
@@ -155,12 +167,20 @@ def _child(field: FieldInfo) -> Child | None:
     for annotation in _alternatives(field.annotation):
         origin, inner = get_origin(annotation), get_args(annotation)
         if _is_model(annotation):
-            return Child(annotation, "one")
-        if origin is list and _is_model(inner[0]):
-            return Child(inner[0], "list")
-        if origin is dict and _is_model(inner[1]):
-            return Child(inner[1], "map")
+            return Child((annotation,), "one")
+        if origin is list and (models := _models(inner[0])):
+            return Child(models, "list")
+        if origin is dict and (models := _models(inner[1])):
+            return Child(models, "map")
     return None
+
+
+def _models(annotation: Any) -> tuple[type[BaseModel], ...]:
+    """The model that is meant, or those that are told apart by their `kind`."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    found = _alternatives(annotation)
+    return found if all(map(_is_model, found)) else ()
 
 
 def _alternatives(annotation: Any) -> tuple[Any, ...]:
@@ -169,3 +189,15 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _without_kinds(tree: Any, where: Path) -> Path:
+    """The place in the document: pydantic also names the `kind` of what is told apart by it."""
+    found: list[str | int] = []
+    for key in where:
+        if isinstance(tree, dict) and key not in tree and key == tree.get("kind"):
+            continue
+        found.append(key)
+        inside = isinstance(tree, list) and isinstance(key, int) and key < len(tree)
+        tree = tree[key] if inside else tree.get(key) if isinstance(tree, dict) else None
+    return tuple(found)

@@ -7,22 +7,19 @@ within historical.
 import asyncio
 import logging
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from gateway.model.contracts import Clock, Exporter, State, Store
-from gateway.model.errors import NotConnected, PartialSend, StoreFailed
+from gateway.model.contracts import Clock, Exporter, Store
+from gateway.model.errors import NotConnected, NotTaken, StoreFailed
 from gateway.model.health import ConsumerReport
-from gateway.model.reading import Batch, Event, Record
+from gateway.model.letter import DeadLetters
+from gateway.model.reading import Batch, Record
 from gateway.runtime.clock import backoff
+from gateway.runtime.delivery import Delivery, Select
 
 log = logging.getLogger(__name__)
-
-SET_ASIDE_NS = 30 * 86400 * 10**9
-"""How long it is remembered which records were set aside."""
-_COUNTS = "set-aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +47,38 @@ class Forwarder:
     """Feeds one exporter from one store. `run()` until cancelled."""
 
     def __init__(
-        self, store: Store, exporter: Exporter, clock: Clock, name: str, settings: ForwardSettings | None = None
+        self,
+        store: Store,
+        exporter: Exporter,
+        clock: Clock,
+        name: str,
+        settings: ForwardSettings | None = None,
+        select: Select | None = None,
     ) -> None:
+        """`select`: what of each record is wanted; the rest counts as taken."""
         self.name = name
         self._store = store
         self._exporter = exporter
         self._clock = clock
         self._settings = settings or ForwardSettings()
-        self._state: State | None = None
+        self._delivery = Delivery(store, exporter, name, self._settings.tries, select)
         self._live = store.head
         """Everything up to this offset has been sent live or belongs to the backlog."""
         self._moved = asyncio.Event()
         """`_live` grew over something that was not acknowledged."""
+        self._up = False
+        """Between the exporter's connect and close."""
         self._connected = False
+        self._doubted = False
+        """It is there, and took nothing the last time."""
         self._reason = "not connected yet"
         self._told = False
         """That it is lost has been logged."""
-        self._sent = 0
-        self._set_aside = 0
         self._oldest = 0
-        self._tries: Counter[int] = Counter()
 
-    def remember(self, state: State) -> None:
-        """Where records that were set aside are written down, so that their count outlives a restart."""
-        self._state = state
-        self._set_aside = int(state.get(_COUNTS, self.name) or 0)
+    def remember(self, letters: DeadLetters) -> None:
+        """Where records that were set aside are kept."""
+        self._delivery.remember(letters)
 
     def report(self) -> ConsumerReport:
         pending = self._store.pending(self.name)
@@ -85,8 +89,8 @@ class Forwarder:
             reason="" if self._connected else self._reason,
             behind=behind,
             oldest=self._oldest if behind else 0,
-            sent=self._sent,
-            set_aside=self._set_aside,
+            sent=self._delivery.sent,
+            set_aside=self._delivery.set_aside,
         )
 
     # ------------------------------------------------------------------------------------------------- connection
@@ -96,25 +100,32 @@ class Forwarder:
         began = self._clock.monotonic()
         attempt = 0
         while True:
-            steady = math.inf
+            steady, asked = math.inf, 0.0
             try:
                 await self._exporter.connect()
+                self._up = True
                 if attempt or self._clock.monotonic() - began > self._settings.late_s:
                     self._live = self._store.head
                 steady = self._clock.monotonic() + self._settings.steady_s
-                self._is_back()
+                if not self._doubted:
+                    self._is_back()
                 await self._both()
+            except NotTaken as error:
+                self._doubted, asked = True, error.wait_s
+                self._is_lost(str(error))
             except NotConnected as error:
+                self._doubted = False
                 self._is_lost(str(error))
             except Exception as error:
                 log.exception("%s: a bug of ours; connecting again", self.name)
                 self._is_lost(f"internal error: {error}")
             finally:
-                self._connected = False
+                self._connected = self._up = False
                 await self._exporter.close()
             attempt = 1 if self._clock.monotonic() >= steady else attempt + 1
             await self._peek()
-            await self._clock.sleep(backoff(attempt, self._settings.first_retry_s, self._settings.longest_retry_s))
+            pause = backoff(attempt, self._settings.first_retry_s, self._settings.longest_retry_s)
+            await self._clock.sleep(max(pause, asked))
 
     def _is_back(self) -> None:
         if self._told:
@@ -230,69 +241,26 @@ class Forwarder:
     # ------------------------------------------------------------------------------------------------------- send
 
     async def _send(self, first: int, records: Batch) -> None:
-        """Sends a batch and acknowledges from `first` to its last record what was taken. Raises NotConnected."""
-        refused = await self._deliver(records)
-        self._sent += len(records) - len(refused)
-        self._acknowledge(first, records, refused)
-        if refused:
-            await self._judge([(record, refused[record.offset]) for record in records if record.offset in refused])
-
-    async def _deliver(self, records: Batch) -> dict[int, str]:
-        """Offsets of what was refused, and why. Raises NotConnected."""
-        try:
-            await self._exporter.send(records)
-        except NotConnected:
-            raise
-        except PartialSend as error:
-            return {records[index].offset: str(error) for index in error.indices}
-        except Exception as error:
-            log.exception("%s: a bug of ours while sending %d records", self.name, len(records))
-            if len(records) == 1:
-                return {records[0].offset: f"internal error: {error}"}
-            refused: dict[int, str] = {}
-            for record in records:
-                refused |= await self._deliver([record])
-            return refused
-        return {}
-
-    def _acknowledge(self, first: int, records: Batch, refused: dict[int, str]) -> None:
-        for offset in (record.offset for record in records if record.offset in refused):
-            if offset > first:
-                self._store.ack(self.name, first, offset - 1)
-            first = offset + 1
-        if first <= records[-1].offset:
-            self._store.ack(self.name, first, records[-1].offset)
-
-    async def _judge(self, refused: Sequence[tuple[Record, str]]) -> None:
-        """What was refused too often is set aside; the rest stays in the backlog."""
-        final: dict[str, dict[str, object]] = {}
-        for record, why in refused:
-            self._tries[record.offset] += 1
-            if self._tries[record.offset] < self._settings.tries:
-                continue
-            del self._tries[record.offset]
-            self._store.ack(self.name, record.offset, record.offset)
-            final[str(record.offset)] = {**_about(record), "why": why}
+        """Raises NotConnected."""
+        if await self._delivery.send(first, records):
+            self._has_taken()
         self._moved.set()
-        if final:
-            await self._write_down(final)
 
-    async def _write_down(self, final: dict[str, dict[str, object]]) -> None:
-        self._set_aside += len(final)
-        log.error("%s: %d records are refused for good and set aside: %s", self.name, len(final), final)
-        if self._state is None:
-            return
-        try:
-            await self._state.put(f"{_COUNTS}:{self.name}", final, self._clock.now() + SET_ASIDE_NS)
-            await self._state.put(_COUNTS, {self.name: self._set_aside})
-        except StoreFailed as error:
-            log.error("%s: which records were set aside is not written down: %s", self.name, error)
+    def _has_taken(self) -> None:
+        if self._doubted:
+            self._doubted = False
+            self._is_back()
 
-
-def _about(record: Record) -> dict[str, object]:
-    if isinstance(record, Event):
-        return {"device": record.source.device, "source": record.source.name, "origin": record.origin}
-    return {"device": record.device, record.kind: record.name, "origin": record.origin}
+    async def deliver(self, records: Batch) -> dict[int, str]:
+        """Records out of turn, which are acknowledged already: returns those refused, by their place, and why. Raises
+        NotConnected."""
+        if not (self._up and (self._connected or self._doubted)):
+            raise NotConnected(self._reason)
+        await self._let_live_go_first()
+        refused = await self._delivery.again([replace(record, historical=True) for record in records])
+        if len(refused) < len(records):
+            self._has_taken()
+        return refused
 
 
 class Forwarders:
@@ -303,6 +271,12 @@ class Forwarders:
 
     def report(self) -> Sequence[ConsumerReport]:
         return [forwarder.report() for forwarder in self._forwarders]
+
+    async def deliver(self, consumer: str, records: Batch) -> Mapping[int, str]:
+        forwarder = next((one for one in self._forwarders if one.name == consumer), None)
+        if forwarder is None:
+            raise KeyError(consumer)
+        return await forwarder.deliver(records)
 
     async def run(self) -> None:
         """All of them, until cancelled."""

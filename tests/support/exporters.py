@@ -76,6 +76,8 @@ class ChaosExporter(MemoryExporter):
         """The other side is not there: nothing connects, every send fails."""
         self.stuck: asyncio.Event | None = None
         """A send waits for this: a client that resends by itself keeps its call pending."""
+        self.busy: NotConnected | None = None
+        """It connects, and takes nothing."""
         self.cut_share = 0.0
         """How many sends of all lose the connection; half of those after the other side had taken the batch."""
         self.poison: set[int] = set()
@@ -100,6 +102,8 @@ class ChaosExporter(MemoryExporter):
         if self.away or not self.connected:
             self.connected = False
             raise NotConnected("the connection is gone")
+        if self.busy is not None:
+            raise self.busy
         if any(record.offset in self.breaks for record in batch):
             raise ValueError("cannot encode this")
         if self._random.random() < self.cut_share:

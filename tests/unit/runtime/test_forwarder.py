@@ -15,8 +15,8 @@ from gateway.runtime.forwarder import Forwarder, Forwarders, ForwardSettings
 from tests.support.clock import MovingClock
 from tests.support.exporters import ChaosExporter, by_device
 from tests.support.journals import journal
+from tests.support.letters import MemoryLetters
 from tests.support.records import ORIGIN, event, message, source
-from tests.support.state import MemoryState
 
 FAST = ForwardSettings(backlog_rate=1e9)
 
@@ -225,9 +225,9 @@ async def test_a_send_that_hangs_makes_the_rest_backlog(tmp_path: Path, clock: M
 
 
 async def test_a_refused_record_is_set_aside_after_some_tries(tmp_path: Path, clock: MovingClock) -> None:
-    state = MemoryState()
+    letters = MemoryLetters()
     async with rig(tmp_path, clock) as r:
-        r.forwarder.remember(state)
+        r.forwarder.remember(letters)
         r.exporter.poison = {3, 7}
         r.start()
         await r.settle()
@@ -236,17 +236,17 @@ async def test_a_refused_record_is_set_aside_after_some_tries(tmp_path: Path, cl
         assert sorted(e.offset for e in r.exporter.taken) == [1, 2, 4, 5, 6, 8, 9, 10]
         assert r.exporter.refusals == {3: 3, 7: 3}
         assert r.forwarder.report().set_aside == 2
-        assert state.all("set-aside:cloud")["3"]["device"] == "d0"
+        assert letters.of("cloud") == dict.fromkeys((3, 7), "the schema does not allow it")
         again = Forwarder(r.store, r.exporter, clock, "cloud")
-        again.remember(state)
+        again.remember(letters)
         assert again.report().set_aside == 2
 
 
 async def test_a_full_disk_does_not_stop_setting_aside(tmp_path: Path, clock: MovingClock) -> None:
-    state = MemoryState()
+    letters = MemoryLetters()
     async with rig(tmp_path, clock) as r:
-        r.forwarder.remember(state)
-        state.fails = True
+        r.forwarder.remember(letters)
+        letters.fails = True
         r.exporter.poison = {1}
         r.start()
         await r.settle()
@@ -271,7 +271,8 @@ async def test_nothing_is_lost_however_often_the_connection_breaks(
     tmp_path: Path, clock: MovingClock, seed: int
 ) -> None:
     async with rig(tmp_path, clock, replace(FAST, batch=16, backlog_batch=8)) as r:
-        r.exporter = r.forwarder._exporter = ChaosExporter(clock, seed)
+        r.exporter = ChaosExporter(clock, seed)
+        r.renew()
         r.exporter.cut_share = 0.3
         r.poll(50, devices=3)
         r.start()

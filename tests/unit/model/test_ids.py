@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.ids import event_id, mark, object_id, parse_event_id
+from gateway.model.ids import event_id, mark, object_id, parse_event_id
 
 NAMES = st.text(max_size=30)
 

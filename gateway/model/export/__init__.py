@@ -1,0 +1,1 @@
+"""What exporters have in common: which records, under which names, in which shape. Pure."""

@@ -1,0 +1,75 @@
+"""What a forwarder sends at all, out of turn, and to somebody who is there and takes nothing."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from gateway.model.errors import NotConnected, NotTaken
+from gateway.model.export.narrow import Selector
+from gateway.model.export.settings import Only
+from gateway.runtime.forwarder import Forwarder, Forwarders
+from tests.support.clock import MovingClock
+from tests.support.letters import MemoryLetters
+from tests.support.records import event, message, source
+from tests.unit.runtime.test_forwarder import FAST, rig
+
+
+async def test_who_takes_nothing_is_not_connected_until_he_takes_something(
+    tmp_path: Path, clock: MovingClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.runtime.forwarder")
+    async with rig(tmp_path, clock) as r:
+        r.exporter.busy = NotTaken("busy", 7.0)
+        r.start()
+        await r.settle()
+        r.poll(3)
+        await r.settle()
+        assert (r.forwarder.report().connected, r.forwarder.report().reason) == (False, "busy")
+        connects = r.exporter.connects
+        await clock.advance(6.0)
+        assert r.exporter.connects == connects, "the pause that it asked for"
+        for _ in range(30):
+            await clock.advance(1.0)
+            assert not r.forwarder.report().connected
+        r.exporter.busy = None
+        await clock.advance(8.0)
+        await r.all_acknowledged()
+        assert r.forwarder.report().connected
+        said = [record.getMessage() for record in caplog.records]
+        assert len([one for one in said if "not connected" in one]) == 1
+        assert len([one for one in said if "connected again" in one]) == 1
+
+
+async def test_only_what_is_wanted_is_sent_and_the_rest_is_done_with(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock) as r:
+        selector = Selector(Only(devices=["d1"], messages=["alarm"]), {})
+        r.forwarder = Forwarder(r.store, r.exporter, clock, "cloud", FAST, selector)
+        r.exporter.poison = {4}
+        letters = MemoryLetters()
+        r.forwarder.remember(letters)
+        r.start()
+        await r.settle()
+        r.poll(3, devices=2)
+        r.store.append([message(5, "d1")])
+        await r.all_acknowledged()
+        assert sorted(record.offset for record in r.exporter.taken) == [2, 6, 7]
+        assert letters.of("cloud") == {4: "the schema does not allow it"}
+        assert r.forwarder.report().sent == 3
+
+
+async def test_out_of_turn(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock) as r:
+        everything = Forwarders([r.forwarder])
+        with pytest.raises(NotConnected):
+            await everything.deliver("cloud", [event(source(), 1)])
+        with pytest.raises(KeyError):
+            await everything.deliver("nobody", [])
+        r.start()
+        await r.settle()
+        again = r.poll(3)
+        await r.settle()
+        r.exporter.poison = {again[1].offset}
+        refused = await everything.deliver("cloud", again)
+        assert refused == {1: "the schema does not allow it"}
+        assert r.exporter.historical() == [again[0].offset, again[2].offset]
