@@ -21,14 +21,15 @@ from datastore.journal import Journal
 from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
 from gateway.api.server import Listener, listen, serve
-from gateway.config import Settings
-from gateway.model.contracts import DeviceProtocol
+from gateway.config import Export, Settings
+from gateway.model.contracts import DeviceProtocol, Exporter
 from gateway.model.device import Flow
 from gateway.model.errors import ConfigError
 from gateway.model.export.narrow import Selector
 from gateway.model.ids import event_id
 from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
+from gateway.northbound.settings import MqttExportSettings
 from gateway.runtime.alarms import Alarms
 from gateway.runtime.bus import Bus
 from gateway.runtime.certificates import CertificateWatch
@@ -256,9 +257,7 @@ def _exporting(settings: Settings, memory: Memory, registry: FileRegistry, clock
     """One for every entry of `exporters`, each with its own cursor and pace. Raises ConfigError."""
     found = []
     for name, own in settings.exporters.items():
-        from datastore.exporters.build import Identity, open_exporter
-
-        exporter = open_exporter(Identity(name, settings.gateway.name), own)
+        exporter = _exporter(name, own, settings.gateway.name, clock)
         feeding = ForwardSettings(
             linger_s=own.linger_s,
             batch=own.batch,
@@ -273,6 +272,17 @@ def _exporting(settings: Settings, memory: Memory, registry: FileRegistry, clock
         forwarder.remember(memory.letters)
         found.append(forwarder)
     return found
+
+
+def _exporter(name: str, own: Export, gateway: str, clock: SystemClock) -> Exporter:
+    """Brings in what its kind needs, and no other kind. Raises ConfigError."""
+    if isinstance(own, MqttExportSettings):
+        from gateway.northbound.republish import MqttExporter
+
+        return MqttExporter(name, own, gateway, clock)
+    from datastore.exporters.build import Identity, open_exporter
+
+    return open_exporter(Identity(name, gateway), own)
 
 
 def _labels(registry: FileRegistry, device: str) -> Sequence[str]:

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-from datastore.exporters.settings import HttpSettings, InfluxSettings, WebhookSettings
+from datastore.exporters.settings import (
+    FilesSettings,
+    HttpSettings,
+    InfluxSettings,
+    PostgresSettings,
+    WebhookSettings,
+)
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
 from gateway.model.errors import ConfigError, Problem
@@ -15,7 +21,7 @@ from gateway.model.load import load_model
 from gateway.model.names import check_name
 from gateway.model.place import Place
 from gateway.model.profile import Compat
-from gateway.northbound.settings import MqttSettings
+from gateway.northbound.settings import MqttExportSettings, MqttSettings
 
 
 class _Strict(BaseModel):
@@ -57,7 +63,10 @@ class GatewaySettings(_Strict):
         return self
 
 
-Export = Annotated[InfluxSettings | HttpSettings | WebhookSettings, Field(discriminator="kind")]
+Export = Annotated[
+    InfluxSettings | HttpSettings | MqttExportSettings | FilesSettings | PostgresSettings | WebhookSettings,
+    Field(discriminator="kind"),
+]
 """One entry of `exporters`."""
 
 
@@ -151,7 +160,7 @@ def missing_extras(settings: Settings) -> list[Problem]:
     found = []
     for name, exporter in settings.exporters.items():
         try:
-            check(name, exporter.kind)
+            check(name, exporter)
         except ConfigError as error:
             found += error.problems
     return found

@@ -57,7 +57,8 @@ class MqttClient:
     """See the module. Incoming messages go to `on_message`, on the loop; they are acknowledged to the broker by `ack`,
     in the order of arrival. `on_lost` is called whenever a connection that was up is gone. Neither may raise."""
 
-    def __init__(self, settings: MqttSettings, client_id: str, will: tuple[str, bytes], clock: Clock) -> None:
+    def __init__(self, settings: MqttSettings, client_id: str, will: tuple[str, bytes] | None, clock: Clock) -> None:
+        """`will`: topic and payload of what the broker says when we vanish."""
         self.settings = settings
         self.on_message: Callable[[MQTTMessage], None] = lambda _message: None
         self.on_lost: Callable[[], None] = lambda: None
@@ -176,13 +177,9 @@ class MqttClient:
         paho.max_inflight_messages = (
             0  # `deliver` keeps the window; paho's own walks its queue at every acknowledgement
         )
-        will = None
         self._json = wire.content_type() if five else None
-        if five:
-            will = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
-            will.WillDelayInterval = WILL_DELAY_S
-            will.ContentType = wire.JSON
-        paho.will_set(self._will[0], self._will[1], qos=1, retain=True, properties=will)
+        if self._will is not None:
+            paho.will_set(*self._will, qos=1, retain=True, properties=_will_properties() if five else None)
         paho.on_connect = self._on_connack
         paho.on_disconnect = self._on_disconnect
         paho.on_publish = self._on_puback
@@ -372,3 +369,10 @@ class MqttClient:
             self.on_message(message)
         except Exception:
             log.exception("an incoming message on %r was not understood", message.topic)
+
+
+def _will_properties() -> Properties:
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+    properties.WillDelayInterval = WILL_DELAY_S
+    properties.ContentType = wire.JSON
+    return properties

@@ -34,7 +34,7 @@ FAREWELL_S = 2.0
 MANY_KEPT = 50_000
 ANNOUNCED = "cloud-announced"
 """Device → true, where something retained lies at the broker."""
-_FOR_GOOD = frozenset({0x90, 0x95, 0x99})
+FOR_GOOD = frozenset({0x90, 0x95, 0x99})
 """Refusals that the same message will always get: topic name invalid, packet too large, payload format invalid."""
 
 log = logging.getLogger(__name__)
@@ -258,7 +258,7 @@ class MqttCloud:
     def _check(self, messages: Iterable[Outgoing]) -> None:
         """A refusal that may be lifted (no right to write, quota) is a reason to try again later."""
         for message in messages:
-            if message.code >= REFUSED and message.code not in _FOR_GOOD:
+            if message.code >= REFUSED and message.code not in FOR_GOOD:
                 self._link.counts["publish_refused"] += 1
                 here = wire.where(self._client.settings)
                 reason = f"{here} refuses {message.topic} (0x{message.code:02X}); may we write it?"

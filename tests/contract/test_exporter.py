@@ -35,6 +35,10 @@ EXPORTERS: dict[str, Opens] = {
     "influx": peers.influx,
     "http": peers.http,
     "webhook": peers.webhook,
+    "files": peers.csv,
+    "parquet": peers.parquet,
+    "postgres": peers.postgres,
+    "mqtt": peers.mqtt,
 }
 
 
