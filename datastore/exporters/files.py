@@ -81,13 +81,13 @@ class FilesExporter:
         return csv_text([self._rows.names]).encode() if self._settings.format == "csv" else b""
 
     async def send(self, batch: Batch) -> None:
-        file = self._file
-        if file is None:
+        if self._file is None:
             raise NotConnected(f"{self._settings.folder}: not open")
-        await self._threads.call(self._guarded, self._write, file, batch)
+        await self._threads.call(self._guarded, self._write, batch)
 
-    def _write(self, file: BinaryIO, batch: Batch) -> None:
-        if file.closed:
+    def _write(self, batch: Batch) -> None:
+        file = self._file  # the one of now: another may have been begun since `send` was called
+        if file is None or file.closed:
             raise NotConnected(f"{self._part} was closed")
         if file.tell() >= self._settings.bytes_max:
             file = self._rotate(file)
@@ -120,8 +120,12 @@ class FilesExporter:
             return file
         file.close()
         self._finish()
-        self._file = self._open()
-        return self._file
+        fresh = self._open()
+        if self._file is not file:
+            fresh.close()
+            raise NotConnected(f"{self._part} was closed")
+        self._file = fresh
+        return fresh
 
     def _finish(self) -> None:
         """The part becomes a file of its own."""
@@ -173,16 +177,16 @@ class FilesExporter:
         """Meanwhile a file that is old enough is finished, also when nothing comes."""
         while True:
             await asyncio.sleep(min(LOOK_S, self._settings.age_s))
-            file = self._file
-            if file is None:
+            if self._file is None:
                 return "closed"
             try:
-                await self._threads.call(self._guarded, self._look, file)
+                await self._threads.call(self._guarded, self._look)
             except NotConnected as error:
                 return str(error)
 
-    def _look(self, file: BinaryIO) -> None:
-        if not file.closed and time.time() - self._began >= self._settings.age_s:
+    def _look(self) -> None:
+        file = self._file
+        if file is not None and not file.closed and time.time() - self._began >= self._settings.age_s:
             self._rotate(file)
 
     async def close(self) -> None:

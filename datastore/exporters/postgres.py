@@ -90,7 +90,9 @@ class PostgresExporter:
     def _begin(self) -> None:
         with self._connection() as connection:
             if self._settings.create and self._own:
-                self._make(connection)
+                there = connection.execute("SELECT to_regclass(%s)", (self._settings.table,)).fetchone()
+                if there is None or there[0] is None:  # else we need not be allowed to make it
+                    self._make(connection)
 
     def _make(self, connection: _Connection) -> None:
         columns = sql.SQL(", ").join(

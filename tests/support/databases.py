@@ -71,9 +71,7 @@ class VictoriaMetrics:
         found: dict[str, list[tuple[int, float]]] = {}
         for line in body.splitlines():
             one = json.loads(line)
-            found.setdefault(one["metric"]["__name__"], []).extend(
-                zip(one["timestamps"], one["values"], strict=True)
-            )
+            found.setdefault(one["metric"]["__name__"], []).extend(zip(one["timestamps"], one["values"], strict=True))
         return {name: sorted(rows) for name, rows in found.items()}
 
 
