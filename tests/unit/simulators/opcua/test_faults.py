@@ -34,6 +34,20 @@ async def test_a_bad_status_is_read_and_told_and_goes_again() -> None:
         await subscription.delete()
 
 
+async def test_a_bad_status_is_told_from_the_first_value_on_also_by_a_server_that_was_restarted() -> None:
+    async with simulated(profile(node("X", "X", INT))) as running:
+        running.devices[NAME].afflict("bad=X:BadSensorFailure")
+        for _ in range(2):
+            await running.unplug(NAME)
+            await running.plug(NAME)
+            async with Client(running.devices[NAME].address, timeout=10) as client:
+                heard = Heard()
+                subscription = await client.create_subscription(10, heard)
+                await subscription.subscribe_data_change(at(client, "X"))
+                assert await heard.values.get() is None
+                await subscription.delete()
+
+
 async def test_a_deleted_node_is_unknown_is_told_once_and_comes_back() -> None:
     path = "browsePath: /2:Press/2:Speed"
     async with served(node("X", path, INT), node("Y", "Y", INT)) as (running, client):
