@@ -8,18 +8,20 @@ from asyncua import ua
 from asyncua.server.address_space import AttributeValue, NodeData
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
+from asyncua.server.user_managers import UserManager
 
 from simulators.opcua.security import Users
 
+CHANGING = {ua.AttributeIds.Value, ua.AttributeIds.EventNotifier}
 _standard: dict[ua.NodeId, NodeData] = {}
 
 
-class Internal(InternalServer):
-    """As asyncua's. Its clock is the simulator's: asyncua's own takes a second to stop."""
+class Standard(InternalServer):
+    """As asyncua's. It tells no time by itself: asyncua's clock takes a second to stop."""
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: UserManager | None = None) -> None:
+        """Without `users` everybody may do everything."""
         super().__init__(user_manager=users)
-        self._known = users.known
         self._sessions: set[InternalSession] = set()
 
     async def load_standard_address_space(self, shelf_file: Path | None = None) -> None:
@@ -45,17 +47,26 @@ class Internal(InternalServer):
         for session in list(self._sessions):
             await session.close_session(True)
 
+
+class Internal(Standard):
+    """Of a simulated server."""
+
+    def __init__(self, users: Users) -> None:
+        super().__init__(users)
+        self._known = users.known
+
     def verify_x509_token(self, isession: Any, token: ua.X509IdentityToken, signature: ua.SignatureData) -> bytes:
         """Whoever shows a certificate has its key and is known. Raises ServiceError."""
         return self._known(super().verify_x509_token(isession, token, signature))
 
 
 def _copied(data: NodeData) -> NodeData:
-    """Of the attributes of a standard node only its value is ever changed in place; the others are shared."""
+    """Of the attributes of a standard node those in `CHANGING` are changed in place; the others are shared."""
     found = NodeData(data.nodeid)
     found.attributes = dict(data.attributes)
-    value = data.attributes.get(ua.AttributeIds.Value)
-    if value is not None:
-        found.attributes[ua.AttributeIds.Value] = AttributeValue(value.value)
+    for attribute in CHANGING & data.attributes.keys():
+        value = data.attributes[attribute].value
+        if value is not None:
+            found.attributes[attribute] = AttributeValue(value)
     found.references = list(data.references)
     return found

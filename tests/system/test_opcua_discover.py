@@ -21,6 +21,7 @@ from simulators.library import find_profile
 from simulators.world import World, serve
 from tests.support.house import Said, furnish, house, southgate, surroundings
 from tests.support.nodeopcua import PASSWORD, USER, NodeOpcua
+from tests.support.opcua import plain_server
 from tests.support.ports import free_port
 
 URI = "urn:acme:press"
@@ -29,7 +30,7 @@ URI = "urn:acme:press"
 @asynccontextmanager
 async def press(port: int | None = None) -> AsyncIterator[tuple[str, Server]]:
     """A machine with what discovery has to see."""
-    server = Server()
+    server = plain_server()
     await server.init()
     url = f"opc.tcp://127.0.0.1:{port or free_port()}"
     server.set_endpoint(url)

@@ -18,6 +18,7 @@ from mappers.opcua import plan as planning
 from mappers.opcua.endpoint import reach
 from mappers.opcua.mapper import OpcuaMapper
 from tests.contract.opcua_peer import URI, add, device, resource
+from tests.support.opcua import plain_server
 from tests.support.ports import free_port
 from tests.unit.mappers.opcua.build import source
 
@@ -27,7 +28,7 @@ V = ua.VariantType
 @asynccontextmanager
 async def serving(port: int, *namespaces: str) -> AsyncIterator[tuple[Server, int]]:
     """With these namespaces in this order; `speed` (Double) is in `URI`, where there is one."""
-    made = Server()
+    made = plain_server()
     await made.init()
     made.set_endpoint(f"opc.tcp://127.0.0.1:{port}/")
     made.set_security_policy([ua.SecurityPolicyType.NoSecurity])
