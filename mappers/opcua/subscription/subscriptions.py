@@ -19,7 +19,7 @@ from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.point import Point
 from mappers.opcua.session import Session
 from mappers.opcua.status import name_of
-from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, quiet, wants
+from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, quiet, sharing, wants
 from mappers.opcua.subscription.group import FULL, Ground, Group
 from mappers.opcua.subscription.hearing import Hearing
 from mappers.opcua.subscription.item import Item, Wish
@@ -95,7 +95,7 @@ class Subscriptions:
         self._hearing.tell(quiet(new.values(), self._clock.now()))
         await self._hurry()
         left = await self._place(list(wants(new.values())))
-        without = {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)}
+        without = sharing(polls, {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)})
         await self._end([key for key in self._feeds if key[0] in without])
         self._hearing.tell(news(self._feeds.values(), self._clock.now()))
         if self._interval > AT_ONCE_S:

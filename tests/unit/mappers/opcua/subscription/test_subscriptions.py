@@ -254,6 +254,17 @@ async def test_what_the_whole_server_has_no_room_for_is_read(monkeypatch: pytest
         assert rig.ear.codes("c") == []
 
 
+async def test_who_shares_a_source_with_a_poll_that_is_read_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would tell it: of two polls of a source only the faster is told."""
+    async with serving("a", "b", "c") as peer, subscribing(of := device(peer.port)) as rig:
+        _limit_items(peer, monkeypatch, 2, everywhere=True)
+        shared, alone = source("a", resource("a")), poll(of, 0.05, source("c", resource("c")))
+        fast, slow = poll(of, 0.1, shared, source("b", resource("b"))), poll(of, 0.2, shared)
+        assert await rig.subscribe(alone, fast, slow) == [fast, slow]
+        await rig.ear.until(lambda ear: ear.values("c") == [0])
+        assert len(peer.items) == 1
+
+
 async def test_a_device_file_may_limit_items_of_a_subscription() -> None:
     async with serving("a", "b", "c") as peer, subscribing(of := device(peer.port, MaxItems=2)) as rig:
         await rig.subscribe(poll(of, 0.05, source("all", *(resource(name) for name in "abc"))))
