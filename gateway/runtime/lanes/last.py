@@ -93,6 +93,13 @@ class Last:
         holds = [index for index in range(len(self._values)) if index not in left_out]
         return part(event, holds) if holds or not self._apart else None
 
+    def news(self, origin: int) -> Event:
+        """The newest of what was told since the last call of this or `again`, which is something."""
+        told = range(len(self._values)) if self._seen_all else sorted(self._seen)
+        self._seen_all, self._seen, self._shared = False, set(), True
+        event = Event(self._source, origin, self._values, quality=self._quality or None, times=self._times or None)
+        return event if len(told) == len(self._values) else part(event, list(told))
+
     def stamps(self) -> dict[int, int]:
         """By index, the source time (ns) of what was told last; what came without one was heard to hold at the origin
         of the last event."""

@@ -89,6 +89,19 @@ async def test_the_gap_of_an_outage_is_filled_with_nothing_twice(clock: MovingCl
         assert it.report.filled == len(past)
 
 
+async def test_a_source_of_two_polls_has_its_gap_filled_once(clock: MovingClock) -> None:
+    it = Server(clock)
+    events = [{"sourceName": "A", "interval": every} for every in ("10s", "1s")]
+    await it.scene.apply(device_of("D", autoEvents=events))
+    async with it.scene.running():
+        await it.live(15, "A")
+        await it.outage(60, "A")
+        await it.live(5, "A")
+        past = it.seconds(True)
+        assert past == list(range(16, past[-1] + 1))
+        assert sorted({*it.seconds(False), *past}) == list(range(it.second + 1))
+
+
 async def test_a_first_connection_asks_for_nothing(clock: MovingClock) -> None:
     it = Server(clock)
     it.line.past["A"] = [(it.start - S, 1)]
