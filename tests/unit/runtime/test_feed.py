@@ -401,7 +401,7 @@ async def test_of_several_polls_of_a_source_the_fastest_hears_it(clock: MovingCl
 
 
 async def test_the_slower_of_two_polls_of_a_source_is_told_at_its_own_pace_by_its_own_rule(clock: MovingClock) -> None:
-    """The newest of what the faster heard meanwhile, also what its rule kept to itself; what was not told is a repeat."""
+    """The newest of what the faster heard meanwhile, also what the faster's rule kept to itself."""
     scene, line = telling(clock)
     profile = profile_of(valueType="Int16", scale=0.1)
     profile.device_commands.append(command_of("Both", "A", "B"))

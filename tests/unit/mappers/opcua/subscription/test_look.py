@@ -244,6 +244,55 @@ async def test_what_the_server_does_not_have_any_more_is_counted_as_missed() -> 
         assert rig.counts == {"missed": 1}
 
 
+def _late(subscription: int, number: int) -> ua.PublishResult:
+    found = ua.PublishResult(SubscriptionId=subscription)
+    found.NotificationMessage.SequenceNumber = number
+    found.NotificationMessage.NotificationData = [ua.DataChangeNotification()]
+    return found
+
+
+async def test_what_comes_late_of_a_subscription_that_was_left_is_no_sign_of_the_next() -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (group,), (old,) = rig.made._groups, peer.subscriptions
+        rig.running.cancel()
+        group.dead = "BadTimeout"
+        await rig.made.look()
+        assert old not in peer.subscriptions
+        assert not rig.made.alive
+        await group._take(_late(old, 57))
+        assert not rig.made.alive
+        assert rig.counts == {"resubscribed": 1}
+
+
+async def test_what_is_asked_for_again_while_the_subscription_is_left_is_not_missed_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (group,), (old,) = rig.made._groups, peer.subscriptions
+        rig.running.cancel()
+        asked, left, ask = asyncio.Event(), asyncio.Event(), rig.session.ask
+
+        async def slow(*rest: Any) -> Any:
+            if not asked.is_set():
+                asked.set()
+                await left.wait()
+            return await ask(*rest)
+
+        monkeypatch.setattr(rig.session, "ask", slow)
+        taking = asyncio.create_task(group._take(_late(old, 5)))
+        await asked.wait()
+        group.dead = "BadTimeout"
+        await rig.made.look()
+        left.set()
+        await taking
+        assert rig.counts == {"resubscribed": 1}
+        assert group._next == 1
+
+
 async def _lose_one(peer: Peer, name: str, value: int) -> None:
     """The next notification is answered to nobody."""
     (one,) = peer.subscriptions.values()
