@@ -50,6 +50,7 @@ class OpcuaServer:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble: asyncio.Task[None] | None = None
+        self._restarting = asyncio.Lock()
 
     @property
     def address(self) -> str:
@@ -81,7 +82,8 @@ class OpcuaServer:
     async def close(self) -> None:
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
-            await _end([trouble])
+            async with self._restarting:  # asyncua's stop swallows a cancellation
+                await _end([trouble])
         await self._down()
 
     def shuffle(self) -> None:
@@ -213,9 +215,10 @@ class OpcuaServer:
             return
         if name == "shuffle":
             self.shuffle()
-        await self._down()
-        with suppress(ConfigError):  # somebody took the port: it stays down
-            await self._up()
+        async with self._restarting:
+            await self._down()
+            with suppress(ConfigError):  # somebody took the port: it stays down
+                await self._up()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

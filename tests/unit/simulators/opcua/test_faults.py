@@ -8,6 +8,7 @@ import pytest
 from asyncua import Client, ua
 
 from gateway.model.errors import ConfigError
+from simulators.opcua.door import Door
 from simulators.world import World, serve
 from tests.unit.simulators.opcua.profiles import NAME, Heard, at, node, served, simulated
 from tests.unit.simulators.profiles import profile
@@ -117,6 +118,23 @@ async def test_restarts_by_themselves_cut_connections() -> None:
             running.fault(NAME, restart=0.3, shuffle=0.0)
             await lost.wait()
             running.fault(NAME)
+
+
+async def test_it_ends_also_in_the_middle_of_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+    close = Door.close
+
+    async def closing(door: Door) -> None:
+        begun.set()
+        await close(door)
+
+    monkeypatch.setattr(Door, "close", closing)
+    async with asyncio.timeout(20):
+        async with simulated(profile(node("X", "X", INT))) as running:
+            running.fault(NAME, restart=0.1)
+            await begun.wait()
+        async with simulated(profile(node("X", "X", INT))) as running, Client(running.devices[NAME].address) as client:
+            assert await at(client, "X").read_value() == 0
 
 
 @pytest.mark.parametrize(("fault", "keepalives"), [("frozen", True), ("mute", False)])
