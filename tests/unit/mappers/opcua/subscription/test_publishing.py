@@ -34,9 +34,10 @@ class Played:
     async def request(self) -> "asyncio.Future[Any]":
         return await asyncio.wait_for(self.asked.get(), 5)
 
-    async def say(self, number: int, subscription: int = ONE, *, data: bool = True) -> None:
-        """To the next request."""
+    async def say(self, number: int, subscription: int = ONE, *, data: bool = True, more: bool = False) -> None:
+        """To the next request. `more`: there is more to come at once."""
         found = ua.PublishResponse()
+        found.Parameters.MoreNotifications = more
         found.Parameters.SubscriptionId = subscription
         found.Parameters.NotificationMessage.SequenceNumber = number
         found.Parameters.NotificationMessage.NotificationData = [ua.DataChangeNotification()] if data else []
@@ -161,3 +162,26 @@ async def test_requests_that_got_lost_are_sent_anew() -> None:
         await played.say(1)
         assert await taker.next() == 1
         assert all(one.cancelled() for one in old)
+
+
+async def test_a_flood_is_taken_one_request_at_a_time_and_leaves_turns_to_others() -> None:
+    """T22: a server that always has more. Nothing piles up, and whoever wants the loop gets it."""
+    async with publishing() as (played, made, _):
+        taker, turns = Taker(), 0
+        await made.add(ONE, taker)
+
+        async def somebody() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        other = asyncio.create_task(somebody())
+        for number in range(1, 5001):
+            await played.say(number, more=True)
+            assert await taker.next() == number
+            assert played.asked.qsize() <= 2
+            assert len(made._acks) <= 2
+        other.cancel()
+        assert turns >= 5000
+        assert len(played.acknowledged) >= 4998
