@@ -7,12 +7,13 @@ Here the requests live inside a call that somebody waits for, and end with it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStructParsingError
 
-from gateway.model.errors import NotConnected
+from gateway.model.errors import DeviceError, NotConnected
 from mappers.opcua.session import Session
 from mappers.opcua.status import GONE, name_of
 
@@ -48,6 +49,15 @@ class Publishing:
 
     def remove(self, subscription: int) -> None:
         self._takers.pop(subscription, None)
+
+    async def end_strangers(self) -> None:
+        """Subscriptions that the server tells of and nobody has: it made them, and the answer came too late. To be
+        called while none is being made. Raises NotConnected, NoAnswer."""
+        early, self._early = self._early, []
+        strangers = list({result.SubscriptionId for result in early})
+        if strangers:
+            with suppress(DeviceError):  # it may have ended them
+                await self._session.ask(lambda to: to.delete_subscriptions(strangers))
 
     def resume(self) -> None:
         """Asks again, after whatever made it stop."""

@@ -9,7 +9,7 @@ from asyncua import ua
 
 from gateway.model.abilities import Told
 from gateway.model.contracts import Clock
-from gateway.model.errors import DeviceError
+from gateway.model.errors import DeviceError, NoAnswer
 from gateway.model.plan import Poll
 from gateway.model.reading import Quality, Source, refused
 from mappers.opcua import conditions
@@ -36,6 +36,7 @@ RETRIES = 200
 """Refused nodes that one look tries again."""
 NESTED = 3
 """Structures inside one another that are looked for before they are told; the rest is learned by and by."""
+UNANSWERED = "BadTimeout"
 NONE_THERE = "BadNoSubscription"
 """The server knows none of ours."""
 GONE_NODE = (ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid)
@@ -122,13 +123,15 @@ class Subscriptions:
         await self._release([item for item in self._items.values() if not targets[item.handle]])
 
     async def _release(self, items: Collection[Item]) -> None:
-        """Ends watching these; a group that watches nothing ends."""
+        """Ends watching these; a group that watches nothing ends, but for one as long as anything is to be watched: it
+        would be made again for every try."""
         for item in items:
             del self._items[item.wish]
             self._hearing.forget(item.handle)
+            self._watchdog.forget(item.handle)
         for group in list(self._groups):
             await group.remove(items)
-            if not group.items:
+            if not group.items and (len(self._groups) > 1 or not self._feeds):
                 self._groups.remove(group)
                 await group.close()
 
@@ -152,7 +155,11 @@ class Subscriptions:
         await self._learn([node for want in new if want.is_structure and isinstance(node := nodes[want.at], ua.NodeId)])
         before = set(self._items.values())
         items = [item for want in new if (item := self._item(want, nodes)) is not None]
-        left = set(await self._watch(list(dict.fromkeys(item for item in items if item not in before))))
+        try:
+            left = set(await self._watch(list(dict.fromkeys(item for item in items if item not in before))))
+        except NoAnswer:
+            await self._give_up(items)
+            raise
         without = {want for want in new if want.item in left}
         for want in new:
             if want.item is not None and not want.item.refusal:
@@ -162,6 +169,11 @@ class Subscriptions:
                 self._hearing.again([want.item.handle], [want.target])
         await self._refuse({item for item in items if item.refusal})
         return without
+
+    async def _give_up(self, items: Iterable[Item]) -> None:
+        """Those that no group has come to are tried again by `look`, like those that were refused."""
+        taken = {item for group in self._groups for item in group.items.values()}
+        await self._refuse(_all([item for item in items if item not in taken], UNANSWERED))
 
     async def _learn(self, nodes: Sequence[ua.NodeId]) -> None:
         """What the structures in these nodes are made of is known before they are told."""
@@ -239,6 +251,7 @@ class Subscriptions:
         for group in self._groups:
             group.dead = group.dead or (NONE_THERE if self._publishing.silenced == NONE_THERE else "")
         self._publishing.resume()
+        await self._publishing.end_strangers()
         if not self._groups:
             await self._session.keep()
         for group in [group for group in self._groups if group.silent]:
@@ -257,7 +270,7 @@ class Subscriptions:
             group.dead = error.code
             return
         self._counts["resubscribed"] += 1
-        self._watchdog.forget()
+        self._watchdog.begin()
         await self._refuse(turned_away)
         await self._refresh(group, group.items.values())
 

@@ -209,6 +209,36 @@ async def test_items_that_no_answer_told_of_are_made_anew(monkeypatch: pytest.Mo
         await rig.ear.until(lambda ear: ear.values("b") == [None, 7])
 
 
+async def test_a_subscription_whose_answer_came_too_late_is_ended_and_its_nodes_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port, MaxItems=1, Timeout="1s")) as rig:
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (first,) = peer.subscriptions
+        service, late = peer.server.iserver.subscription_service, asyncio.Event()
+        create = service.create_subscription
+
+        async def slow(*rest: Any, **more: Any) -> Any:
+            made = await create(*rest, **more)
+            await late.wait()
+            return made
+
+        await peer.add("b", 7, ua.VariantType.Int32)
+        with monkeypatch.context() as patch:
+            patch.setattr(service, "create_subscription", slow)
+            with pytest.raises(NoAnswer):
+                await rig.made.look()
+        late.set()
+        (orphan,) = set(peer.subscriptions) - {first}
+        async with asyncio.timeout(5):
+            while orphan in peer.subscriptions:
+                await rig.made.look()
+        await rig.ear.until(lambda ear: 7 in ear.values("b"))
+        assert len(peer.subscriptions) == 2
+        assert rig.ear.codes("b")[-1] == ""
+
+
 async def test_another_interval_for_a_subscription_the_server_forgot_is_no_error() -> None:
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
         slow, fast = poll(of, 0.5, source("a", resource("a"))), poll(of, 0.05, source("b", resource("b")))

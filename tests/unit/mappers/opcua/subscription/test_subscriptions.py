@@ -178,6 +178,30 @@ async def test_what_is_refused_is_told_once_with_the_reason_and_tried_again() ->
         await rig.ear.until(lambda ear: ear.values("late") == [None, 9])
 
 
+async def test_no_subscription_is_made_and_dropped_for_each_try_of_a_node_that_is_alone_and_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as peer, subscribing(of := device(peer.port)) as rig:
+        service = peer.server.iserver.subscription_service
+        create, made = service.create_subscription, []
+
+        async def counting(*rest: Any, **more: Any) -> Any:
+            made.append(rest)
+            return await create(*rest, **more)
+
+        monkeypatch.setattr(service, "create_subscription", counting)
+        await rig.subscribe(poll(of, 0.05, source("late", resource("late"))))
+        for _ in range(5):
+            await rig.made.look()
+        assert rig.ear.codes("late") == ["BadNodeIdUnknown"]
+        await peer.add("late", 9, ua.VariantType.Int32)
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("late") == [None, 9])
+        assert len(made) == 1
+        await rig.subscribe()
+        assert not peer.subscriptions
+
+
 async def test_a_filter_that_the_server_does_not_take_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A share of a range that the node does not have; the others go on."""
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
