@@ -108,7 +108,8 @@ class Feed:
     async def _subscribe(self) -> list[Polling]:
         self._others = False
         self._route()
-        to_read = set(await self._mapper.subscribe(list(self._polls), self._told))
+        given = list(self._polls)
+        to_read = set(await self._mapper.subscribe(given, self._told))
         found = []
         for poll, polling in self._polls.items():
             if poll not in to_read:
@@ -116,7 +117,7 @@ class Feed:
             elif polling.listens:
                 polling.stop_listening(to_be_read=True)
                 found.append(polling)
-        self._subscribed = frozenset(poll for poll in self._polls if poll not in to_read)
+        self._subscribed = frozenset(given) - to_read
         self._route()
         return found
 

@@ -226,3 +226,19 @@ async def test_every_loss_is_said_also_of_what_had_nothing_to_tell_in_between(cl
             assert [event.quality for event in it.scene.events()] == [{0: DISCONNECTED}] * count
             assert it.flow is Flow.OFFLINE
             it.line.up = True
+
+
+async def test_a_device_that_comes_while_others_are_subscribed_is_not_alive_before_it_is_itself(
+    clock: MovingClock,
+) -> None:
+    it = Told(clock)
+    it.line.quiet, it.line.subscribe_s = True, 3.0
+    first = device_of("D", events={"A": "1s"})
+    await it.scene.apply(first)
+    async with it.scene.running():
+        await clock.advance(1)
+        await it.scene.apply(first, device_of("E", unit=2, events={"A": "1s"}))
+        await clock.advance(4)
+        assert (it.flow, it.twins.state("E").state) == (Flow.ONLINE, Flow.UNKNOWN)
+        await clock.advance(3)
+        assert it.twins.state("E").state is Flow.ONLINE
