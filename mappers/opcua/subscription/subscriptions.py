@@ -26,7 +26,7 @@ from mappers.opcua.subscription.item import Item, Wish
 from mappers.opcua.subscription.outlet import Data, Reader
 from mappers.opcua.subscription.publishing import Publishing
 from mappers.opcua.subscription.readers import reader
-from mappers.opcua.subscription.watchdog import Watchdog
+from mappers.opcua.subscription.watchdog import SAYS_NOTHING, Watchdog
 
 AT_ONCE_S = 2.0
 """Whoever is told less often than that is told by a read what is there first."""
@@ -107,7 +107,9 @@ class Subscriptions:
         """What these hold now: the server tells it when the first publishing interval is over."""
         items = [item for item in dict.fromkeys(new) if item.wish.events is None]
         found = await self._read([item.wish.node for item in items])
-        self._hearing.take([(item.handle, data) for item, data in zip(items, found, strict=True)], self._clock.now())
+        pairs = zip(items, found, strict=True)
+        known = [(item.handle, data) for item, data in pairs if data.StatusCode.value not in SAYS_NOTHING]
+        self._hearing.take(known, self._clock.now())
 
     def _read_by(self, point: Point) -> Reader:
         return reader(point, self._types)
@@ -252,8 +254,6 @@ class Subscriptions:
             group.dead = group.dead or (NONE_THERE if self._publishing.silenced == NONE_THERE else "")
         self._publishing.resume()
         await self._publishing.end_strangers()
-        if not self._groups:
-            await self._session.keep()
         for group in [group for group in self._groups if group.silent]:
             await self._again(group)
         await self._retry()
@@ -297,9 +297,11 @@ class Subscriptions:
         return last is not None and last.StatusCode.value in GONE_NODE
 
     async def _compare(self) -> None:
-        """What the server holds with what it told."""
-        picked = self._watchdog.pick(list(self._items.values()))
-        if not picked or not self.alive:
+        """What the server holds with what it told. Something is asked in any case: a server ends a session that asks
+        nothing for long, and publish requests may lie there for an hour."""
+        picked = self._watchdog.pick(list(self._items.values())) if self.alive else []
+        if not picked:
+            await self._session.keep()
             return
         found = await self._read([item.wish.node for item in picked])
         wrong = self._watchdog.judge(picked, found, self._hearing.last, max(group.interval for group in self._groups))

@@ -337,6 +337,22 @@ async def _lose_one(peer: Peer, name: str, value: int) -> None:
     await asyncio.wait_for(lost.wait(), 5)
 
 
+async def test_something_is_asked_at_each_look_also_while_nothing_was_told_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server ends a session over which nothing goes, and the first notification may be an hour away."""
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        rig.running.cancel()
+        await rig.subscribe(poll(of, 3600, source("a", resource("a"))))
+        read, asked = rig.session.read, list[ua.NodeId]()
+
+        async def counting(nodes: list[ua.NodeId], *rest: Any, **more: Any) -> list[ua.DataValue]:
+            asked.extend(nodes)
+            return await read(nodes, *rest, **more)
+
+        monkeypatch.setattr(rig.session, "read", counting)
+        await rig.made.look()
+        assert len(asked) == 1
+
+
 async def test_a_session_that_the_server_ended_is_lost(clock: MovingClock) -> None:
     """T14: session time-out, as the next request is told."""
     async with serving("a") as peer, subscribing(of := device(peer.port), clock) as rig:

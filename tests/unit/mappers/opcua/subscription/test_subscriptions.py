@@ -34,6 +34,20 @@ async def test_who_is_told_once_a_minute_knows_at_once_what_is_there() -> None:
         assert first.which == (0, 1)
 
 
+async def test_a_node_that_may_be_watched_but_not_read_is_not_bad_before_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+
+        async def refused(nodes: list[ua.NodeId], **_: Any) -> list[ua.DataValue]:
+            return [ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadNotReadable))] * len(nodes)
+
+        monkeypatch.setattr(rig.session, "read", refused)
+        await rig.subscribe(poll(of, 3, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: 0 in ear.values("a"))
+        assert rig.ear.codes("a") == [""]
+
+
 async def test_a_source_is_told_whole_at_first_and_then_what_changed() -> None:
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
         both = source("both", resource("a"), resource("b"))
