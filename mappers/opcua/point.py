@@ -119,6 +119,8 @@ def _judge(resource: DeviceResource, given: Attributes) -> list[Problem]:
 def _wrong(given: Attributes) -> Iterator[tuple[str, str]]:
     if given.field and _kind(given) is not Kind.VALUE:
         yield "field", "names a field of a structure that a node holds; here is no such node"
+    if _kind(given) is Kind.EVENTS and not given.subscribe:
+        yield "subscribe", "events are told by the server and cannot be read; leave it out"
 
 
 def _doubtful(resource: DeviceResource, given: Attributes) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,7 @@ def test_events_and_conditions() -> None:
         ("Int32", "RW", METHOD, "properties.readWrite: a method is called by a read (R, with its arguments"),
         ("String", "R", EVENTS, "properties.valueType: events are Object (their fields by name), not String"),
         ("Object", "RW", EVENTS, "properties.readWrite: events are told by the server; make readWrite R"),
+        ("Object", "R", EVENTS | {"subscribe": False}, "attributes.subscribe: events are told by the server and"),
         ("String", "W", CONDITION, "properties.valueType: what is said to an alarm is Object"),
         ("Object", "RW", CONDITION, "properties.readWrite: what is said to an alarm cannot be read; make readWrite W"),
         ("Int32", "R", METHOD | {"field": "X"}, "attributes.field: names a field of a structure that a node holds"),
