@@ -17,7 +17,7 @@ from mappers.opcua.address import NodeRef, node_ref
 from mappers.opcua.codec.structure import Types
 from mappers.opcua.point import Point
 from mappers.opcua.session import Session
-from mappers.opcua.session.paths import step
+from mappers.opcua.session.paths import followed
 from mappers.opcua.status import name_of, said
 
 _IDS = ua.ObjectIds
@@ -127,13 +127,8 @@ async def say(session: Session, point: Point, given: Mapping[str, Any]) -> None:
 
 async def _method(session: Session, condition: ua.NodeId, name: str, of_type: int) -> ua.NodeId:
     """The condition's own, else that of its type."""
-    path = ua.BrowsePath(condition, ua.RelativePath([step(_IDS.HasComponent, ua.QualifiedName(name, 0))]))
-    try:
-        (found,) = await session.ask(lambda to: to.translate_browsepaths_to_nodeids([path]))
-    except DeviceError:
-        return _node(of_type)
-    own = [target.TargetId for target in found.Targets or () if found.StatusCode.is_good()]
-    return ua.NodeId(own[0].Identifier, own[0].NamespaceIndex) if own else _node(of_type)
+    (own,) = await followed(session, [(condition, _IDS.HasComponent, ua.QualifiedName(name, 0))])
+    return _node(of_type) if own is None else own
 
 
 def _which(point: Point, given: Mapping[str, Any]) -> tuple[NodeRef, bytes]:

@@ -60,7 +60,7 @@ class Builder:
         parent, name, on = self._where(home, place, place.identifier if isinstance(place, NodeRef) else "")
         if on not in self._space:
             self._space.object(parent, name, on)
-        parent, name, id_ = self._where(on, call.method, call.resource.name)
+        parent, name, id_ = self._where(on, call.method, call.name)
         if id_ not in self._space:
             attributes = ua.MethodAttributes()
             attributes.DisplayName = ua.LocalizedText(call.resource.name)

@@ -85,6 +85,17 @@ async def _methods(made: Server, index: int) -> None:
         ("Total", _total, [_argument("Values", int32, 1)], [_argument("Sum", int32)]),
     ):
         await press.add_method(ua.NodeId(name, index), ua.QualifiedName(name, index), method, inputs, outputs)
+    await _typed(made, index, given, gives)
+
+
+async def _typed(made: Server, index: int, given: list[ua.Argument], gives: list[ua.Argument]) -> None:
+    """An object without methods of its own: one stands on its type, one on the type above."""
+    above = await made.nodes.base_object_type.add_object_type(index, "MachineType")
+    await above.add_method(ua.NodeId("MachineType.Divide", index), f"{index}:Divide", _divide, given, gives)
+    own = await above.add_object_type(index, "AxisType")
+    await own.add_method(ua.NodeId("AxisType.Start", index), f"{index}:Start", _start, [], [])
+    name = ua.QualifiedName("Axis", index)
+    await made.nodes.objects.add_object(ua.NodeId("Axis", index), name, own.nodeid)
 
 
 @pytest_asyncio.fixture
@@ -144,6 +155,25 @@ async def test_a_method_is_named_by_its_browse_path(mapper: OpcuaMapper) -> None
         await write(mapper, resource("w", "Bool", "W", **named | {"methodId": f"{path}/nsu={URI};Gone"}), True)
     says = f"w, {path}/nsu={URI};Gone: BadNoMatch: the browse path leads nowhere; look at its names and"
     assert str(refused.value).startswith(says)
+
+
+async def test_a_method_of_the_type_is_named_relative_to_the_object(mapper: OpcuaMapper) -> None:
+    """Part 4, 5.12.2; also one of a type above, and one of the object itself."""
+    axis = f"nsu={URI};s=Axis"
+    named = {"objectId": axis, "methodId": f"./nsu={URI};Divide"}
+    assert (await read(mapper, resource("r", "Float64", "R", **named, inputMap=["9", "4"]))).values == [2.25]
+    assert await write(mapper, resource("w", "Bool", "W", objectId=axis, methodId=f"./nsu={URI};Start"), True) is None
+    assert CALLED == ["start"]
+    press = {"objectId": f"/nsu={URI};Press", "methodId": f"./nsu={URI};Divide"}
+    assert (await read(mapper, resource("r", "Float64", "R", **press, inputMap=["9", "2"]))).values == [4.5]
+    for name, says in (
+        (f"nsu={URI};Gone", "BadMethodInvalid: the object has no such method; look at methodId and objectId"),
+        ("nsu=urn:none;Start", "the server has no namespace urn:none"),
+    ):
+        with pytest.raises(DeviceError) as refused:
+            await write(mapper, resource("w", "Bool", "W", objectId=axis, methodId=f"./{name}"), True)
+        assert str(refused.value).startswith(f"w, ./{name}: {says}")
+        assert refused.value.request == f"Call ./{name}"
 
 
 async def test_what_a_read_cannot_call_is_bad_and_spares_the_rest(mapper: OpcuaMapper) -> None:
