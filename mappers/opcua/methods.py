@@ -20,11 +20,12 @@ from mappers.opcua.codec.learn import good, learn, learn_wanted, referenced
 from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.codec.structure import Structure
 from mappers.opcua.codec.values import Decode, json_of
-from mappers.opcua.codec.variants import Target, takes, variant
+from mappers.opcua.codec.variants import ANY, Target, takes, variant
 from mappers.opcua.point import Point, at_text
 from mappers.opcua.session import Session
 from mappers.opcua.session.paths import followed
 
+V = ua.VariantType
 ARGUMENTS = ("InputArguments", "OutputArguments")
 """Properties of a method; one that takes or gives nothing may lack them (Part 3, 5.7)."""
 
@@ -94,7 +95,7 @@ class Methods:
         if len(answers) != 1:
             raise DeviceError("", f"{call.point.name}: {len(answers)} answers to one call", _text(call.point))
         answer = answers[0]
-        if not answer.StatusCode.is_good():
+        if answer.StatusCode.is_bad():
             self._named.clear()  # it may have been made anew
             raise self._refusal(call, answer)
         found = self._given(call, answer.OutputArguments or [])
@@ -209,8 +210,10 @@ def _placed(point: Point, at: At | Step, found: ua.NodeId | Quality) -> ua.NodeI
 
 
 def _read(target: Target, text: str) -> Any:
-    """A list or a structure, from its JSON."""
-    if target.rank < 0 and not isinstance(target.kind, Structure):
+    """A list or a structure, from its JSON; also where one may stand."""
+    parts = isinstance(target.kind, Structure) or target.kind in (V.ExtensionObject, V.DataValue)
+    may_have = text.lstrip()[:1] in ("[", "{") and (target.rank < -1 or target.kind in ANY)
+    if target.rank < 0 and not (parts or may_have):
         return text
     try:
         return json.loads(text)

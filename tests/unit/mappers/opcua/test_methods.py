@@ -62,6 +62,13 @@ def _echo(parent: Any, *given: ua.Variant) -> list[ua.Variant]:
     return list(given)
 
 
+def _clamp(parent: Any, given: ua.Variant) -> ua.CallMethodResult:
+    """Ran, though not as it was asked to."""
+    CALLED.append(given.VariantType)
+    said = ua.StatusCode(ua.StatusCodes.UncertainSubNormal)
+    return ua.CallMethodResult(StatusCode=said, OutputArguments=[ua.Variant(5, V.Int16)])
+
+
 def _argument(name: str, data_type: int, rank: int = -1) -> ua.Argument:
     return ua.Argument(Name=name, DataType=ua.NodeId(data_type), ValueRank=rank)
 
@@ -82,6 +89,7 @@ async def _methods(made: Server, index: int) -> None:
         ("Spot", _echo, everything[-2:-1], everything[-2:-1]),
         ("Divide", _divide, given, gives),
         ("Start", _start, [], []),
+        ("Clamp", _clamp, [_argument("Any", V.Variant.value, -2)], [_argument("Given", V.Int16.value)]),
         ("Total", _total, [_argument("Values", int32, 1)], [_argument("Sum", int32)]),
     ):
         await press.add_method(ua.NodeId(name, index), ua.QualifiedName(name, index), method, inputs, outputs)
@@ -232,6 +240,24 @@ async def test_a_structure_of_inputmap_is_json_and_its_value_an_object(mapper: O
     )
     assert event.values == [{"Spot": {"X": 2.5}}, None]
     assert event.quality == {1: Quality("bad", "config", "the node holds a structure, the resource says Float64")}
+
+
+async def test_a_method_that_ran_half_well_has_run(mapper: OpcuaMapper) -> None:
+    """Only what is bad was refused (Part 4, 7.39); its outputs count."""
+    event = await write(mapper, method("Clamp", "Int16", "W"), 9)
+    assert event is not None
+    assert event.values == [5]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("[1, 2]", V.Int64), ('{"Type": "Int16", "Value": 5}', V.Int16), ("5", V.String), ("[half", V.String)],
+)
+async def test_a_text_of_inputmap_may_be_a_list_where_one_may_stand(
+    mapper: OpcuaMapper, text: str, kind: ua.VariantType
+) -> None:
+    assert (await read(mapper, method("Clamp", "Int16", "R", inputMap=[text]))).values == [5]
+    assert [kind] == CALLED
 
 
 async def test_a_write_of_one_value_to_a_method_that_takes_one_or_none(mapper: OpcuaMapper) -> None:
