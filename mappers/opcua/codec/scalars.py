@@ -16,6 +16,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from gateway.model.profile import INTEGER_RANGE, ValueType
 from mappers.opcua.address import node_ref
+from mappers.opcua.codec.structure import END
 from mappers.opcua.codec.values import INTEGERS
 
 V = ua.VariantType
@@ -154,11 +155,12 @@ def ticks(value: Any) -> int:
         seconds = (at - _FIRST) // timedelta(seconds=1)
     except (ValueError, OverflowError):
         raise _refuse(V.DateTime, value) from None
-    return max(0, seconds * 10_000_000 + int((fraction or "0")[:7].ljust(7, "0")))
+    found_ticks = seconds * 10_000_000 + int((fraction or "0")[:7].ljust(7, "0"))
+    return 2**63 - 1 if found_ticks >= END else max(0, found_ticks)
 
 
 def _time(value: Any) -> datetime:
-    return _FIRST + timedelta(microseconds=ticks(value) // 10)
+    return _FIRST + timedelta(microseconds=min(ticks(value), END) // 10)
 
 
 def _guid(value: Any) -> uuid.UUID:
@@ -169,6 +171,8 @@ def _guid(value: Any) -> uuid.UUID:
 
 
 def _status(value: Any) -> ua.StatusCode:
+    if isinstance(value, dict) and value.keys() == {"Code", "Symbol"}:
+        value = value["Code"]
     found = getattr(StatusCodes, value, None) if isinstance(value, str) else value
     if found is None and isinstance(value, str) and re.fullmatch(r"0x[0-9A-Fa-f]{1,8}", value):
         found = int(value, 16)
@@ -178,12 +182,14 @@ def _status(value: Any) -> ua.StatusCode:
 
 
 def _name(value: Any) -> ua.QualifiedName:
+    index, name = 0, value
     if isinstance(value, dict) and value.keys() <= {"NamespaceIndex", "Name"}:
-        value = f"{value.get('NamespaceIndex', 0)}:{value.get('Name', '')}"
-    found = re.fullmatch(r"(?:(\d{1,5}):)?(.*)", value, re.DOTALL | re.ASCII) if isinstance(value, str) else None
-    if found is None or int(found[1] or 0) > 65535:
+        index, name = value.get("NamespaceIndex", 0), value.get("Name", "")
+    elif isinstance(value, str) and (found := re.match(r"(\d{1,5}):", value, re.ASCII)):
+        index, name = int(found[1]), value[found.end() :]
+    if type(index) is not int or not 0 <= index < 2**15 or not isinstance(name, str):  # asyncua's indexes have a sign
         raise _refuse(V.QualifiedName, value)
-    return ua.QualifiedName(found[2], int(found[1] or 0))
+    return ua.QualifiedName(_text(name), index)
 
 
 def _localized(value: Any) -> ua.LocalizedText:
