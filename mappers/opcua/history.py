@@ -54,8 +54,21 @@ class Page:
         return cls(names, start, min([max(gaps[name][1] for name in names), *others]))
 
 
-async def history(session: Session, plan: OpcuaPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
-    """See `Backfills.history`."""
+async def history(
+    session: Session, plan: OpcuaPlan, source: Source, gaps: Gaps, behind: int = 0
+) -> tuple[list[Event], Gaps]:
+    """See `Backfills.history`. `behind`: by so much (ns) the times of gaps and events are later than the server's."""
+    events, left = await _history(session, plan, source, _later(gaps, -behind))
+    for event in events:
+        event.origin += behind
+    return events, _later(left, behind)
+
+
+def _later(gaps: Gaps, by: int) -> Gaps:
+    return {name: (first + by, last + by) for name, (first, last) in gaps.items()}
+
+
+async def _history(session: Session, plan: OpcuaPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
     points = {point.name: (i, point) for i, point in enumerate(plan.points[plan.sources.index(source)])}
     left = {name: gap for name, gap in gaps.items() if points[name][1].kind is Kind.VALUE and gap[0] + 1 < gap[1]}
     if not left:

@@ -118,8 +118,10 @@ class OpcuaMapper:
         self._subscriptions.missed = hear
 
     async def history(self, plan: OpcuaPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
-        """See `Backfills.history`. Raises NotConnected, NoAnswer, DeviceError."""
-        return await history(self._session, plan, source, gaps)
+        """See `Backfills.history`. Where the time of receipt counts, gaps are in our time and the server's memory is in
+        its own. Raises NotConnected, NoAnswer, DeviceError."""
+        behind = 0 if plan.manner.source_times else round((self.skew_s or 0.0) * 1e9)
+        return await history(self._session, plan, source, gaps, behind)
 
     # ---------------------------------------------------------------------------------------------- reading and writing
 

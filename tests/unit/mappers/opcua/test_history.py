@@ -14,6 +14,7 @@ from gateway.runtime.clock import SystemClock
 from mappers.opcua import history as asking
 from mappers.opcua.endpoint import reach
 from mappers.opcua.history import Page, history
+from mappers.opcua.mapper import OpcuaMapper
 from mappers.opcua.plan import OpcuaPlan, plan
 from mappers.opcua.session import Session
 from tests.unit.mappers.opcua.subscription.rig import Peer, device, resource, serving, source
@@ -77,6 +78,24 @@ async def test_history_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
             await _who_has_no_history(peer, session, made, one, monkeypatch)
         finally:
             await session.close()
+
+
+@pytest.mark.parametrize("stamps", ["gateway", "source"])
+async def test_where_the_time_of_receipt_counts_the_server_is_asked_in_its_own(stamps: str) -> None:
+    """T20: its clock is an hour behind; what was told before the outage does not come again with a wrong time."""
+    async with serving("a") as peer:
+        of = device(peer.port, TimeStamps=stamps)
+        mapper = OpcuaMapper(reach(of)[0], SystemClock(), Place())
+        mapper._subscriptions._hearing._skews.append(3600.0)
+        one = source("all", resource("a"))
+        hour = 3_600_000
+        remember(peer, "a", {when + (-hour if stamps == "gateway" else 0): when for when in range(-9, 10)})
+        try:
+            await mapper._session.connect()  # the mapper's own would begin with another session's skew
+            events, left = await mapper.history(plan(of, [one]), one, {"a": (at(0), at(4))})
+        finally:
+            await mapper.close()
+        assert (rows(events), left) == ([(when, {"a": when}) for when in (1, 2, 3)], {})
 
 
 async def _bounds_are_exclusive(peer: Peer, session: Session, made: OpcuaPlan, one: Source) -> None:
