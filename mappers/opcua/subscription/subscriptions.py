@@ -49,7 +49,7 @@ class Subscriptions:
     def __init__(self, session: Session, clock: Clock, counts: "Counter[str]") -> None:
         """`counts`: see `Subscribes.counts`."""
         self._session, self._clock, self._counts, self._types = session, clock, counts, session.types
-        self._publishing = Publishing(session)
+        self._publishing = Publishing(session, counts)
         self._hearing = Hearing(clock, counts, session.types)
         self._ground = Ground(session, self._publishing, clock, counts, self._hearing)
         self._watchdog = Watchdog(clock)

@@ -1,10 +1,13 @@
 """Publish requests, with a session that is played."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStructParsingError
 
@@ -20,6 +23,8 @@ class Played:
         self.asked: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
         self.acknowledged: list[tuple[int, int]] = []
         self.services = self
+        self.counts: Counter[str] = Counter()
+        self.endpoint = SimpleNamespace(url="opc.tcp://press:4840")
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def publish(self, acks: list[ua.SubscriptionAcknowledgement]) -> Any:
@@ -61,7 +66,7 @@ class Taker:
 @asynccontextmanager
 async def publishing() -> AsyncIterator[tuple[Played, Publishing, "asyncio.Task[str]"]]:
     played = Played()
-    made = Publishing(played)  # type: ignore[arg-type]
+    made = Publishing(played, played.counts)  # type: ignore[arg-type]
     running = asyncio.create_task(made.run())
     try:
         yield played, made, running
@@ -106,11 +111,27 @@ async def test_keep_alives_are_not_acknowledged() -> None:
         assert not played.acknowledged
 
 
-async def test_what_is_not_to_be_understood_and_what_ran_out_is_asked_for_again() -> None:
+async def test_what_is_not_to_be_understood_is_counted_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     async with publishing() as (played, made, _):
         taker = Taker()
         await made.add(ONE, taker)
-        await played.refuse(UaStructParsingError("?"))
+        error = UaStructParsingError()
+        error.__cause__ = ValueError("63 is not a valid NodeIdType")
+        for _ in range(3):
+            await played.refuse(error)
+        await played.say(4)
+        assert await taker.next() == 4
+        assert played.counts == {"unreadable": 3}
+        (said,) = caplog.messages
+        assert said.startswith(
+            "opc.tcp://press:4840 sent a notification that is not OPC UA (ValueError: 63 is not a valid NodeIdType)"
+        )
+
+
+async def test_what_ran_out_is_asked_for_again() -> None:
+    async with publishing() as (played, made, _):
+        taker = Taker()
+        await made.add(ONE, taker)
         await played.refuse(ua.UaStatusCodeError(ua.StatusCodes.BadTimeout))
         await played.say(3)
         assert await taker.next() == 3
