@@ -11,7 +11,7 @@ from asyncua.ua.ua_binary import pack_uatype
 
 from gateway.model.errors import CommandRejected
 from mappers.opcua.codec import limits, standard
-from mappers.opcua.codec.scalars import SCALARS, Unfit, guess, node_id, shown, ticks, wanted
+from mappers.opcua.codec.scalars import SCALARS, Unfit, expanded_id, guess, node_id, shown, ticks, wanted
 from mappers.opcua.codec.structure import Field, Kind, Structure, Types
 
 V = ua.VariantType
@@ -132,7 +132,8 @@ class _Sender:
         return ua.Variant(self.one(kind, value), kind)
 
     def _node(self, kind: Kind, value: Any) -> ua.NodeId:
-        return node_id(value, self._types.namespaces, ua.ExpandedNodeId if kind is V.ExpandedNodeId else ua.NodeId)
+        read = expanded_id if kind is V.ExpandedNodeId else node_id
+        return read(value, self._types.namespaces)
 
     def _data_value(self, value: Any) -> ua.DataValue:
         if not isinstance(value, dict) or "Value" not in value:

@@ -20,6 +20,7 @@ from mappers.opcua.codec.variants import Target, variant
 
 V = ua.VariantType
 TYPES = Types(namespaces=["http://opcfoundation.org/UA/", "urn:server", "urn:acme"])
+PARTS = ("Identifier", "NamespaceIndex", "NamespaceUri", "ServerIndex")
 GUID = "09087e75-8e5e-499b-954f-f2a9603db28a"
 
 
@@ -143,6 +144,9 @@ def test_lists_and_lists_in_lists(
         (V.ByteString, "not base64!", -1, "expected base64"),
         (V.ByteString, [256], -1, "expected base64"),
         (V.ByteString, 5, -1, "expected base64"),
+        (V.ExpandedNodeId, "Line1", -1, "expected a node id such as"),
+        (V.ExpandedNodeId, "svr=4294967296;i=1", -1, "expected a node id such as"),
+        (V.ExpandedNodeId, None, -1, "expected a node id such as"),
         (V.NodeId, "Line1", -1, "expected a node id such as"),
         (V.NodeId, "nsu=urn:none;i=1", -1, "the server has no namespace urn:none"),
         (V.StatusCode, "Nonsense", -1, "expected a status such as"),
@@ -187,6 +191,24 @@ def test_dimensions_of_any_size_are_said_by_the_value() -> None:
 def test_bytes_fit_a_list_of_byte() -> None:
     """As they are read (Part 4, 5.11.2)."""
     assert [sent(V.Byte, value, 1).Value for value in (b"\1\2", "AQI=", [1, 2])] == [[1, 2]] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("ns=2;s=a;b", ua.ExpandedNodeId("a;b", 2)),
+        ("nsu=urn:acme;i=5", ua.ExpandedNodeId(5, 2)),
+        ("nsu=urn:a%3Bb%25;i=5", ua.ExpandedNodeId(5, 0, NamespaceUri="urn:a;b%")),
+        ("svr=1;nsu=urn:acme;s=x", ua.ExpandedNodeId("x", 0, NamespaceUri="urn:acme", ServerIndex=1)),
+        ("svr=1;ns=2;s=x", ua.ExpandedNodeId("x", 2, ServerIndex=1)),
+    ],
+)
+def test_ids_of_other_servers_go_and_come_back(text: str, wanted: ua.ExpandedNodeId) -> None:
+    """Part 6, 5.3.1.11."""
+    found = sent(V.ExpandedNodeId, text)
+
+    assert [getattr(found.Value, name, None) or 0 for name in PARTS] == [getattr(wanted, name) or 0 for name in PARTS]
+    assert Decode(ValueType.STRING, (), TYPES)(found) == text.replace("nsu=urn:acme;i=5", "ns=2;i=5")
 
 
 @pytest.mark.parametrize("name", [ua.QualifiedName("12:30", 0), ua.QualifiedName("a:b", 0), ua.QualifiedName("x", 3)])
