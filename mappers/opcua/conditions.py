@@ -46,6 +46,10 @@ REFRESH = frozenset(
     for number in (_IDS.RefreshStartEventType, _IDS.RefreshEndEventType, _IDS.RefreshRequiredEventType)
 )
 """Events about the telling itself (Part 9, 5.11)."""
+LOST = tuple(
+    ua.NodeId(ua.Int32(number)) for number in (_IDS.RefreshRequiredEventType, _IDS.EventQueueOverflowEventType)
+)
+"""Events that say that others were lost (Part 9, 5.11.4; Part 4, 5.13.1.5)."""
 
 
 def event_filter(event_type: ua.NodeId, severity: int) -> ua.EventFilter:
@@ -79,6 +83,11 @@ def value(fields: Sequence[ua.Variant], types: Types) -> dict[str, Any] | None:
             if plain is not None:
                 found[name.removesuffix("/Id")] = plain
     return found
+
+
+def lost(fields: Sequence[ua.Variant]) -> bool:
+    """It says that others were lost: conditions are to be told again."""
+    return len(fields) == len(NAMES) and fields[_EVENT_TYPE].Value in LOST
 
 
 def time_of(fields: Sequence[ua.Variant]) -> datetime | None:

@@ -211,6 +211,7 @@ class Group:
         missed = len(missing) - sum(bool(message.NotificationData) for message in messages)
         if missed:
             self._on.counts["missed"] += missed
+            self._on.hearing.lost_events = True
             self._on.hearing.lose(self.items)
         for message in messages:
             self._pass_on(message)

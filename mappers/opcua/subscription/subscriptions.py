@@ -256,6 +256,10 @@ class Subscriptions:
         await self._publishing.end_strangers()
         for group in [group for group in self._groups if group.silent]:
             await self._again(group)
+        if self._hearing.lost_events:
+            self._hearing.lost_events = False
+            for group in self._groups:
+                await self._refresh(group, group.items.values())
         await self._retry()
         await self._compare()
         await self._understand()

@@ -1,5 +1,6 @@
 """Alarms and other events of a server as readings, and what people say to alarms."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,6 +52,21 @@ async def rigged() -> AsyncIterator[tuple[Peer, Rig, EventGenerator]]:
             alarms = resource("alarms", "Object", nodeId="i=2253", eventType=ALARM, severity=500)
             await rig.subscribe(poll(of, 0.05, source("told", everything, alarms, resource("a"))))
             yield peer, rig, alarm
+
+
+@pytest.mark.parametrize("kind", [ua.ObjectIds.RefreshRequiredEventType, ua.ObjectIds.EventQueueOverflowEventType])
+async def test_what_is_not_at_rest_is_told_again_where_the_server_says_that_events_were_lost(kind: int) -> None:
+    """T14: Part 9, 5.11.4."""
+    async with rigged() as (peer, rig, _):
+        await rig.ear.until(lambda _: len(told(rig, "alarms")) == 1)
+        await (await peer.server.get_event_generator(kind, ua.ObjectIds.Server)).trigger(message="some were lost")
+        async with asyncio.timeout(5):
+            while not rig.counts:  # noqa: ASYNC110  nothing need be told of it
+                await asyncio.sleep(0.01)
+        for _ in range(2):
+            await rig.made.look()
+        await rig.ear.until(lambda _: len(told(rig, "alarms")) == 2)
+        assert rig.counts == {"overflow": 1}
 
 
 async def test_events_of_a_server() -> None:

@@ -272,6 +272,7 @@ async def test_what_the_server_does_not_have_any_more_is_counted_as_missed() -> 
         await peer.put("a", 2)
         await rig.ear.until(lambda ear: ear.values("a") == [0, 2])
         assert rig.counts == {"missed": 1}
+        assert rig.made._hearing.lost_events, "alarms are to be told again"
 
 
 def _late(subscription: int, number: int) -> ua.PublishResult:
