@@ -18,7 +18,7 @@ from simulators.opcua.hiding import Hiding
 from simulators.opcua.ids import node_id
 from simulators.opcua.memory import Memory
 from simulators.opcua.namespaces import Namespaces, namespaces_in
-from simulators.opcua.node import Node
+from simulators.opcua.node import Node, moment
 from simulators.opcua.security import Identity, Users, identity, policies, tokens
 from simulators.opcua.services import LIMITS, NOW, Attributes, now_of
 from simulators.opcua.standard import Internal
@@ -105,6 +105,7 @@ class OpcuaServer:
         server.iserver.bind_condition_methods = True  # ConditionRefresh
         await server.init()
         await server.set_application_uri(self.application_uri)
+        await self._say_who(server)
         await self._identify(server)
         await self._limit(server)
         builder = await self._build(server)
@@ -125,6 +126,13 @@ class OpcuaServer:
         self._hiding = Hiding(space)
         self._tasks = [asyncio.create_task(self._tick(door)), asyncio.create_task(self._tell(alarms))]
         self._wake.set()
+
+    async def _say_who(self, server: Server) -> None:
+        """What it is a simulation of: the maker and the model of the first device (Part 5, 12.4)."""
+        profile = next(iter(self.units.values())).profile
+        maker, model = profile.manufacturer or "Southgate", profile.model or "Southgate simulator"
+        uri, version = self.application_uri, "1.0"
+        await server.set_build_info(uri, maker, model, version, "0", moment(self._clock.now()))
 
     async def _identify(self, server: Server) -> None:
         if all(policy == ua.SecurityPolicyType.NoSecurity for policy in self._policies):
