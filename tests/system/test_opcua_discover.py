@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from asyncua import Server, ua
 from asyncua.common.structures104 import new_enum
 
@@ -209,6 +210,7 @@ async def test_a_profile_scan_over_rest_gives_a_device_its_values(tmp_path: Path
             await gateway.stop()  # asyncua's server keeps what a killed client left
 
 
+@pytest.mark.timeout(180)  # npm may have to install it first
 async def test_a_server_of_another_make_with_security_and_a_user(tmp_path: Path) -> None:
     """node-opcua: its limits of a call, its continuation points, its certificates, its types."""
     async with NodeOpcua.started(tmp_path) as peer:
