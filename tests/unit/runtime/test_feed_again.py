@@ -193,11 +193,28 @@ async def test_a_source_that_has_nothing_to_tell_is_alive_all_the_same(clock: Mo
         await clock.advance(60)
         assert it.flow is Flow.ONLINE
         assert it.scene.lanes.lanes()[0].state == "connected"
-        assert it.twins.value("D", "A") is None
+        row = it.twins.value("D", "A")
+        assert row is not None
+        assert (row.value, row.quality.level) == (None, "uncertain")
         assert it.scene.events() == []
         it.line.alive = False
         await clock.advance(5)
         assert it.flow is Flow.OFFLINE
+
+
+async def test_a_source_of_which_nothing_was_ever_told_is_not_online(clock: MovingClock) -> None:
+    """Its server is alive, but took the subscription and says nothing: connected, and no data."""
+    it = Told(clock)
+    it.line.dumb = True
+    await it.scene.apply(device_of("D", events={"A": "1s"}))
+    async with it.scene.running():
+        await clock.advance(5)
+        await clock.advance(5)
+        assert (it.flow, it.twins.state("D").reason) == (Flow.OFFLINE, "no values of A in time")
+        it.line.dumb = False
+        it.line.tell(1, A=5)
+        await clock.advance(5)
+        assert it.flow is Flow.ONLINE
 
 
 async def test_that_nothing_has_happened_yet_is_neither_a_read_nor_a_failure(clock: MovingClock) -> None:
