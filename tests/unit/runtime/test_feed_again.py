@@ -208,7 +208,7 @@ async def test_a_source_of_which_nothing_was_ever_told_is_not_online(clock: Movi
     it.line.dumb = True
     await it.scene.apply(device_of("D", events={"A": "1s"}))
     async with it.scene.running():
-        await clock.advance(5)
+        assert it.flow is Flow.UNKNOWN
         await clock.advance(5)
         assert (it.flow, it.twins.state("D").reason) == (Flow.OFFLINE, "no values of A in time")
         it.line.dumb = False
