@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -74,12 +73,7 @@ class SqliteLetters:
         return self._ever[consumer]
 
     async def put(self, consumer: str, refused: Sequence[tuple[Record, str]]) -> None:
-        records = [(self._numbered(record), why) for record, why in refused]
-        await self._in(_put, consumer, records, self._clock.now())
-        self._ever[consumer] += len(refused)
-
-    def _numbered(self, record: Record) -> Record:
-        return replace(record, source=self._sources.number(record.source)) if isinstance(record, Event) else record
+        self._ever[consumer] += await self._in(_put, consumer, refused, self._clock.now())
 
     async def find(self, consumer: str = "", after: int = 0, limit: int = 100) -> tuple[Sequence[Letter], int]:
         return await self._in(_find, consumer, after, limit)
@@ -146,6 +140,10 @@ class SqliteLetters:
             self._db.close()
             self._db = None
 
+    def number(self, record: Record) -> int:
+        """Of its source; the file must be open, since it knows which numbers are taken."""
+        return self._sources.number(record.source).number if isinstance(record, Event) else MESSAGE
+
     def keep_source(self, db: sqlite3.Connection, number: int) -> None:
         """Within a transaction."""
         if number in self._known:
@@ -182,24 +180,19 @@ def _counts(letters: SqliteLetters) -> dict[str, int]:
     return dict(letters.database().execute("SELECT * FROM counts").fetchall())
 
 
-def _put(letters: SqliteLetters, consumer: str, refused: Sequence[tuple[Record, str]], now: int) -> None:
+def _put(letters: SqliteLetters, consumer: str, refused: Sequence[tuple[Record, str]], now: int) -> int:
+    """Returns how many were not there yet."""
     db = letters.database()
-    numbers = {record.source.number for record, _ in refused if isinstance(record, Event)}
     rows = [
-        (
-            consumer,
-            record.offset,
-            record.source.number if isinstance(record, Event) else MESSAGE,
-            record.origin,
-            encode(record),
-            why,
-            now,
-        )
+        (consumer, record.offset, letters.number(record), record.origin, encode(record), why, now)
         for record, why in refused
     ]
+    numbers = {row[2] for row in rows} - {MESSAGE}
     with sqlite.transaction(db):
         for number in numbers:
             letters.keep_source(db, number)
+        known = "SELECT 1 FROM letters WHERE consumer = ? AND offset = ?"
+        fresh = len({row[1] for row in rows if db.execute(known, row[:2]).fetchone() is None})
         db.executemany(
             "INSERT INTO letters (consumer, offset, source, origin, body, why, at) VALUES (?,?,?,?,?,?,?) "
             "ON CONFLICT (consumer, offset) DO UPDATE SET why = excluded.why, at = excluded.at",
@@ -207,7 +200,7 @@ def _put(letters: SqliteLetters, consumer: str, refused: Sequence[tuple[Record, 
         )
         db.execute(
             "INSERT INTO counts VALUES (?1, ?2) ON CONFLICT (consumer) DO UPDATE SET ever = ever + ?2",
-            (consumer, len(rows)),
+            (consumer, fresh),
         )
         db.execute(
             "DELETE FROM letters WHERE consumer = ?1 AND number <= (SELECT number FROM letters WHERE consumer = ?1 "
@@ -215,6 +208,7 @@ def _put(letters: SqliteLetters, consumer: str, refused: Sequence[tuple[Record, 
             (consumer, letters.most),
         )
     letters.has_kept(numbers)
+    return fresh
 
 
 def _find(letters: SqliteLetters, consumer: str, after: int, limit: int) -> tuple[list[Letter], int]:

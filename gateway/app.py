@@ -39,6 +39,7 @@ from gateway.runtime.commands.surroundings import Surroundings
 from gateway.runtime.configuration.files import Folders
 from gateway.runtime.configuration.learning import Learning
 from gateway.runtime.configuration.registry import FileRegistry, Keeping
+from gateway.runtime.exports import Exports
 from gateway.runtime.forwarder import Forwarder, Forwarders, ForwardSettings
 from gateway.runtime.garbage import set_aside
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
@@ -65,6 +66,7 @@ class House:
     lag: LoopLag
     watch: ClockWatch
     forwarders: Forwarders
+    exports: Exports
     clouds: Sequence[MqttCloud]
 
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None, ends: bool = False) -> None:
@@ -91,6 +93,7 @@ class House:
                         ("learning", learning.run),
                         ("setting aside", tidying),
                         ("looking at certificates", papers.run),
+                        ("exporting", self.exports.run),
                     )
                     base += [tasks.create_task(steadily(name, look, self.clock)) for name, look in looks]
                     base.append(tasks.create_task(self.forwarders.run()))
@@ -147,6 +150,7 @@ class House:
             cloud=lambda: sum((Counter(cloud.counters()) for cloud in self.clouds), Counter[str]()),
             settings=self.settings.model_dump(mode="json"),
             places=self.settings.discovery,
+            exports=self.exports,
         )
 
     def _health(self) -> Health:
@@ -231,6 +235,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
     forwarders = [_forwarder(memory, cloud, clock) for cloud in clouds]
     forwarders += _exporting(settings, memory, registry, clock)
     journal.forget_all_but([forwarder.name for forwarder in forwarders])
+    forwards = Forwarders(forwarders)
     return House(
         settings=settings,
         clock=clock,
@@ -242,7 +247,8 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         commands=commands,
         lag=LoopLag(clock),
         watch=ClockWatch(clock, memory.alarms),
-        forwarders=Forwarders(forwarders),
+        forwarders=forwards,
+        exports=Exports(journal, forwards, memory.letters, state, clock),
         clouds=clouds,
     )
 
@@ -264,7 +270,7 @@ def _exporting(settings: Settings, memory: Memory, registry: FileRegistry, clock
             backlog_batch=own.batch,
             backlog_rate=own.rate,
             first_retry_s=1.0,
-            longest_retry_s=30.0,
+            longest_retry_s=10.0,
             tries=own.tries,
         )
         select = Selector(own.only, own.rename, lambda device: _labels(registry, device))

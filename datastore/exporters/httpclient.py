@@ -84,6 +84,8 @@ class HttpClient:
 
     def _opened(self) -> http.client.HTTPConnection:
         made: http.client.HTTPConnection
+        if self._closed:
+            raise NotConnected("closed")
         if self._tls is None:
             made = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_S)
         else:

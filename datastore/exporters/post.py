@@ -74,7 +74,7 @@ class HttpExporter:
     def _credentials(self) -> dict[str, str]:
         s = self._settings
         if s.token_file:
-            return {"Authorization": f"{s.token_scheme} {secret(s.token_file, 'token')}"}
+            return {s.token_header: f"{s.token_scheme} {secret(s.token_file, 'token')}".strip()}
         if s.user:
             pair = f"{s.user}:{secret(s.password_file, 'password')}".encode()
             return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}

@@ -96,8 +96,7 @@ class PostgresExporter:
 
     def _make(self, connection: _Connection) -> None:
         columns = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(TYPES.get(name, "text")))
-            for name in COLUMNS
+            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(TYPES.get(name, "text"))) for name in COLUMNS
         )
         with connection.transaction():
             made = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY (id, time))")

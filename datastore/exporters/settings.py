@@ -10,7 +10,7 @@ from datastore.settings import parse_size
 from gateway.model.duration import parse_duration
 from gateway.model.export import fields
 from gateway.model.export.fields import known
-from gateway.model.export.settings import ExportSettings, Free, Only
+from gateway.model.export.settings import ExportSettings, Free, MessageKind, Only
 from gateway.model.export.template import fits
 from gateway.model.network import is_loopback
 
@@ -81,6 +81,8 @@ class InfluxSettings(ExportSettings, Server):
 
     @model_validator(mode="after")
     def _words(self) -> Self:
+        if self.only.messages:
+            raise ValueError("only.messages: points are made of readings; leave it out")
         for text in (self.measurement, *self.tags.values()):
             fits(text, _SERIES)
         return self
@@ -96,8 +98,11 @@ class HttpSettings(ExportSettings, Server):
     kind: Literal["http"] = Field(description="What this is")
     method: Literal["POST", "PUT"] = Field(default="POST", description="Method")
     headers: dict[str, str] = Field(default={}, description="More headers: `{X-Site: north}`")
+    token_header: str = Field(
+        default="Authorization", pattern=r"^[A-Za-z0-9-]+$", description="Header that carries the token: `X-Api-Key`"
+    )
     token_scheme: str = Field(
-        default="Bearer", pattern=r"^[A-Za-z0-9_-]+$", description="Word before the token in `Authorization`"
+        default="Bearer", pattern=r"^[A-Za-z0-9_-]*$", description="Word before the token; empty: the token alone"
     )
     user: str = Field(default="", description="User name, for basic authentication with password_file")
     password_file: Path | None = Field(default=None, description="File with the user's password")
@@ -137,11 +142,20 @@ class HttpSettings(ExportSettings, Server):
         return self
 
 
+class Alarms(Only):
+    """As of other exporters, but alarms rather than readings where nothing is said."""
+
+    readings: bool = Field(default=False, description="Whether readings are exported")
+    messages: list[MessageKind] = Field(
+        default=["alarm"], description="Which messages: `alarm`, `result` of commands, `ack` of desired values"
+    )
+
+
 class WebhookSettings(HttpSettings):
     """As `http`, for people and their programs: alarms, one request each."""
 
     kind: Literal["webhook"] = Field(description="What this is")  # type: ignore[assignment]
-    only: Only = Field(default=Only(readings=False, messages=["alarm"]), description="Which records; default: alarms")
+    only: Alarms = Field(default=Alarms(), description="Which records; default: alarms")
     together: bool = Field(default=False, description="Many in one request, as a list; otherwise a request for each")
     linger: str = Field(default="0s", description="How long small events wait for company, 0 to 1m")
     secret_file: Path | None = Field(

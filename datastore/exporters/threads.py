@@ -6,13 +6,13 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from gateway.model.errors import NotConnected
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_Job = Callable[[], None]
+_Job = tuple[Callable[[], None], "asyncio.Future[Any]"]
 SIDE_BY_SIDE = 2
 """Live values, and what waited."""
 
@@ -38,7 +38,7 @@ class Threads:
             else:
                 _tell(loop, _finish, done, found)
 
-        self._started().put(run)
+        self._started().put((run, done))
         return await done
 
     def _started(self) -> "queue.SimpleQueue[_Job | None]":
@@ -49,19 +49,20 @@ class Threads:
         return self._jobs
 
     def close(self) -> None:
-        """The threads end after what they are at; the next call begins new ones. What was not begun is not done."""
+        """The threads end after what they are at; the next call begins new ones. What was not begun is not done, and
+        whoever waits for it is told. On the loop's thread."""
         jobs, self._jobs = self._jobs, None
         if jobs is not None:
             with contextlib.suppress(queue.Empty):
-                while True:
-                    jobs.get_nowait()
+                while (waiting := jobs.get_nowait()) is not None:
+                    _fail(waiting[1], NotConnected("closed"))
             for _ in range(self._count):
                 jobs.put(None)
 
 
 def _work(jobs: "queue.SimpleQueue[_Job | None]") -> None:
     while (job := jobs.get()) is not None:
-        job()
+        job[0]()
 
 
 def _tell(loop: asyncio.AbstractEventLoop, how: Callable[..., None], *what: object) -> None:
@@ -74,7 +75,7 @@ def _finish(done: "asyncio.Future[T]", found: T) -> None:
         done.set_result(found)
 
 
-def _fail(done: "asyncio.Future[object]", error: BaseException) -> None:
+def _fail(done: "asyncio.Future[Any]", error: BaseException) -> None:
     if not done.done():
         done.set_exception(error if isinstance(error, Exception) else NotConnected(repr(error)))
 

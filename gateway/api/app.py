@@ -15,6 +15,7 @@ from gateway.api import (
     device_service,
     discovery,
     effective,
+    exports,
     facts,
     gateway,
     metadata,
@@ -48,7 +49,7 @@ def add_routes(app: FastAPI) -> None:
     """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
-    mine = (gateway, facts, effective, recording, certificates)
+    mine = (gateway, facts, effective, recording, certificates, exports)
     for own in (*(module.router for module in mine), discovery.own):
         app.include_router(own, prefix="/gateway/api/v1", dependencies=[Depends(serving(GATEWAY))], tags=[GATEWAY])
     app.include_router(metrics.router, tags=[GATEWAY])

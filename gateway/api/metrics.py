@@ -27,6 +27,54 @@ async def metrics(parts: House) -> Response:
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+@router.get("/metrics/values")
+async def values(parts: House) -> Response:
+    """The newest value of every resource that is a number or a truth value, for Prometheus; which device, resource and
+    units are labels. A value that is bad or stale has no sample, and `southgate_value_good` 0."""
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Values(parts))
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Values:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def describe(self) -> list["Metric"]:
+        return []
+
+    def collect(self) -> Iterator["Metric"]:
+        numbers: list[Row] = []
+        good: list[Row] = []
+        times: list[Row] = []
+        for device in self._parts.twins.devices():
+            units = _units(self._parts, device)
+            for row in self._parts.last(device):
+                known = row.value if row.value is not None else row.last_good
+                if not isinstance(known, int | float):
+                    continue
+                is_good = row.quality.level != "bad" and row.freshness != "stale" and row.value is not None
+                good.append(((device, row.resource), float(is_good)))
+                if row.origin:
+                    times.append(((device, row.resource), row.origin / 1e9))
+                if is_good:
+                    numbers.append(((device, row.resource, units.get(row.resource, "")), float(row.value)))
+        keys = ("device", "resource")
+        yield _gauge("value", "Newest value", (*keys, "units"), numbers)
+        yield _gauge("value_good", "1 while the newest value can be trusted", keys, good)
+        yield _gauge("value_timestamp_seconds", "When the newest good value was read", keys, times)
+
+
+def _units(parts: Parts, device: str) -> dict[str, str]:
+    planned = parts.registry.planned.get(device)
+    if planned is None:
+        return {}
+    return {one.name: one.properties.units for one in planned.profile.device_resources}
+
+
 class _Collector:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
+from gateway.runtime.exports import Exports
 from gateway.runtime.recorder import Recordings
 from gateway.runtime.scanning import Scanning
 from gateway.runtime.twin.lastvalues import Row
@@ -51,6 +52,8 @@ class Parts:
     """What the cloud room handled, ignored and refused, by cause."""
     places: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Where discoveries look, by service."""
+    exports: Exports | None = None
+    """Dead letters, and what is sent out of turn."""
     scanning: Scanning = field(init=False)
     """Discoveries and profile scans."""
     recordings: Recordings = field(init=False)

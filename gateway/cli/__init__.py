@@ -31,6 +31,8 @@ COMMANDS: dict[str, str] = {
     "record": "keep what goes over a line, byte by byte, to replay it",
     "replay": "show the readings that a recorded line gives, or what differs from others",
     "discover": "find devices, ask what they are, and write their profiles",
+    "export": "send an exporter again what was read in a stretch of time",
+    "deadletter": "records that an exporter's other side refused for good: list, send again, drop",
     "ports": "list the serial ports: names that last, and whether the gateway could open them",
     "opcua": "certificates of OPC UA: list them, trust a server's, trust it no more",
     "simulate": "serve simulated devices from their profiles",

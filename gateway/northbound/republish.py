@@ -44,10 +44,18 @@ class MqttExporter:
         """Returns when the broker has taken all of it."""
         if not self._client.connected:
             raise NotConnected(self._client.reason)
-        messages = [message for place, record in enumerate(batch) for message in self._messages(place, record)]
-        largest = self._client.ceiling.size
-        await self._client.deliver(one for one in messages if len(one.payload) <= largest)
+        messages: list[Outgoing] = []
+        await self._client.deliver(self._made(batch, messages))
         self._judge(messages)
+
+    def _made(self, batch: Batch, messages: list[Outgoing]) -> Iterator[Outgoing]:
+        """Those that the broker may take, one by one as they leave; all of them come into `messages`."""
+        largest = self._client.ceiling.size
+        for place, record in enumerate(batch):
+            for message in self._messages(place, record):
+                messages.append(message)
+                if len(message.payload) <= largest:
+                    yield message
 
     def _judge(self, messages: list[Outgoing]) -> None:
         """A refusal that may be lifted (no right to write, quota) is a reason to try again later."""

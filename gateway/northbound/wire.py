@@ -20,7 +20,7 @@ DIAL_S = 5.0
 OVERHEAD = 1024
 """Bytes of a packet besides the payload, at most: topic, properties, header."""
 _REFUSALS = {
-    0x85: "refuses the client id; set cloud.mqtt.client_id",
+    0x85: "refuses the client id; set another as client_id",
     0x88: "says that it is not available now",
     0x89: "says that it is busy",
     0x8A: "has banned this client",

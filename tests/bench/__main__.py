@@ -33,6 +33,8 @@ MUST: dict[str, tuple[str, float]] = {
     "opcua.sub.delivered_percent": (">=", 100),
     "opcua.browse.nodes_per_s_ratio": (">=", 0.5),
     "journal.written_per_data": ("<=", 3),
+    "export.influx.readings_per_s": (">=", 100_000),
+    "export.drain_over_live": (">=", 10),
     "cloud.outage.back_after_s": ("<=", 3),
     "cloud.outage.lost": ("<=", 0),
     "cloud.outage.lost_after_kill": ("<=", 0),
@@ -46,6 +48,12 @@ def _journal() -> Iterator[Figure]:
     from tests.bench import journal
 
     yield from journal.written()
+
+
+def _export() -> Iterator[Figure]:
+    from tests.bench import export
+
+    yield from export.export()
 
 
 def _plan() -> Iterator[Figure]:
@@ -65,6 +73,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "opcua.sub": opcua.sub,
     "opcua.browse": browse.browse,
     "journal": _journal,
+    "export": _export,
     "cloud.outage": outage.cloud,
     "start": modbus.start,
 }

@@ -19,9 +19,10 @@ class MemoryLetters:
     async def put(self, consumer: str, refused: Sequence[tuple[Record, str]]) -> None:
         self._check()
         for record, why in refused:
-            number = len(self.letters) + 1
+            there = [n for n, one in self.letters.items() if (one.consumer, one.record) == (consumer, record)]
+            number = there[0] if there else max(self.letters, default=0) + 1
             self.letters[number] = Letter(number, consumer, record, why, 0)
-        self.counts[consumer] += len(refused)
+            self.counts[consumer] += not there
 
     def ever(self, consumer: str) -> int:
         return self.counts[consumer]

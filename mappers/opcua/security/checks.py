@@ -63,11 +63,10 @@ def _day(moment: datetime) -> str:
 
 
 def _name(papers: Papers, wanted: Wanted) -> Iterator[str]:
-    named = shown(wanted.application_uri)
-    if papers.application_uri == named and named:
+    if papers.application_uri == wanted.application_uri and papers.application_uri:
         return
     said = f"of the application {papers.application_uri}" if papers.application_uri else "of no application (URI)"
-    named = named or "nothing"
+    named = shown(wanted.application_uri) or "nothing"
     yield f"is {said}, but the server calls itself {named}: have the server make its certificate anew"
 
 

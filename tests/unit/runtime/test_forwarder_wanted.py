@@ -8,7 +8,7 @@ import pytest
 from gateway.model.errors import NotConnected, NotTaken
 from gateway.model.export.narrow import Selector
 from gateway.model.export.settings import Only
-from gateway.runtime.forwarder import Forwarder, Forwarders
+from gateway.runtime.forwarder import Forwarder, Forwarders, ForwardSettings
 from tests.support.clock import MovingClock
 from tests.support.letters import MemoryLetters
 from tests.support.records import event, message, source
@@ -73,3 +73,30 @@ async def test_out_of_turn(tmp_path: Path, clock: MovingClock) -> None:
         refused = await everything.deliver("cloud", again)
         assert refused == {1: "the schema does not allow it"}
         assert r.exporter.historical() == [again[0].offset, again[2].offset]
+
+
+async def test_an_outage_drains_at_ten_times_the_live_rate_beside_live_values(
+    tmp_path: Path, clock: MovingClock
+) -> None:
+    """T6: with the settings of an exporter in gateway.yaml; 10 events a second, ten minutes away."""
+    settings = ForwardSettings(linger_s=0.2, batch=500, backlog_batch=500, backlog_rate=20_000, longest_retry_s=10.0)
+    async with rig(tmp_path, clock, settings) as r:
+        r.start()
+        await r.settle()
+        r.exporter.away = True
+        for _ in range(60):
+            r.poll(100)
+            await clock.advance(10.0)
+        r.exporter.away = False
+        came: dict[int, float] = {}
+        start = clock.monotonic()
+        while r.store.pending("cloud") and clock.monotonic() - start < 70:
+            (made,) = r.poll(1)
+            came[made.offset] = clock.monotonic()
+            await r.settle(0.1)
+        took = clock.monotonic() - start
+        assert took <= 60, "6,000 events at 100 a second or more, the way back included"
+        live = [record.offset for record in r.exporter.taken if not record.historical]
+        back = next(offset for offset in live if offset in came)
+        assert live[live.index(back) :] == list(range(back, back + len(live) - live.index(back)))
+        assert sorted({one.offset for one in r.exporter.taken}) == list(range(1, r.store.head + 1))

@@ -38,6 +38,20 @@ async def test_all_there_is_to_say_by_default(tmp_path: Path) -> None:
     assert (first["gateway"], second["device"], second["origin"]) == ("plant-7", "b", ORIGIN + 2 * 10**9)
 
 
+async def test_a_token_in_a_header_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    more = {"token_file": tmp_path / "token", "token_header": "X-Api-Key", "token_scheme": ""}
+    (asked,) = await posted([event(source(), 1)], **more)
+    assert asked.headers["x-api-key"] == "s3cret"
+    assert "authorization" not in asked.headers
+
+
+async def test_a_webhook_for_some_devices_still_says_alarms_only() -> None:
+    asked = await posted([event(source(), 1), message(1)], kind="webhook", only={"devices": ["meter"]})
+    assert len(asked) == 2, "the selection is the forwarder's"
+    assert made("webhook", url="http://127.0.0.1:1", only={"devices": ["m"]})._settings.only.messages == ["alarm"]
+
+
 async def test_a_shape_of_ones_own() -> None:
     template = {"t": "{origin}", "tag": "{device}/{resource}", "v": "{value}", "n": 1, "ok": True}
     (asked,) = await posted([event(source(), 3)], each="reading", template=template, gzip=True, method="PUT")

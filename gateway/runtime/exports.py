@@ -1,0 +1,226 @@
+"""What people have done with exporters: dead letters sent again or dropped, and stretches of time sent out of turn.
+
+A stretch is a job with a place in the journal, kept on disk: it goes on after a restart, waits while its exporter is
+not connected, and lets live values go first.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count
+
+from gateway.model.contracts import Clock, Forwards, State, Store
+from gateway.model.errors import ConfigError, NotConnected, StoreFailed
+from gateway.model.letter import DeadLetters, Letter
+from gateway.model.reading import Record
+
+log = logging.getLogger(__name__)
+
+TABLE = "exports"
+PAGE = 500
+"""Records at a time."""
+SAVE_S = 2.0
+WAIT_S = 1.0
+"""While the exporter is not connected."""
+FORGET_NS = 7 * 86400 * 10**9
+"""Jobs that have ended are shown for so long."""
+PREFIX = "export-"
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What became of letters that were sent again."""
+
+    sent: int
+    refused: dict[int, str]
+    """Number → why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A stretch of time that an exporter is sent again."""
+
+    id: str
+    consumer: str
+    start: int
+    """ns UTC, inclusive."""
+    end: int
+    """ns UTC, exclusive."""
+    upto: int
+    """Offset of the newest record when it was asked for."""
+    first: int = 0
+    """Offset of the oldest record there was; 0: not begun."""
+    done: int = 0
+    """Offset up to which all is sent or not in the stretch."""
+    sent: int = 0
+    refused: int = 0
+    state: str = "running"
+    """`running`, `waiting` (for the exporter), `done`, `stopped`, `failed`."""
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("done", "stopped", "failed")
+
+    @property
+    def progress(self) -> float:
+        """0 to 1."""
+        if self.state == "done" or not self.upto:
+            return 1.0
+        whole = self.upto - self.first + 1
+        return max(0.0, min(1.0, (self.done - self.first + 1) / whole)) if self.first and whole > 0 else 0.0
+
+
+class Exports:
+    """`run()` does the jobs until cancelled."""
+
+    def __init__(self, store: Store, forwards: Forwards, letters: DeadLetters, state: State, clock: Clock) -> None:
+        self.letters = letters
+        self._store = store
+        self._forwards = forwards
+        self._state = state
+        self._clock = clock
+        self._jobs: dict[str, Job] = {}
+        for known in state.all(TABLE).values():
+            with contextlib.suppress(TypeError):  # of another version
+                job = Job(**known)
+                self._jobs[job.id] = job
+        self._changed = asyncio.Event()
+        self._turns = count()
+
+    def consumer(self, name: str) -> str:
+        """The consumer of an exporter named as in gateway.yaml, or of itself. Raises ConfigError."""
+        names = [report.name for report in self._forwards.report()]
+        for known in (f"{PREFIX}{name}", name):
+            if known in names:
+                return known
+        shown = ", ".join(one.removeprefix(PREFIX) for one in names) or "none"
+        raise ConfigError(f"there is no exporter {name}; there are: {shown}")
+
+    # ------------------------------------------------------------------------------------------------ dead letters
+
+    async def pick(self, consumer: str, numbers: Sequence[int]) -> list[int]:
+        """The numbers meant: those given, else all of a consumer (empty: of every one). Raises StoreFailed."""
+        if numbers:
+            return [letter.number for letter in await self.letters.get(numbers)]
+        found: list[int] = []
+        while True:
+            page, _ = await self.letters.find(consumer, found[-1] if found else 0, PAGE)
+            found += [letter.number for letter in page]
+            if len(page) < PAGE:
+                return found
+
+    async def retry(self, numbers: Sequence[int]) -> Retried:
+        """Sends letters again; those taken are forgotten, the others have the new reason. Raises NotConnected (what
+        was taken until then is forgotten), ConfigError for letters of a consumer that is no more, StoreFailed."""
+        sent = 0
+        refused: dict[int, str] = {}
+        for start in range(0, len(numbers), PAGE):
+            letters = await self.letters.get(numbers[start : start + PAGE])
+            for consumer in dict.fromkeys(letter.consumer for letter in letters):
+                own = [letter for letter in letters if letter.consumer == consumer]
+                found = await self._again(consumer, own)
+                sent += len(own) - len(found)
+                refused |= found
+        return Retried(sent, refused)
+
+    async def _again(self, consumer: str, letters: Sequence[Letter]) -> dict[int, str]:
+        self.consumer(consumer)
+        found = await self._forwards.deliver(consumer, [letter.record for letter in letters])
+        if found:
+            await self.letters.put(consumer, [(letters[at].record, why) for at, why in found.items()])
+        await self.letters.drop([letter.number for at, letter in enumerate(letters) if at not in found])
+        return {letters[at].number: why for at, why in found.items()}
+
+    # ------------------------------------------------------------------------------------------------------- jobs
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Oldest first."""
+        return list(self._jobs.values())
+
+    async def send(self, name: str, start: int, end: int) -> Job:
+        """Has an exporter sent what was read in a stretch of time; the same again is the job there is, which goes on.
+        Raises ConfigError, StoreFailed."""
+        consumer = self.consumer(name)
+        for job in self._jobs.values():
+            if (job.consumer, job.start, job.end) == (consumer, start, end) and job.state != "done":
+                return await self._keep(replace(job, state="running", reason=""))
+        identity = f"{self._clock.now() // 10**6}-{next(self._turns)}"
+        return await self._keep(Job(identity, consumer, start, end, self._store.head))
+
+    async def stop(self, identity: str) -> Job:
+        """Ends a job; the same asked for again goes on where it was. Raises KeyError, StoreFailed."""
+        job = self._jobs[identity]
+        return job if job.ended else await self._keep(replace(job, state="stopped"))
+
+    async def _keep(self, job: Job) -> Job:
+        self._jobs[job.id] = job
+        self._changed.set()
+        await self._state.put(TABLE, {job.id: asdict(job)}, self._clock.now() + FORGET_NS if job.ended else None)
+        return job
+
+    async def run(self) -> None:
+        """One job after another, so that they do not take the disk from one another."""
+        while True:
+            self._changed.clear()
+            waiting = [job for job in self._jobs.values() if not job.ended]
+            if not waiting:
+                self._forget()
+                await self._changed.wait()
+                continue
+            moved = [await self._advance(job.id) for job in waiting]
+            if not any(moved):
+                await self._clock.sleep(WAIT_S)
+
+    def _forget(self) -> None:
+        kept = self._state.all(TABLE)
+        for identity in [one.id for one in self._jobs.values() if one.ended and one.id not in kept]:
+            del self._jobs[identity]
+
+    async def _advance(self, identity: str) -> bool:
+        """Works on a job for a little; returns whether it got on."""
+        began = self._clock.monotonic()
+        while not (job := self._jobs[identity]).ended:
+            try:
+                after = await self._page(job)
+            except NotConnected as error:
+                self._note(job, replace(job, state="waiting", reason=str(error)))
+                return False
+            except (ConfigError, StoreFailed, KeyError) as error:
+                after = replace(job, state="failed", reason=str(error))
+            if self._jobs[identity].state == "stopped":
+                after = replace(after, state="stopped")
+            self._note(job, after)
+            if after.ended or self._clock.monotonic() - began > SAVE_S:
+                try:
+                    await self._keep(after)
+                except StoreFailed as error:
+                    log.warning("how far an export has come is not written down: %s", error)
+                return True
+        return True
+
+    def _note(self, before: Job, after: Job) -> None:
+        if after.state == "stopped" or self._jobs[before.id].state != "stopped":
+            self._jobs[before.id] = after
+
+    async def _page(self, job: Job) -> Job:
+        """Sends the next records of a job. Raises NotConnected, StoreFailed, KeyError."""
+        records = await self._store.read(job.done, PAGE, job.upto)
+        if not records:
+            return replace(job, state="done", done=job.upto, reason="")
+        wanted: list[Record] = [one for one in records if job.start <= one.origin < job.end]
+        refused = await self._forwards.deliver(job.consumer, wanted) if wanted else {}
+        if refused:
+            await self.letters.put(job.consumer, [(wanted[at], why) for at, why in refused.items()])
+        return replace(
+            job,
+            first=job.first or records[0].offset,
+            done=records[-1].offset,
+            sent=job.sent + len(wanted) - len(refused),
+            refused=job.refused + len(refused),
+            state="running",
+            reason="",
+        )

@@ -1,0 +1,145 @@
+"""Dead letters sent again, and stretches of time sent out of turn: they wait, go on, and end."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.model.errors import ConfigError, NotConnected
+from gateway.model.health import ConsumerReport
+from gateway.model.reading import Batch, Record
+from gateway.runtime.exports import Exports, Job
+from tests.support.clock import MovingClock
+from tests.support.journals import eventually, journal
+from tests.support.letters import MemoryLetters
+from tests.support.records import ORIGIN, event, message, source
+from tests.support.state import MemoryState
+
+S = 10**9
+
+
+class Feeds:
+    """Implements `gateway.model.contracts.Forwards` with one exporter."""
+
+    def __init__(self) -> None:
+        self.taken: list[Record] = []
+        self.poison: set[int] = set()
+        self.away = False
+        self.pages = 0
+        self.away_after: int | None = None
+        """Pages."""
+
+    def report(self) -> Sequence[ConsumerReport]:
+        return [ConsumerReport(name, not self.away, "", 0, 0, 0, 0) for name in ("mqtt", "export-db")]
+
+    async def deliver(self, consumer: str, records: Batch) -> Mapping[int, str]:
+        assert consumer == "export-db"
+        if self.away or self.pages == self.away_after:
+            raise NotConnected("nobody there")
+        self.pages += 1
+        refused = {at: "poison" for at, one in enumerate(records) if one.offset in self.poison}
+        self.taken += [one for at, one in enumerate(records) if at not in refused]
+        return refused
+
+
+class Rig:
+    def __init__(self, made: Exports, feeds: Feeds, letters: MemoryLetters, state: MemoryState) -> None:
+        self.exports, self.feeds, self.letters, self.state = made, feeds, letters, state
+
+    def job(self, of: Job) -> Job:
+        return next(job for job in self.exports.jobs if job.id == of.id)
+
+    def offsets(self) -> list[int]:
+        return [one.offset for one in self.feeds.taken]
+
+
+@contextlib.asynccontextmanager
+async def rig(
+    folder: Path, clock: MovingClock, state: MemoryState | None = None, count: int = 1200
+) -> AsyncIterator[Rig]:
+    """A journal with an event a second."""
+    async with journal(folder, clock) as store:
+        if not store.head:
+            store.append([event(store.number(source()), n) for n in range(count)])
+        feeds, letters, state = Feeds(), MemoryLetters(), state or MemoryState()
+        made = Exports(store, feeds, letters, state, clock)
+        task = asyncio.create_task(made.run())
+        try:
+            yield Rig(made, feeds, letters, state)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_stretch_of_time_is_sent_once_and_exactly(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock) as r:
+        job = await r.exports.send("db", ORIGIN + 100 * S, ORIGIN + 900 * S)
+        await eventually(lambda: r.job(job).state == "done", clock)
+        assert r.offsets() == list(range(101, 901))
+        done = r.job(job)
+        assert (done.sent, done.refused, done.progress) == (800, 0, 1.0)
+        assert r.state.all("exports")[job.id]["state"] == "done"
+
+
+async def test_what_is_refused_is_a_dead_letter(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock, count=20) as r:
+        r.feeds.poison = {4, 9}
+        job = await r.exports.send("db", 0, 2**63 - 1)
+        await eventually(lambda: r.job(job).ended, clock)
+        assert (r.job(job).sent, r.job(job).refused) == (18, 2)
+        assert r.letters.of("export-db") == {4: "poison", 9: "poison"}
+
+
+async def test_it_waits_for_its_exporter_and_goes_on_after_a_restart(tmp_path: Path, clock: MovingClock) -> None:
+    state = MemoryState()
+    async with rig(tmp_path, clock, state) as r:
+        r.feeds.away_after = 1
+        job = await r.exports.send("db", 0, 2**63 - 1)
+        await eventually(lambda: r.job(job).state == "waiting", clock)
+        assert (r.job(job).reason, 0.4 < r.job(job).progress < 0.5) == ("nobody there", True)
+        await r.exports.stop(job.id)
+        before = r.offsets()
+        assert before == list(range(1, 501))
+    async with rig(tmp_path, clock, state) as r:
+        again = await r.exports.send("export-db", 0, 2**63 - 1)
+        assert again.id == job.id, "the same is the job there is"
+        await eventually(lambda: r.job(again).state == "done", clock)
+        assert r.offsets() == list(range(501, 1201)), "it goes on where it was"
+
+
+async def test_a_stopped_one_stays_stopped(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock) as r:
+        r.feeds.away = True
+        job = await r.exports.send("db", 0, ORIGIN)
+        await r.exports.stop(job.id)
+        r.feeds.away = False
+        await clock.advance(5)
+        assert r.job(job).state == "stopped"
+        assert r.feeds.pages == 0
+
+
+async def test_an_exporter_that_there_is_not(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock, count=1) as r:
+        with pytest.raises(ConfigError, match="there is no exporter bd; there are: mqtt, db"):
+            await r.exports.send("bd", 0, 1)
+
+
+async def test_letters_are_sent_again_and_forgotten_when_they_are_taken(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock, count=1) as r:
+        records = [event(source(), n) for n in range(3)]
+        for number, record in enumerate(records):
+            record.offset = 100 + number
+        await r.letters.put("export-db", [(record, "refused") for record in records])
+        await r.letters.put("mqtt", [(message(1), "refused")])
+        r.feeds.poison = {101}
+        numbers = await r.exports.pick(r.exports.consumer("db"), [])
+        done = await r.exports.retry(numbers)
+        assert (done.sent, list(done.refused.values())) == (2, ["poison"])
+        assert r.letters.of("export-db") == {101: "poison"}
+        assert len(r.letters.of("mqtt")) == 1
+        r.feeds.away = True
+        with pytest.raises(NotConnected):
+            await r.exports.retry(await r.exports.pick("export-db", []))
+        assert len(r.letters.of("export-db")) == 1, "nothing is forgotten that was not taken"
