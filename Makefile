@@ -54,7 +54,7 @@ lock: $(STAMP)
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate --no-header pyproject.toml -c requirements.lock -o constraints.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra all --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -c requirements.lock -o requirements-runtime.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra image --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -c requirements.lock -o requirements-runtime.lock
 
 clean:
 	rm -rf $(VENV) build dist southgate-demo mutants .coverage

@@ -110,7 +110,7 @@ async def replace_profile_by_upload(request: Request, parts: House) -> GoRespons
 @router.get("/all")
 async def all_profiles(parts: House, page: Paged, labels: Labels = "") -> GoResponse:
     """Every profile in force."""
-    return _listing(parts, page, lambda _: True, labels)
+    return await _listing(parts, page, lambda _: True, labels)
 
 
 @router.get("/name/{name}")
@@ -122,23 +122,24 @@ async def profile_by_name(name: Name, parts: House) -> GoResponse:
 @router.get("/manufacturer/{manufacturer}")
 async def profiles_by_manufacturer(manufacturer: Name, parts: House, page: Paged) -> GoResponse:
     """Profiles of one manufacturer."""
-    return _listing(parts, page, lambda p: p.manufacturer == manufacturer)
+    return await _listing(parts, page, lambda p: p.manufacturer == manufacturer)
 
 
 @router.get("/model/{model}")
 async def profiles_by_model(model: Name, parts: House, page: Paged) -> GoResponse:
     """Profiles of one model."""
-    return _listing(parts, page, lambda p: p.model == model)
+    return await _listing(parts, page, lambda p: p.model == model)
 
 
 @router.get("/manufacturer/{manufacturer}/model/{model}")
 async def profiles_by_manufacturer_and_model(manufacturer: Name, model: Name, parts: House, page: Paged) -> GoResponse:
     """Profiles of one model of one manufacturer."""
-    return _listing(parts, page, lambda p: p.manufacturer == manufacturer and p.model == model)
+    return await _listing(parts, page, lambda p: p.manufacturer == manufacturer and p.model == model)
 
 
-def _listing(parts: Parts, page: Page, wanted: Callable[[DeviceProfile], bool], labels: str = "") -> GoResponse:
-    found = labelled((p for p in parts.registry.current.profiles.values() if wanted(p)), labels)
+async def _listing(parts: Parts, page: Page, wanted: Callable[[DeviceProfile], bool], labels: str = "") -> GoResponse:
+    everything = await asyncio.to_thread(list, parts.registry.current.profiles.values())  # the library reads its files
+    found = labelled((profile for profile in everything if wanted(profile)), labels)
     return reply(totalCount=len(found), profiles=[profile_json(parts, p) for p in page.of(found)])
 
 

@@ -27,8 +27,8 @@ class Subscribes(Protocol):
 
     @property
     def counts(self) -> Counter[str]:
-        """What happened to subscriptions, by kind (`overflow`, `missed`, `resubscribed`, `namespaces`); whoever takes
-        it empties it."""
+        """What happened to subscriptions, by kind (`overflow`, `missed`, `resubscribed`, `unreadable`,
+        `namespaces`); whoever takes it empties it."""
         ...
 
     @property

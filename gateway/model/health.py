@@ -56,7 +56,7 @@ class LaneReport:
     requests: int
     errors: Mapping[str, int]
     """By kind: `not_connected`, `no_answer`, `device_error`, `bug`; where devices tell by themselves also what happened
-    to their subscriptions (`overflow`, `missed`, `resubscribed`, `namespaces`)."""
+    to their subscriptions (`overflow`, `missed`, `resubscribed`, `unreadable`, `namespaces`)."""
     connects: int
     busy: float
     """Share of the last minute the connection was in use, 0 to 1."""

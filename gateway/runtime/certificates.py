@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from gateway.model.abilities import Trusts
@@ -72,7 +73,8 @@ def _words(certificate: Certificate, now: int) -> str:
     """The same every day, so that it is told once before it ends and once when it has ended."""
     if certificate.standing == "own":
         whose = f"our own certificate {certificate.file} ({certificate.thumbprint})"
-        advice = "make a new one, and have the servers trust that"
+        folder = Path(certificate.file).parent
+        advice = f"put a new one there, or delete {folder} and one is made; then have the servers trust that"
     else:
         whose = f"the certificate of {certificate.shown_by} ({certificate.subject}, {certificate.thumbprint})"
         advice = "have the server's renewed"

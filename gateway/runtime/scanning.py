@@ -162,7 +162,8 @@ class Scanning:
         if not made.device_resources:
             raise ConfigError(f"nothing was found that a profile could hold; {scan.progress}")
         await self._registry.change(_taking(run.name, made))
-        log.info("%s has the profile %s now: %d resources", run.name, made.name, len(made.device_resources))
+        many = len(made.device_resources)
+        log.info("%s has the profile %s now: %d resource%s", run.name, made.name, many, "s" * (many > 1))
 
     async def _look(self, run: Run, protocol: Discovers, places: Sequence[str]) -> None:
         failed = []

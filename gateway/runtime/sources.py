@@ -11,6 +11,8 @@ from gateway.runtime.regex.pattern import compile_pattern, is_plain
 from gateway.runtime.regex.posix import BadPattern
 
 Mappings = Mapping[str, str]
+_NO_TAGS: Mapping[str, object] = {}
+"""One for all: a plant has 10,000 sources."""
 
 
 def sources_of(device: Device, profile: DeviceProfile, service: str, compat: Compat = Compat.NONE) -> dict[str, Source]:
@@ -22,7 +24,7 @@ def sources_of(device: Device, profile: DeviceProfile, service: str, compat: Com
     general = _general_mappings(profile.device_commands, compat)
 
     def source(name: str, members: Sequence[DeviceResource], maps: Sequence[Mappings], command: bool) -> Source:
-        tags = by_command[name].tags if command else {}
+        tags = by_command[name].tags if command else _NO_TAGS
         return Source(service, profile.name, device.name, name, tuple(members), _spare(maps), tags, compat=compat)
 
     by_command = {command.name: command for command in profile.device_commands}

@@ -19,6 +19,7 @@ from mappers.modbus.address import Table
 from mappers.modbus.codec import Decode, decoder
 from mappers.modbus.line.connection import Serial, Unit, reach
 from mappers.modbus.point import Point, locate
+from mappers.shared import located
 
 TCP_REQUEST_REGISTERS = 50
 """What a request over TCP costs, in registers: far less than it truly does (a turnaround is worth hundreds), because
@@ -75,7 +76,7 @@ class ModbusPlan:
 def plan(device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
     """For reading all `sources` together or for writing one. Raises ConfigError with every problem."""
     connection, unit = reach(device)
-    points = _points(sources)
+    points = located.points(sources, locate)
     _check_limits(points, unit)
     readable = _readable(sources, points)
     cost = _Cost(connection, unit, facts)
@@ -93,22 +94,6 @@ def plan(device: Device, sources: Sequence[Source], facts: Facts) -> ModbusPlan:
 
 def _place(point: Point) -> tuple[int, int, str]:
     return (point.address, point.size, point.name)
-
-
-def _points(sources: Sequence[Source]) -> tuple[tuple[Point, ...], ...]:
-    found, problems = [], []
-    for source in sources:
-        mine = []
-        for resource in source.resources:
-            point, said = locate(resource, source.compat)
-            if point is None:
-                problems += [Problem(f"{resource.name}.{p.where}", p.what) for p in said if p.severity == "error"]
-            else:
-                mine.append(point)
-        found.append(tuple(mine))
-    if problems:
-        raise ConfigError(list(dict.fromkeys(problems)))
-    return tuple(found)
 
 
 def _readable(sources: Sequence[Source], points: Sequence[Sequence[Point]]) -> list[Point]:

@@ -54,7 +54,7 @@ class OpcUa:
             _, problems = locate(resource)
             where = f"deviceResources[{index}]"
             found += [Problem(f"{where}.{p.where}", p.what, severity=p.severity) for p in problems]
-        return found
+        return found + planning.unheard(profile, None if reached is None else reached[1])
 
     def connection(self, device: Device, compat: Compat = Compat.NONE) -> Connection:
         """Raises ConfigError."""

@@ -135,6 +135,19 @@ def _at(value: Any) -> At:
     return _path(value) if literal_text(value).lstrip().startswith("/") else _node(value)
 
 
+def _method(value: Any) -> At | Step:
+    text = literal_text(value).strip()
+    if not text.startswith("./"):
+        return _at(value)
+    try:
+        (found,) = browse_path(text[1:])
+    except ValueError:
+        raise ValueError(
+            f"expected one name after ./, that of the object's method, such as ./2:Reset, got {text!r}"
+        ) from None
+    return found
+
+
 def _sampling(value: Any) -> float:
     """Nought: as fast as the server can."""
     return 0.0 if literal_text(value).strip() == "0" else seconds(value)
@@ -185,8 +198,9 @@ class Attributes(BaseModel):
     """Values the server keeps between two notifications; none: as many as fall into a publishing interval."""
     deadband: Annotated[Deadband, BeforeValidator(_deadband)] | None = None
     trigger: Annotated[Trigger, one_of(("status", "value", "timestamp"))] = "value"
-    method_id: Annotated[At, BeforeValidator(_at)] | None = None
-    """As `object_id` a node id or, when it begins with a slash, a browse path."""
+    method_id: Annotated[At | Step, BeforeValidator(_method)] | None = None
+    """As `object_id` a node id or, when it begins with a slash, a browse path; beginning with `./` the name that the
+    object's method has."""
     object_id: Annotated[At, BeforeValidator(_at)] | None = None
     input_map: Annotated[tuple[str, ...], BeforeValidator(_inputs)] = ()
     """Texts of the input arguments when the method is called by a read, as EdgeX does."""

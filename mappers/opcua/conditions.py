@@ -12,12 +12,13 @@ from typing import Any
 from asyncua import ua
 
 from gateway.model.errors import CommandRejected, DeviceError
-from gateway.model.reading import Quality
-from mappers.opcua.address import NodeRef, node_ref
+from mappers.opcua.codec.natural import Misfit
+from mappers.opcua.codec.scalars import Unfit, node_id
 from mappers.opcua.codec.structure import Types
+from mappers.opcua.codec.values import json_of
 from mappers.opcua.point import Point
 from mappers.opcua.session import Session
-from mappers.opcua.session.paths import step
+from mappers.opcua.session.paths import followed
 from mappers.opcua.status import name_of, said
 
 _IDS = ua.ObjectIds
@@ -45,6 +46,10 @@ REFRESH = frozenset(
     for number in (_IDS.RefreshStartEventType, _IDS.RefreshEndEventType, _IDS.RefreshRequiredEventType)
 )
 """Events about the telling itself (Part 9, 5.11)."""
+LOST = tuple(
+    ua.NodeId(ua.Int32(number)) for number in (_IDS.RefreshRequiredEventType, _IDS.EventQueueOverflowEventType)
+)
+"""Events that say that others were lost (Part 9, 5.11.4; Part 4, 5.13.1.5)."""
 
 
 def event_filter(event_type: ua.NodeId, severity: int) -> ua.EventFilter:
@@ -69,17 +74,20 @@ def event_filter(event_type: ua.NodeId, severity: int) -> ua.EventFilter:
 def value(fields: Sequence[ua.Variant], types: Types) -> dict[str, Any] | None:
     """An event as an object: its fields by name, states as true or false, bytes as base64, what is empty left out.
     None: it is about the telling itself."""
-    given = [variant.Value for variant in fields]
-    if len(given) != len(NAMES) or given[_EVENT_TYPE] in REFRESH:
+    if len(fields) != len(NAMES) or any(fields[_EVENT_TYPE].Value == about for about in REFRESH):
         return None
     found: dict[str, Any] = {}
-    for name, one in zip(NAMES, given, strict=True):
-        plain = types.natural(one)
-        if isinstance(plain, bytes):
-            plain = base64.b64encode(plain).decode()
-        if plain is not None and plain == plain:
-            found[name.removesuffix("/Id")] = plain
+    for name, one in zip(NAMES, fields, strict=True):
+        with suppress(Misfit):
+            plain = json_of(one, types) if one.Value is not None else None
+            if plain is not None:
+                found[name.removesuffix("/Id")] = plain
     return found
+
+
+def lost(fields: Sequence[ua.Variant]) -> bool:
+    """It says that others were lost: conditions are to be told again."""
+    return len(fields) == len(NAMES) and fields[_EVENT_TYPE].Value in LOST
 
 
 def time_of(fields: Sequence[ua.Variant]) -> datetime | None:
@@ -111,37 +119,28 @@ the one of its type (Part 9, 5.7.3, 5.7.4 and 5.5.6)."""
 async def say(session: Session, point: Point, given: Mapping[str, Any]) -> None:
     """Something to an alarm: `{ConditionId, EventId, Comment}`, the first two as its event gave them. Raises
     CommandRejected (422), NotConnected, NoAnswer, DeviceError."""
-    condition, event = _which(point, given)
-    nodes = await session.resolve([condition])
-    node = nodes[condition]
-    if isinstance(node, Quality):
-        raise CommandRejected(422, f"{point.name}: ConditionId {condition}: {node.code}")
+    node, event = _which(point, given, session)
     comment = ua.LocalizedText(str(given.get("Comment", "")))
     arguments = [ua.Variant(event, ua.VariantType.ByteString), ua.Variant(comment, ua.VariantType.LocalizedText)]
     asked = ua.CallMethodRequest(node, await _method(session, node, *METHODS[point.condition]), arguments)
     (answer,) = await session.ask(lambda to: to.call([asked]))
     if answer.StatusCode.is_bad():
         code = name_of(answer.StatusCode.value)
-        raise DeviceError(code, f"{point.name}: {said(code)}", f"Call {point.condition} of {condition}")
+        raise DeviceError(code, f"{point.name}: {said(code)}", f"Call {point.condition} of {node.to_string()}")
 
 
 async def _method(session: Session, condition: ua.NodeId, name: str, of_type: int) -> ua.NodeId:
     """The condition's own, else that of its type."""
-    path = ua.BrowsePath(condition, ua.RelativePath([step(_IDS.HasComponent, ua.QualifiedName(name, 0))]))
-    try:
-        (found,) = await session.ask(lambda to: to.translate_browsepaths_to_nodeids([path]))
-    except DeviceError:
-        return _node(of_type)
-    own = [target.TargetId for target in found.Targets or () if found.StatusCode.is_good()]
-    return ua.NodeId(own[0].Identifier, own[0].NamespaceIndex) if own else _node(of_type)
+    (own,) = await followed(session, [(condition, _IDS.HasComponent, ua.QualifiedName(name, 0))])
+    return _node(of_type) if own is None else own
 
 
-def _which(point: Point, given: Mapping[str, Any]) -> tuple[NodeRef, bytes]:
-    """Of which condition, and of which of its events."""
+def _which(point: Point, given: Mapping[str, Any], session: Session) -> tuple[ua.NodeId, bytes]:
+    """Of which condition, as its event named it, with an index of now; and of which of its events."""
     try:
-        condition = node_ref(str(given.get("ConditionId", "")))
+        condition = node_id(given.get("ConditionId", ""), session.types.namespaces)
         event = base64.b64decode(str(given.get("EventId", "")), validate=True)
-    except ValueError as error:
+    except (ValueError, Unfit) as error:
         raise CommandRejected(
             422, f"{point.name}: ConditionId or EventId is not as its event gave it: {error}"
         ) from None

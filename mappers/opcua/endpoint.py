@@ -3,6 +3,7 @@
 Devices of one server and one user share a session: what must be equal for them is in the settings.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,13 +40,14 @@ def _text(value: Any) -> str:
 
 def _url(value: Any) -> str:
     text = _text(value)
+    got = f"got {re.sub('//.*@', '//...@', text)!r}"  # a password stands in no message
     parts = urlsplit(text)
     try:
         port = parts.port or PORT
     except ValueError:
-        raise ValueError(f"expected a port from 1 to 65535, got {text!r}") from None
+        raise ValueError(f"expected a port from 1 to 65535, {got}") from None
     if parts.scheme != "opc.tcp" or not parts.hostname:
-        raise ValueError(f"expected opc.tcp://HOST:PORT/PATH, such as opc.tcp://192.168.1.5:4840, got {text!r}")
+        raise ValueError(f"expected opc.tcp://HOST:PORT/PATH, such as opc.tcp://192.168.1.5:4840, {got}")
     if parts.username or parts.password:
         raise ValueError("a user does not belong into the URL; use UserName and PasswordFile")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

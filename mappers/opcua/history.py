@@ -1,8 +1,8 @@
 """What servers remember: raw values between two times, a page at a time (Part 11, 6.5.3).
 
 Pages are cut by time, not by the server's continuation points: what is left is a gap again, and outlives the
-connection. Resources whose gaps begin at about the same time are asked for together, the oldest first, so that what was
-stored at one time comes in one Event.
+connection. Only a page without a value goes on where the server says (Part 11, 6.4.3). Resources whose gaps begin at
+about the same time are asked for together, the oldest first, so that what was stored at one time comes in one Event.
 """
 
 from collections import defaultdict
@@ -28,6 +28,8 @@ from mappers.opcua.subscription.readers import reader
 PAGE = 1000
 """Values of one call, for all nodes together; of each node at least `LEAST`."""
 LEAST = 10
+EMPTY = 10
+"""Pages without a value and with more to come, of one node in a row: then nothing is expected of it."""
 TOGETHER_NS = 60 * 10**9
 """Gaps that begin within this time are filled together; what some of them have already is dropped."""
 STEP_NS = 1000
@@ -52,8 +54,21 @@ class Page:
         return cls(names, start, min([max(gaps[name][1] for name in names), *others]))
 
 
-async def history(session: Session, plan: OpcuaPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
-    """See `Backfills.history`."""
+async def history(
+    session: Session, plan: OpcuaPlan, source: Source, gaps: Gaps, behind: int = 0
+) -> tuple[list[Event], Gaps]:
+    """See `Backfills.history`. `behind`: by so much (ns) the times of gaps and events are later than the server's."""
+    events, left = await _history(session, plan, source, _later(gaps, -behind))
+    for event in events:
+        event.origin += behind
+    return events, _later(left, behind)
+
+
+def _later(gaps: Gaps, by: int) -> Gaps:
+    return {name: (first + by, last + by) for name, (first, last) in gaps.items()}
+
+
+async def _history(session: Session, plan: OpcuaPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
     points = {point.name: (i, point) for i, point in enumerate(plan.points[plan.sources.index(source)])}
     left = {name: gap for name, gap in gaps.items() if points[name][1].kind is Kind.VALUE and gap[0] + 1 < gap[1]}
     if not left:
@@ -95,31 +110,49 @@ async def _ask(
     the last that has none."""
     known = [node for node in nodes if node is not None]
     most = max(LEAST, PAGE // max(1, len(known)))
-    results = await session.in_batches("history", known, lambda to, part: _read(to, part, page, most))
+    asked: list[tuple[ua.NodeId, bytes | None]] = [(node, None) for node in known]
+    results = await session.in_batches("history", asked, lambda to, part: _read(to, part, page, most))
+    for _ in range(EMPTY):
+        on = [at for at, result in enumerate(results) if _is_empty(result)]
+        asked = [(known[at], results[at].ContinuationPoint) for at in on]
+        more = await session.in_batches("history", asked, lambda to, part: _read(to, part, page, most))
+        for at, result in zip(on, more, strict=True):
+            results[at] = result
     found: dict[ua.NodeId | None, list[Data]] = {}
     upto, why = page.end, "BadNodeIdUnknown"
     for node, result in zip(known, results, strict=True):
         if result.StatusCode.is_bad():
             why = name_of(result.StatusCode.value)
             continue
+        if _is_empty(result):
+            why = "BadNoData"
+            continue
         found[node] = values = _values(result)
         if values and (result.ContinuationPoint or len(values) >= most):
-            upto = min(upto, max(page.start + STEP_NS, *(ns(cast(datetime, one.SourceTimestamp)) for one in values)))
+            upto = min(upto, max(page.start, *(ns(cast(datetime, one.SourceTimestamp)) for one in values)))
     await _release(
         session, [(n, r.ContinuationPoint) for n, r in zip(known, results, strict=True) if r.ContinuationPoint]
     )
     return found, upto, why
 
 
-async def _read(to: UaSession, nodes: list[ua.NodeId], page: Page, most: int) -> list[ua.HistoryReadResult]:
+def _is_empty(result: ua.HistoryReadResult) -> bool:
+    """There is nothing in it, and more to come."""
+    return bool(result.ContinuationPoint) and not result.StatusCode.is_bad() and not _values(result)
+
+
+async def _read(
+    to: UaSession, wanted: list[tuple[ua.NodeId, bytes | None]], page: Page, most: int
+) -> list[ua.HistoryReadResult]:
+    """Of nodes, from the beginning or from a continuation point on."""
     between = ua.ReadRawModifiedDetails(
         IsReadModified=False,
-        StartTime=_time(page.start),
+        StartTime=_time(page.start + STEP_NS),
         EndTime=_time(page.end + STEP_NS),
         NumValuesPerNode=most,
         ReturnBounds=False,
     )
-    asked = [ua.HistoryReadValueId(NodeId=node) for node in nodes]
+    asked = [ua.HistoryReadValueId(NodeId=node, ContinuationPoint=point) for node, point in wanted]
     found: list[ua.HistoryReadResult] = await to.history_read(_parameters(between, asked, release=False))
     return found
 

@@ -118,8 +118,10 @@ class OpcuaMapper:
         self._subscriptions.missed = hear
 
     async def history(self, plan: OpcuaPlan, source: Source, gaps: Gaps) -> tuple[list[Event], Gaps]:
-        """See `Backfills.history`. Raises NotConnected, NoAnswer, DeviceError."""
-        return await history(self._session, plan, source, gaps)
+        """See `Backfills.history`. Where the time of receipt counts, gaps are in our time and the server's memory is in
+        its own. Raises NotConnected, NoAnswer, DeviceError."""
+        behind = 0 if plan.manner.source_times else round((self.skew_s or 0.0) * 1e9)
+        return await history(self._session, plan, source, gaps, behind)
 
     # ---------------------------------------------------------------------------------------------- reading and writing
 
@@ -138,7 +140,7 @@ class OpcuaMapper:
                 break
             found = self._events(plan, cells, origin)
         await self._call(plan, found)
-        return found
+        return [_without_told(event, points) for event, points in zip(found, plan.points, strict=True)]
 
     async def _call(self, plan: OpcuaPlan, events: Sequence[Event]) -> None:
         """Methods that are called when they are read, each once."""
@@ -231,6 +233,19 @@ class OpcuaMapper:
         if isinstance(found, Quality):
             raise _refusal(point, found.code)
         return found
+
+
+def _without_told(event: Event, points: Sequence[Point]) -> Event:
+    """What was read, without events that stand beside it: they are told, and the last one still holds."""
+    kept = tuple(at for at, point in enumerate(points) if point.kind is not Kind.EVENTS)
+    if not kept or len(kept) == len(points):
+        return event
+    quality, times = event.quality or {}, event.times or {}
+    event.which = kept
+    event.values = [event.values[at] for at in kept]
+    event.quality = {n: quality[at] for n, at in enumerate(kept) if at in quality} or None
+    event.times = {n: times[at] for n, at in enumerate(kept) if at in times} or None
+    return event
 
 
 def _wrong(place: ua.NodeId | Quality) -> Quality:

@@ -14,17 +14,18 @@ from gateway.model.errors import CommandRejected, DeviceError, NoAnswer, NotConn
 from gateway.model.profile import ValueType
 from gateway.model.reading import Quality, refused
 from mappers.opcua import status
-from mappers.opcua.address import At
-from mappers.opcua.codec.learn import good, learn, learn_wanted
+from mappers.opcua.address import At, Step
+from mappers.opcua.codec import limits
+from mappers.opcua.codec.learn import good, learn, learn_wanted, referenced
 from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.codec.structure import Structure
 from mappers.opcua.codec.values import Decode, json_of
-from mappers.opcua.codec.variants import Target, takes, variant
+from mappers.opcua.codec.variants import ANY, Target, takes, variant
 from mappers.opcua.point import Point, at_text
 from mappers.opcua.session import Session
-from mappers.opcua.session.names import node_id
-from mappers.opcua.session.paths import step
+from mappers.opcua.session.paths import followed
 
+V = ua.VariantType
 ARGUMENTS = ("InputArguments", "OutputArguments")
 """Properties of a method; one that takes or gives nothing may lack them (Part 3, 5.7)."""
 
@@ -52,6 +53,8 @@ class Methods:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known: dict[ua.NodeId, Signature] = {}
+        self._named: dict[tuple[ua.NodeId, Step], ua.NodeId] = {}
+        """By object and name."""
         self._of: object = None
         """The connection they are known of: its namespaces, which are read anew at each."""
 
@@ -92,7 +95,8 @@ class Methods:
         if len(answers) != 1:
             raise DeviceError("", f"{call.point.name}: {len(answers)} answers to one call", _text(call.point))
         answer = answers[0]
-        if not answer.StatusCode.is_good():
+        if answer.StatusCode.is_bad():
+            self._named.clear()  # it may have been made anew
             raise self._refusal(call, answer)
         found = self._given(call, answer.OutputArguments or [])
         with suppress(NoAnswer, NotConnected):  # the call itself was answered
@@ -134,15 +138,39 @@ class Methods:
         """Without its arguments."""
         assert point.method is not None
         assert point.at is not None
-        places = await self._session.resolve([point.at, point.method])
-        on, method = (_placed(point, at, places[at]) for at in (point.at, point.method))
-        request = ua.CallMethodRequest(on, method, [])
-        return Call(point, request, await self._signature(method))
-
-    async def _signature(self, method: ua.NodeId) -> Signature:
         if self._of is not self._session.namespaces:
             self._known.clear()
+            self._named.clear()
             self._of = self._session.namespaces
+        on = _placed(point, point.at, (await self._session.resolve([point.at]))[point.at])
+        if isinstance(point.method, Step):
+            method = await self._by_name(point, on, point.method)
+        else:
+            method = _placed(point, point.method, (await self._session.resolve([point.method]))[point.method])
+        return Call(point, ua.CallMethodRequest(on, method, []), await self._signature(method))
+
+    async def _by_name(self, point: Point, on: ua.NodeId, named: Step) -> ua.NodeId:
+        """The object's own method, else its type's, or that of a type above it: methods are inherited, and those of a
+        type may be called on its objects (Part 4, 5.12.2). Raises NotConnected, NoAnswer, DeviceError."""
+        name = self._session.namespaces.name(named)
+        if isinstance(name, Quality):
+            return _placed(point, named, name)
+        owner, way = on, (ua.ObjectIds.HasTypeDefinition, False)
+        for _ in range(limits.LEVELS):
+            if (on, named) in self._named:
+                break
+            (found,) = await followed(self._session, [(owner, ua.ObjectIds.HasComponent, name)])
+            if found is not None:
+                self._named[on, named] = found
+                break
+            reference, inverse = way
+            (above,) = await referenced(self._session, [owner], reference, inverse=inverse)
+            if not above:
+                break
+            owner, way = above[0], (ua.ObjectIds.HasSubtype, True)
+        return self._named.get((on, named)) or _placed(point, named, refused("BadMethodInvalid"))
+
+    async def _signature(self, method: ua.NodeId) -> Signature:
         if method not in self._known:
             self._known[method] = await self._asked(method)
         return self._known[method]
@@ -150,20 +178,13 @@ class Methods:
     async def _asked(self, method: ua.NodeId) -> Signature:
         """Raises NotConnected, NoAnswer."""
 
-        async def work(to: UaSession, part: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
-            return await to.translate_browsepaths_to_nodeids(part)
-
-        paths = [_property(method, name) for name in ARGUMENTS]
         found: dict[str, list[Argument]] = {name: [] for name in ARGUMENTS}
-        with suppress(DeviceError):
-            answers = await self._session.in_batches("translate", paths, work)
-            there = {
-                name: node_id(answer.Targets[0].TargetId.Identifier, answer.Targets[0].TargetId.NamespaceIndex)
-                for name, answer in zip(ARGUMENTS, answers, strict=True)
-                if answer.StatusCode.is_good() and answer.Targets
-            }
-            values = await self._session.read(list(there.values()))
-            found |= {name: _listed(good(value)) for name, value in zip(there, values, strict=True)}
+        places = await followed(
+            self._session, [(method, ua.ObjectIds.HasProperty, ua.QualifiedName(name)) for name in ARGUMENTS]
+        )
+        there = {name: place for name, place in zip(ARGUMENTS, places, strict=True) if place is not None}
+        values = await self._session.read(list(there.values()))
+        found |= {name: _listed(good(value)) for name, value in zip(there, values, strict=True)}
         inputs, outputs = (found[name] for name in ARGUMENTS)
         await learn(self._session.types, self._session, [one.DataType for one in inputs])
         kinds = self._session.types.kinds
@@ -176,15 +197,11 @@ class Methods:
         )
 
 
-def _property(method: ua.NodeId, name: str) -> ua.BrowsePath:
-    return ua.BrowsePath(method, ua.RelativePath([step(ua.ObjectIds.HasProperty, ua.QualifiedName(name))]))
-
-
 def _listed(value: Any) -> list[Argument]:
     return [one for one in value if isinstance(one, Argument)] if isinstance(value, list) else []
 
 
-def _placed(point: Point, at: At, found: ua.NodeId | Quality) -> ua.NodeId:
+def _placed(point: Point, at: At | Step, found: ua.NodeId | Quality) -> ua.NodeId:
     if isinstance(found, Quality):
         raise DeviceError(
             found.code, f"{point.name}, {at_text(at)}: {status.said(found.code, called=True)}", _text(point)
@@ -193,8 +210,10 @@ def _placed(point: Point, at: At, found: ua.NodeId | Quality) -> ua.NodeId:
 
 
 def _read(target: Target, text: str) -> Any:
-    """A list or a structure, from its JSON."""
-    if target.rank < 0 and not isinstance(target.kind, Structure):
+    """A list or a structure, from its JSON; also where one may stand."""
+    parts = isinstance(target.kind, Structure) or target.kind in (V.ExtensionObject, V.DataValue)
+    may_have = text.lstrip()[:1] in ("[", "{") and (target.rank < -1 or target.kind in ANY)
+    if target.rank < 0 and not (parts or may_have):
         return text
     try:
         return json.loads(text)

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gateway.model.device import Device
-from gateway.model.errors import ConfigError, Problem
+from gateway.model.errors import Problem
 from gateway.model.plan import Request
+from gateway.model.profile import DeviceProfile
 from gateway.model.reading import Source
 from mappers.opcua.address import At, NodeRef
-from mappers.opcua.endpoint import Endpoint, Manner, reach
+from mappers.opcua.endpoint import KEY, Endpoint, Manner, reach
 from mappers.opcua.point import Kind, Point, at_text, locate
+from mappers.shared import located
 
 UNIT = "server"
 """One for each connection: a server that answers nothing answers for none of its devices."""
@@ -63,7 +65,7 @@ class OpcuaPlan:
 def plan(device: Device, sources: Sequence[Source]) -> OpcuaPlan:
     """For reading all `sources` together or for writing one. Raises ConfigError with every problem."""
     connection, manner = reach(device)
-    points = _points(sources)
+    points = located.points(sources, lambda resource, _: locate(resource))
     cells: dict[At, int] = {}
     picks = []
     for source, mine in zip(sources, points, strict=True):
@@ -77,26 +79,39 @@ def plan(device: Device, sources: Sequence[Source]) -> OpcuaPlan:
 
 def _told(source: Source, points: Sequence[Point]) -> bool:
     return not any(
-        point.kind is Kind.METHOD or not point.subscribe
+        _is_read(point)
         for resource, point in zip(source.resources, points, strict=True)
         if resource.properties.read_write.readable
     )
 
 
-def _points(sources: Sequence[Source]) -> tuple[tuple[Point, ...], ...]:
-    found, problems = [], []
-    for source in sources:
-        mine = []
-        for resource in source.resources:
-            point, said = locate(resource)
-            if point is None:
-                problems += [Problem(f"{resource.name}.{p.where}", p.what) for p in said if p.severity == "error"]
-            else:
-                mine.append(point)
-        found.append(tuple(mine))
-    if problems:
-        raise ConfigError(list(dict.fromkeys(problems)))
-    return tuple(found)
+def unheard(profile: DeviceProfile, manner: Manner | None = None) -> list[Problem]:
+    """Warnings of events that nobody would ever be told: all of a device is read, or something else of their command.
+    `where` as people see it."""
+    points = {one.name: point for one in profile.device_resources if (point := locate(one)[0]) is not None}
+    names = {one.name for one in profile.device_resources if one.properties.read_write.readable}
+    found = []
+    for index, command in enumerate(profile.device_commands):
+        members = [one.device_resource for one in command.resource_operations]
+        mine = [points[name] for name in members if name in names and name in points]
+        events, read = (next((p.name for p in mine if sort(p)), "") for sort in (_is_events, _is_read))
+        if command.read_write.readable and events and read:
+            what = f"{events} is told, {read} is read, and so is all of a command with it: take {events} out"
+            found.append(Problem(f"deviceCommands[{index}]", f"{what}; it is a source itself", severity="warning"))
+    all_events = ", ".join(point.name for point in points.values() if _is_events(point))
+    if all_events and manner is not None and not manner.subscribe:
+        what = f"{all_events}: events cannot be read; leave this out, and give what is to be read subscribe: false"
+        found.append(Problem(f"protocols.{KEY}.Subscribe", what, severity="warning"))
+    return found
+
+
+def _is_events(point: Point) -> bool:
+    return point.kind is Kind.EVENTS
+
+
+def _is_read(point: Point) -> bool:
+    """By whoever wants it, never told."""
+    return point.kind is Kind.METHOD or not point.subscribe
 
 
 def _cell(cells: dict[At, int], point: Point) -> int:

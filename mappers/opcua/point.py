@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from gateway.model.errors import Problem
 from gateway.model.profile import DeviceResource, ResourceProperties, ValueType
-from mappers.opcua.address import At, Attributes, Deadband, NodeRef, Trigger, attributes, path_text
+from mappers.opcua.address import At, Attributes, Deadband, NodeRef, Step, Trigger, attributes, path_text
 
 MONITORING = ("samplingInterval", "queueSize", "deadband", "trigger")
 """Attributes that say how a server watches a node."""
@@ -44,7 +44,8 @@ class Point:
     queue: int | None = None
     deadband: Deadband | None = None
     trigger: Trigger = "value"
-    method: At | None = None
+    method: At | Step | None = None
+    """A name: of the object's own method, or its type's."""
     inputs: tuple[str, ...] = ()
     """Texts of the input arguments of a call by a read."""
     event_type: NodeRef | None = None
@@ -63,8 +64,10 @@ class Point:
         return self.value_type.endswith("Array")
 
 
-def at_text(at: At) -> str:
+def at_text(at: At | Step) -> str:
     """As people write it."""
+    if isinstance(at, Step):
+        return f"./{at}"
     return str(at) if isinstance(at, NodeRef) else path_text(at)
 
 
@@ -119,6 +122,8 @@ def _judge(resource: DeviceResource, given: Attributes) -> list[Problem]:
 def _wrong(given: Attributes) -> Iterator[tuple[str, str]]:
     if given.field and _kind(given) is not Kind.VALUE:
         yield "field", "names a field of a structure that a node holds; here is no such node"
+    if _kind(given) is Kind.EVENTS and not given.subscribe:
+        yield "subscribe", "events are told by the server and cannot be read; leave it out"
 
 
 def _doubtful(resource: DeviceResource, given: Attributes) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncua import ua
 from asyncua.server.internal_server import InternalServer
+from asyncua.ua.object_ids import ObjectIds
 
 from gateway.model.contracts import Clock
 from simulators.opcua.ids import node_id, status
@@ -14,12 +15,16 @@ from simulators.opcua.node import moment
 from simulators.opcua.points import Alarm
 from simulators.opcua.unit import Unit
 
-O = ua.ObjectIds  # noqa: E741
 V = ua.VariantType
-OFF_NORMAL = node_id(O.OffNormalAlarmType)
-GENERAL = (O.BaseEventType, O.ConditionType, O.AcknowledgeableConditionType, O.AlarmConditionType)
+OFF_NORMAL = node_id(ObjectIds.OffNormalAlarmType)
+GENERAL = (
+    ObjectIds.BaseEventType,
+    ObjectIds.ConditionType,
+    ObjectIds.AcknowledgeableConditionType,
+    ObjectIds.AlarmConditionType,
+)
 """Types that no server tells as they are: these alarms are of `OFF_NORMAL`."""
-SERVER = node_id(O.Server)
+SERVER = node_id(ObjectIds.Server)
 SEVERITY = 600
 
 
@@ -86,7 +91,7 @@ class Condition:
         event_id = uuid.uuid4().bytes
         self.events.add(event_id)
         fields = self._event(event_id, now)
-        if node_id(O.ConditionType) in self.types:
+        if node_id(ObjectIds.ConditionType) in self.types:
             fields |= self._condition()
         return [Happening(fields, self.types, at) for at in dict.fromkeys((self.source, SERVER))]
 
@@ -133,7 +138,7 @@ class Condition:
         self.active = active
         if active:
             self.acked, self.confirmed, self.events = False, True, set()
-        return active or node_id(O.ConditionType) in self.types
+        return active or node_id(ObjectIds.ConditionType) in self.types
 
     def say(self, what: str, event_id: bytes, comment: str) -> int:
         """What people say to it; the status code that they get (Part 9, 5.7.3, 5.7.4)."""
@@ -152,9 +157,9 @@ class Condition:
 
 
 METHODS = {
-    O.AcknowledgeableConditionType_Acknowledge: "acknowledge",
-    O.AcknowledgeableConditionType_Confirm: "confirm",
-    O.ConditionType_AddComment: "addComment",
+    ObjectIds.AcknowledgeableConditionType_Acknowledge: "acknowledge",
+    ObjectIds.AcknowledgeableConditionType_Confirm: "confirm",
+    ObjectIds.ConditionType_AddComment: "addComment",
 }
 
 

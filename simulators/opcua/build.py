@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from asyncua import Server, ua
+from asyncua.ua.object_ids import ObjectIds
 
 from gateway.model.errors import ConfigError
 from mappers.opcua.address import NodeRef, Step
@@ -18,8 +19,6 @@ from simulators.opcua.types import Shape, Structure
 from simulators.opcua.unit import Unit
 from simulators.opcua.units import engineering_unit
 
-O = ua.ObjectIds  # noqa: E741
-
 
 class Builder:
     """Adds the nodes of units to a server that has not been started."""
@@ -33,7 +32,9 @@ class Builder:
 
     def add(self, name: str, unit: Unit) -> None:
         """Raises ConfigError if a node is there already."""
-        home = self._space.object(node_id(O.ObjectsFolder), ua.QualifiedName(name, 1), node_id(f"device {name}", 1))
+        home = self._space.object(
+            node_id(ObjectIds.ObjectsFolder), ua.QualifiedName(name, 1), node_id(f"device {name}", 1)
+        )
         for structure in _structures(unit):
             unit.types[structure.name] = self._type(f"{name} {structure.name}", structure, unit)
         for node in sorted(unit.nodes.values(), key=_depth):
@@ -48,11 +49,10 @@ class Builder:
         if id_ in self.variables:
             other = self.variables[id_][1].name
             raise ConfigError(f"{node.name} and {other} of two devices are one node of one server, {id_.to_string()}")
-        if id_ in self._space:
-            self._space.change(id_, ua.AttributeIds.Value, node.told())
-        else:
+        if id_ not in self._space:
             self._space.add(parent, id_, name, ua.NodeClass.Variable, _attributes(node, unit), _kind(node))
             self._properties(id_, node.points[0])
+        self._space.change(id_, ua.AttributeIds.Value, node.told())
         self.variables[id_] = unit, node
 
     def _method(self, home: ua.NodeId, unit: Unit, call: Call) -> None:
@@ -60,7 +60,7 @@ class Builder:
         parent, name, on = self._where(home, place, place.identifier if isinstance(place, NodeRef) else "")
         if on not in self._space:
             self._space.object(parent, name, on)
-        parent, name, id_ = self._where(on, call.method, call.resource.name)
+        parent, name, id_ = self._where(on, call.method, call.name)
         if id_ not in self._space:
             attributes = ua.MethodAttributes()
             attributes.DisplayName = ua.LocalizedText(call.resource.name)
@@ -69,7 +69,7 @@ class Builder:
             self._space.add(parent, id_, name, ua.NodeClass.Method, attributes)
             for key, shapes in (("InputArguments", call.inputs), ("OutputArguments", call.outputs)):
                 if shapes:
-                    self._space.property(id_, key, arguments(shapes, unit), O.Argument)
+                    self._space.property(id_, key, arguments(shapes, unit), ObjectIds.Argument)
         self._space.nodes.add_method_callback(id_, answering(call, unit))
 
     def _alarm(self, home: ua.NodeId, unit: Unit, alarm: Alarm) -> Condition:
@@ -79,13 +79,15 @@ class Builder:
         if source not in self._space:
             self._space.object(parent, browse, source)
         listened = ua.DataValue(ua.Variant(ua.EventNotifier.SubscribeToEvents.mask, ua.VariantType.Byte))
-        for of in (source, node_id(O.Server)):
+        for of in (source, node_id(ObjectIds.Server)):
             self._space.change(of, ua.AttributeIds.EventNotifier, listened)
         kind = self._event_type(alarm)
         id_ = node_id(f"{home.to_string()} condition {name}", 1)
         attributes = ua.ObjectAttributes()
         attributes.DisplayName = ua.LocalizedText(name)
-        self._space.add(source, id_, ua.QualifiedName(name, 1), ua.NodeClass.Object, attributes, None, O.HasCondition)
+        self._space.add(
+            source, id_, ua.QualifiedName(name, 1), ua.NodeClass.Object, attributes, None, ObjectIds.HasCondition
+        )
         return Condition(alarm, unit, id_, source, kind, frozenset(self._above(kind)))
 
     def _event_type(self, alarm: Alarm) -> ua.NodeId:
@@ -97,14 +99,14 @@ class Builder:
             attributes = ua.ObjectTypeAttributes()
             attributes.DisplayName = ua.LocalizedText(f"{alarm.resource.name}Type")
             name = ua.QualifiedName(f"{alarm.resource.name}Type", wanted.NamespaceIndex)
-            self._space.add(OFF_NORMAL, wanted, name, ua.NodeClass.ObjectType, attributes, None, O.HasSubtype)
+            self._space.add(OFF_NORMAL, wanted, name, ua.NodeClass.ObjectType, attributes, None, ObjectIds.HasSubtype)
         return wanted
 
     def _above(self, type_: ua.NodeId) -> Iterator[ua.NodeId]:
         """The type and those it is a kind of."""
         yield type_
         for reference in self._space.nodes[type_].references:
-            if reference.ReferenceTypeId == node_id(O.HasSubtype) and not reference.IsForward:
+            if reference.ReferenceTypeId == node_id(ObjectIds.HasSubtype) and not reference.IsForward:
                 yield from self._above(reference.NodeId)
 
     def _where(self, home: ua.NodeId, place: Place, name: str) -> tuple[ua.NodeId, ua.QualifiedName, ua.NodeId]:
@@ -112,7 +114,7 @@ class Builder:
         if isinstance(place, NodeRef):
             id_ = self._namespaces.node(place)
             return home, ua.QualifiedName(name, id_.NamespaceIndex), id_
-        parent = node_id(O.ObjectsFolder)
+        parent = node_id(ObjectIds.ObjectsFolder)
         for depth in range(1, len(place)):
             found = self._space.child(parent, self._namespaces.name(place[depth - 1]))
             parent = found or self._space.object(parent, *self._named(place[:depth]))
@@ -129,7 +131,7 @@ class Builder:
         unit.data_types[structure.name] = type_
         definition = ua.StructureDefinition()
         definition.DefaultEncodingId = encoding
-        definition.BaseDataType = node_id(O.Structure)
+        definition.BaseDataType = node_id(ObjectIds.Structure)
         definition.StructureType = ua.StructureType.Structure
         definition.Fields = [_field(name, shape, unit) for name, shape in structure.fields.items()]
         attributes: Any = ua.DataTypeAttributes()
@@ -138,21 +140,23 @@ class Builder:
         attributes.DataTypeDefinition = definition
         attributes.SpecifiedAttributes |= ua.NodeAttributesMask.DataTypeDefinition
         name = ua.QualifiedName(structure.name, 1)
-        self._space.add(node_id(O.Structure), type_, name, ua.NodeClass.DataType, attributes, None, O.HasSubtype)
+        self._space.add(
+            node_id(ObjectIds.Structure), type_, name, ua.NodeClass.DataType, attributes, None, ObjectIds.HasSubtype
+        )
         binary = ua.ObjectAttributes()
         binary.DisplayName = ua.LocalizedText("Default Binary")
         name = ua.QualifiedName("Default Binary", 0)
-        kind = O.DataTypeEncodingType
-        return self._space.add(type_, encoding, name, ua.NodeClass.Object, binary, kind, O.HasEncoding)
+        kind = ObjectIds.DataTypeEncodingType
+        return self._space.add(type_, encoding, name, ua.NodeClass.Object, binary, kind, ObjectIds.HasEncoding)
 
     def _properties(self, id_: ua.NodeId, point: Point) -> None:
         """Range and unit of an analog item (Part 8, 5.3.2.3)."""
         p = point.resource.properties
         if p.minimum is not None and p.maximum is not None and point.kind == "Number" and not point.path:
             low, high = sorted((float(point.to_wire(p.minimum)), float(point.to_wire(p.maximum))))
-            self._space.property(id_, "EURange", ua.Range(low, high), O.Range)
+            self._space.property(id_, "EURange", ua.Range(low, high), ObjectIds.Range)
         if p.units and point.kind == "Number" and not point.path:
-            self._space.property(id_, "EngineeringUnits", engineering_unit(p.units), O.EUInformation)
+            self._space.property(id_, "EngineeringUnits", engineering_unit(p.units), ObjectIds.EUInformation)
 
 
 def _depth(node: Node) -> int:
@@ -187,7 +191,7 @@ def _field(name: str, shape: Shape, unit: Unit) -> ua.StructureField:
 def _kind(node: Node) -> int:
     p = node.points[0].resource.properties
     analog = p.minimum is not None and p.maximum is not None and node.points[0].kind == "Number"
-    return O.AnalogItemType if analog and not node.points[0].path else O.BaseDataVariableType
+    return ObjectIds.AnalogItemType if analog and not node.points[0].path else ObjectIds.BaseDataVariableType
 
 
 def _attributes(node: Node, unit: Unit) -> ua.VariableAttributes:

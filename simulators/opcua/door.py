@@ -73,11 +73,9 @@ class Door(BinaryServer):
         await self.start()
 
     async def close(self) -> None:
-        """Connections are cut, and sessions end, also those that wait for clients which will not come again."""
+        """Connections are cut, and sessions end."""
         for client in list(self.clients):
             if client.transport is not None:
                 client.transport.abort()
         await self.stop()
         await self.iserver.stop()
-        for session in list(self.iserver._external_sessions.values()):  # noqa: SLF001
-            await session.close_session(True)

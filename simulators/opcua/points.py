@@ -98,6 +98,8 @@ class Call:
     """The inputs, as they came; of a method that is read the value of the resource first."""
     result: str | None
     """Name of the output that is the value of the resource."""
+    name: str
+    """Under which it is browsed, where `method` is an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +181,22 @@ def _fits(shape: Shape, kind: ValueType) -> None:
         raise ValueError(f"{HINT} {shape.kind.name} is a String, not {kind}")
 
 
-def _call(resource: DeviceResource, given: Attributes, method: Place, on: Place) -> Call:
+def _method(method: Place | Step, on: Place) -> Place:
+    """One that is named on its object stands below it."""
+    if not isinstance(method, Step):
+        return method
+    return (
+        NodeRef(method.namespace, "s", f"{on.identifier}.{method.name}") if isinstance(on, NodeRef) else (*on, method)
+    )
+
+
+def _call(resource: DeviceResource, given: Attributes, method: Place | Step, on: Place) -> Call:
     inputs = _inputs(resource, given)
+    name = method.name if isinstance(method, Step) else resource.name
+    place = _method(method, on)
     if not resource.properties.read_write.readable:
-        return Call(resource, method, on, inputs, inputs, None)
-    return Call(resource, method, on, inputs, {RESULT: _plain(resource), **inputs}, RESULT)
+        return Call(resource, place, on, inputs, inputs, None, name)
+    return Call(resource, place, on, inputs, {RESULT: _plain(resource), **inputs}, RESULT, name)
 
 
 def _inputs(resource: DeviceResource, given: Attributes) -> Mapping[str, Shape]:

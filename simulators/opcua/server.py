@@ -18,7 +18,7 @@ from simulators.opcua.hiding import Hiding
 from simulators.opcua.ids import node_id
 from simulators.opcua.memory import Memory
 from simulators.opcua.namespaces import Namespaces, namespaces_in
-from simulators.opcua.node import Node
+from simulators.opcua.node import Node, moment
 from simulators.opcua.security import Identity, Users, identity, policies, tokens
 from simulators.opcua.services import LIMITS, NOW, Attributes, now_of
 from simulators.opcua.standard import Internal
@@ -50,6 +50,7 @@ class OpcuaServer:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._trouble: asyncio.Task[None] | None = None
+        self._restarting = asyncio.Lock()
 
     @property
     def address(self) -> str:
@@ -81,7 +82,8 @@ class OpcuaServer:
     async def close(self) -> None:
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
-            await _end([trouble])
+            async with self._restarting:  # asyncua's stop swallows a cancellation
+                await _end([trouble])
         await self._down()
 
     def shuffle(self) -> None:
@@ -103,6 +105,7 @@ class OpcuaServer:
         server.iserver.bind_condition_methods = True  # ConditionRefresh
         await server.init()
         await server.set_application_uri(self.application_uri)
+        await self._say_who(server)
         await self._identify(server)
         await self._limit(server)
         builder = await self._build(server)
@@ -123,6 +126,13 @@ class OpcuaServer:
         self._hiding = Hiding(space)
         self._tasks = [asyncio.create_task(self._tick(door)), asyncio.create_task(self._tell(alarms))]
         self._wake.set()
+
+    async def _say_who(self, server: Server) -> None:
+        """What it is a simulation of: the maker and the model of the first device (Part 5, 12.4)."""
+        profile = next(iter(self.units.values())).profile
+        maker, model = profile.manufacturer or "Southgate", profile.model or "Southgate simulator"
+        uri, version = self.application_uri, "1.0"
+        await server.set_build_info(uri, maker, model, version, "0", moment(self._clock.now()))
 
     async def _identify(self, server: Server) -> None:
         if all(policy == ua.SecurityPolicyType.NoSecurity for policy in self._policies):
@@ -213,9 +223,10 @@ class OpcuaServer:
             return
         if name == "shuffle":
             self.shuffle()
-        await self._down()
-        with suppress(ConfigError):  # somebody took the port: it stays down
-            await self._up()
+        async with self._restarting:
+            await self._down()
+            with suppress(ConfigError):  # somebody took the port: it stays down
+                await self._up()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -34,6 +34,7 @@ class Attributes(AttributeService):
     ) -> None:
         """`most`: nodes of one call; 0 is any number."""
         super().__init__(space)
+        self._space = space
         self._most = most
         self._clock = clock
         self._variables = variables
@@ -64,7 +65,7 @@ class Attributes(AttributeService):
         results = []
         for one in params.NodesToWrite:
             served = self._variables.get(one.NodeId)
-            if served is not None and one.NodeId not in self._aspace:
+            if served is not None and one.NodeId not in self._space:
                 results.append(_UNKNOWN)
             elif served is None or one.AttributeId != ua.AttributeIds.Value:
                 results += await super().write(ua.WriteParameters([one]), user)

@@ -5,11 +5,10 @@ from typing import Any
 
 from asyncua import ua
 from asyncua.server.address_space import AddressSpace, AttributeValue, NodeData, NodeManagementService
+from asyncua.ua.object_ids import ObjectIds
 
 from gateway.model.errors import ConfigError
 from simulators.opcua.ids import node_id
-
-O = ua.ObjectIds  # noqa: E741
 
 
 class Space:
@@ -32,23 +31,24 @@ class Space:
 
     def add(
         self, parent: ua.NodeId, id_: ua.NodeId, name: ua.QualifiedName, cls: ua.NodeClass, attributes: Any,
-        kind: int | None = None, reference: int = O.HasComponent,
+        kind: int | None = None, reference: int = ObjectIds.HasComponent,
     ) -> ua.NodeId:  # fmt: skip
         """`kind`: its type. Returns the id. Raises ConfigError if it is taken."""
         if id_ in self.nodes:
             raise ConfigError(f"{name.Name} cannot be served as {id_.to_string()}: that is another node already")
-        item = ua.AddNodesItem()
-        item.BrowseName, item.NodeClass, item.NodeAttributes = name, cls, attributes
-        data = NodeData(id_)
-        self._service._add_node_attributes(data, item, add_timestamps=True)  # noqa: SLF001
-        self.nodes[id_] = data
+        item = ua.AddNodesItem(RequestedNewNodeId=id_, BrowseName=name, NodeClass=cls, NodeAttributes=attributes)
+        for _ in self._service.try_add_nodes(
+            [item], check=False
+        ):  # of no parent: asyncua would go through its children
+            raise ConfigError(f"asyncua does not serve {name.Name} as {id_.to_string()}")
+        data = self.nodes[id_]
         type_ = None if kind is None else node_id(kind)
         of_parent = self.nodes[parent]
         down = _reference(reference, data, type_, forward=True)
         of_parent.references.append(down)
         data.references.append(_reference(reference, of_parent, None, forward=False))
         if type_ is not None:
-            data.references.append(_reference(O.HasTypeDefinition, self.nodes[type_], None, forward=True))
+            data.references.append(_reference(ObjectIds.HasTypeDefinition, self.nodes[type_], None, forward=True))
         if parent in self._children:
             self._children[parent][_key(name)] = id_
         return id_
@@ -57,7 +57,8 @@ class Space:
         """A plain one."""
         attributes = ua.ObjectAttributes()
         attributes.DisplayName = ua.LocalizedText(name.Name)
-        return self.add(parent, id_, name, ua.NodeClass.Object, attributes, O.BaseObjectType, O.Organizes)
+        kind, reference = ObjectIds.BaseObjectType, ObjectIds.Organizes
+        return self.add(parent, id_, name, ua.NodeClass.Object, attributes, kind, reference)
 
     def property(self, of: ua.NodeId, name: str, value: Any, kind: int) -> None:
         """A structure, or a list of structures, of the standard type `kind`."""
@@ -68,7 +69,8 @@ class Space:
         attributes.Value = ua.Variant(value, ua.VariantType.ExtensionObject)
         attributes.AccessLevel = attributes.UserAccessLevel = ua.AccessLevel.CurrentRead.mask
         id_ = node_id(f"{of.to_string()} {name}", 1)
-        self.add(of, id_, ua.QualifiedName(name, 0), ua.NodeClass.Variable, attributes, O.PropertyType, O.HasProperty)
+        browse, type_, reference = ua.QualifiedName(name, 0), ObjectIds.PropertyType, ObjectIds.HasProperty
+        self.add(of, id_, browse, ua.NodeClass.Variable, attributes, type_, reference)
 
     def change(self, id_: ua.NodeId, attribute: ua.AttributeIds, value: ua.DataValue) -> None:
         """Of a node that is there."""

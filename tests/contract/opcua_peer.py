@@ -9,6 +9,7 @@ from asyncua import Server, ua
 from gateway.model.device import Device
 from gateway.model.profile import DeviceProfile, DeviceResource
 from tests.contract.rig import Rig
+from tests.support.opcua import plain_server
 from tests.support.ports import free_port
 
 URI = "urn:southgate:tests"
@@ -17,7 +18,7 @@ URI = "urn:southgate:tests"
 @asynccontextmanager
 async def server(port: int) -> AsyncIterator[tuple[Server, int]]:
     """An empty one without security, and the index of its namespace."""
-    made = Server()
+    made = plain_server()
     await made.init()
     made.set_endpoint(f"opc.tcp://127.0.0.1:{port}/")
     made.set_security_policy([ua.SecurityPolicyType.NoSecurity])

@@ -15,7 +15,7 @@ from gateway.model.abilities import Backfills, Gaps, Subscribes, Told
 from gateway.model.contracts import Clock
 from gateway.model.errors import NotConnected
 from gateway.model.plan import Poll
-from gateway.model.reading import Event, Source
+from gateway.model.reading import Event, Quality, Source
 from gateway.runtime.lanes.columns import part
 from tests.support.mapper import Line, ScriptedMapper, ScriptedPlan, Unit
 
@@ -31,7 +31,9 @@ class TellingLine(Line):
     """Names of sources that the server does not take into a subscription."""
     subscribe_s: float = 0.0
     quiet: bool = False
-    """Nothing is told at first: its sources are events, not values."""
+    """Its sources are events, not values: at first it is told that nothing has happened yet."""
+    dumb: bool = False
+    """Subscribed is all they are: nothing is told."""
     subscribe_error: Exception | None = None
     subscribes: list[tuple[str, ...]] = field(default_factory=list)
     """`D.A` for each source of each call."""
@@ -116,7 +118,9 @@ class TellingMapper(ScriptedMapper):
             self.polls = dict.fromkeys(poll for poll in polls if poll not in read)
             sources = {source: poll.plan.unit for poll in new for source in poll.sources}
             events = [self.event(source, line.unit(unit)) for source, unit in sources.items()]  # type: ignore[arg-type]
-            if events and not line.quiet:
+            if line.quiet:
+                events = [_quiet(source, self.clock.now()) for source in sources]
+            if events and not line.dumb:
                 told(events)
             return read
         finally:
@@ -201,3 +205,10 @@ class TellingMapper(ScriptedMapper):
 def _types(mapper: TellingMapper) -> tuple[Subscribes, Backfills[ScriptedPlan], Mapping[str, Any]]:
     """The type checker proves that the contracts are met."""
     return mapper, mapper, {}
+
+
+def _quiet(source: Source, origin: int) -> Event:
+    """As the OPC UA mapper says that no event has come yet."""
+    count = len(source.resources)
+    quality = dict.fromkeys(range(count), Quality("uncertain", "device", "no event yet"))
+    return Event(source, origin, [None] * count, quality=quality, repeat=True)

@@ -36,7 +36,7 @@ RESOURCES = {
 SENTENCES = {
     "closed-port": "nothing listens there; look at address and port",
     "no-host": "look at how the name is written",
-    "not-opcua": "no answer within 2 s",
+    "not-opcua": "something listens there, but does not answer within 2 s: is it an OPC UA server? Look at the port",
     "only-none": "AllowNone: true",
     "stranger": "southgate opcua trust ",
     "expired": "it ended on ",

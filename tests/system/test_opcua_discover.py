@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from asyncua import Server, ua
 from asyncua.common.structures104 import new_enum
 
@@ -21,6 +22,7 @@ from simulators.library import find_profile
 from simulators.world import World, serve
 from tests.support.house import Said, furnish, house, southgate, surroundings
 from tests.support.nodeopcua import PASSWORD, USER, NodeOpcua
+from tests.support.opcua import plain_server
 from tests.support.ports import free_port
 
 URI = "urn:acme:press"
@@ -29,7 +31,7 @@ URI = "urn:acme:press"
 @asynccontextmanager
 async def press(port: int | None = None) -> AsyncIterator[tuple[str, Server]]:
     """A machine with what discovery has to see."""
-    server = Server()
+    server = plain_server()
     await server.init()
     url = f"opc.tcp://127.0.0.1:{port or free_port()}"
     server.set_endpoint(url)
@@ -208,6 +210,7 @@ async def test_a_profile_scan_over_rest_gives_a_device_its_values(tmp_path: Path
             await gateway.stop()  # asyncua's server keeps what a killed client left
 
 
+@pytest.mark.timeout(180)  # npm may have to install it first
 async def test_a_server_of_another_make_with_security_and_a_user(tmp_path: Path) -> None:
     """node-opcua: its limits of a call, its continuation points, its certificates, its types."""
     async with NodeOpcua.started(tmp_path) as peer:

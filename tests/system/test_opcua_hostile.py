@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from asyncua import Server, ua
+from asyncua import ua
 
 from tests.bench.rig import rss_mb
 from tests.support.house import Gateway, house
-from tests.support.opcua import end_sessions
+from tests.support.opcua import plain_server
 from tests.support.opcuatwist import Chunk, Twist, Twisted, twisting
 from tests.support.ports import free_port
 
@@ -66,7 +66,7 @@ TWISTS: dict[str, Twist] = {
 @contextlib.asynccontextmanager
 async def tank() -> AsyncIterator[int]:
     """A well-behaved server; its port."""
-    server = Server()
+    server = plain_server()
     await server.init()
     port = free_port()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
@@ -75,7 +75,6 @@ async def tank() -> AsyncIterator[int]:
     await server.nodes.objects.add_variable(ua.NodeId("Level", 2), "Level", 1.5)  # type: ignore[arg-type]
     async with server:
         yield port
-        await end_sessions(server)
 
 
 def devices(**urls: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from gateway.model.contracts import Clock
 from gateway.model.device import AutoEvent, Device, Flow
 from gateway.model.place import Place
@@ -19,6 +21,8 @@ from gateway.runtime.lanes.schedule import polls_of
 from gateway.runtime.sources import sources_of
 from gateway.runtime.twin.store import TwinStore
 from mappers import Switchboard
+from mappers.opcua import mapper
+from mappers.opcua.subscription import group
 from simulators.behaviour import ramp
 from simulators.world import Running
 from tests.support.state import MemoryState
@@ -115,8 +119,12 @@ async def test_an_outage_of_a_server_that_remembers_leaves_no_hole(tmp_path: Pat
         assert gateway.lanes.lanes()[0].filled == sum(h for name in "XY" for _, _, h in gateway.rows(name))
 
 
-async def test_a_subscription_that_says_nothing_makes_its_device_offline_and_comes_back(tmp_path: Path) -> None:
+async def test_a_subscription_that_says_nothing_makes_its_device_offline_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """T14: the connection stays up all the time."""
+    monkeypatch.setattr(group, "KEEP_ALIVE_S", 0.5)
+    monkeypatch.setattr(mapper, "LOOK_S", 1.0)
     async with connected(tmp_path, "500ms") as (gateway, running):
         await gateway.until(lambda: gateway.flow is Flow.ONLINE)
         running.devices[NAME].fault_port(mute=True)

@@ -257,6 +257,7 @@ async def test_what_a_server_shows_can_be_looked_at_before_anybody_trusts_it() -
         await look_at(url, 5.0, NOW)
 
 
+@pytest.mark.timeout(180)  # npm may have to install it first
 async def test_a_server_of_another_make_that_does_not_know_us(place: Place, tmp_path: Path) -> None:
     """T35: what we say to do there works."""
     async with NodeOpcua.started(tmp_path, anonymous=True, strict=True) as peer:

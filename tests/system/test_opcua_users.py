@@ -135,6 +135,7 @@ async def test_a_kind_of_user_that_the_server_does_not_take(place: Place) -> Non
         )
 
 
+@pytest.mark.timeout(180)  # npm may have to install it first
 @pytest.mark.parametrize("policy", ["Basic256Sha256", "Aes256Sha256RsaPss"])
 async def test_a_server_of_another_make_takes_our_certificate_and_our_user(
     policy: str, place: Place, tmp_path: Path

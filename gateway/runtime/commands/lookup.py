@@ -11,7 +11,7 @@ from gateway.model.near import nearest
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat, DeviceCommand, DeviceProfile, DeviceResource
 from gateway.model.reading import Source
-from gateway.runtime.commands.tolerance import same_of
+from gateway.runtime.commands.tolerance import alike, same_of
 from gateway.runtime.sources import select
 from gateway.runtime.transform.compiled import to_wire
 
@@ -126,8 +126,8 @@ def equals(resource: DeviceResource, wanted: Any, read: Any, compat: Compat) -> 
     if same_of(resource, wanted, read):
         return True
     try:
-        return same_of(resource, _number(wanted), read) or bool(
-            to_wire(resource, wanted, compat) == to_wire(resource, read, compat)
+        return same_of(resource, _number(wanted), read) or alike(
+            to_wire(resource, wanted, compat), to_wire(resource, read, compat)
         )
     except CommandRejected:
         return False

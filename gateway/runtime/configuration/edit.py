@@ -112,8 +112,8 @@ def changes(folders: Folders, before: Configuration, after: Configuration) -> Ed
 
 
 def _profiles(edit: Edit, folders: Folders, contents: Contents, before: Configuration, after: Configuration) -> None:
-    gone = before.profiles.keys() - after.profiles.keys()
-    changed = _changed(before.profiles, after.profiles)
+    gone = before.profiles.own.keys() - after.profiles.own.keys()
+    changed = _changed(before.profiles.own, after.profiles.own)
     _all_readable(contents, "profile", (*gone, *changed))
     for name, profile in changed.items():
         if contents.library.get(name) == profile:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
-from gateway.model.configuration import Configuration
+from gateway.model.configuration import Configuration, Profiles
 from gateway.model.device import Device
 from gateway.model.document import Document
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.load import Loaded, load_profile, read_devices, read_document
 from gateway.model.profile import DeviceProfile
+from gateway.runtime.configuration.library import Library
 
 ENDINGS = (".yaml", ".yml", ".json")
 OWN = "api"
@@ -53,9 +54,10 @@ class Contents:
     """Everything the folders say."""
 
     profiles: dict[str, Place[DeviceProfile]] = field(default_factory=dict)
+    """Own ones."""
     devices: dict[str, Place[Device]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    library: dict[str, DeviceProfile] = field(default_factory=dict)
+    library: Library = field(default_factory=Library)
     """Every shipped profile, also where another of its name is in force."""
     standing: dict[tuple[Kind, str], list[Path]] = field(default_factory=dict)
     """Every file in which a profile or device stands."""
@@ -65,20 +67,21 @@ class Contents:
 
     def configuration(self) -> Configuration:
         return Configuration(
-            {name: place.value for name, place in self.profiles.items()},
+            Profiles({name: place.value for name, place in self.profiles.items()}, self.library),
             {name: place.value for name, place in self.devices.items()},
         )
-
-    def shipped(self, wanted: Configuration) -> dict[str, DeviceProfile]:
-        """The library, with the objects of `wanted` where it is in force."""
-        force = {name for name, place in self.profiles.items() if place.path is None}
-        return {name: wanted.profiles[name] if name in force else profile for name, profile in self.library.items()}
 
     def locate(self, kind: Kind, name: str, problem: Problem) -> Problem:
         """The problem of a device or profile with its file and line."""
         place = (self.devices if kind == "device" else self.profiles).get(name)
-        if place is None or problem.file:
+        if problem.file:
             return problem
+        if place is None:
+            return (
+                replace(problem, file=self.library.file(name))
+                if kind == "profile" and name in self.library
+                else problem
+            )
         line = 0
         with suppress(ConfigError, OSError, KeyError, IndexError, TypeError):
             if place.path is not None:
@@ -101,7 +104,8 @@ class Folders:
     def __init__(self, profiles: Sequence[Path], devices: Path, strict: bool = False, library: bool = True) -> None:
         """`profiles`: own folders, the first takes what the API makes; `library`: with the shipped profiles."""
         self.profiles, self.devices = list(profiles), devices
-        self._strict, self._library = strict, library
+        self._strict = strict
+        self._library = Library(files_under(LIBRARY) if library else ())
         self._seen: dict[str, tuple[bytes, Loaded[Any] | ConfigError]] = {}
         self._stood: dict[str, list[str]] = {}
         """What each file said when it could last be read, by name."""
@@ -110,11 +114,7 @@ class Folders:
 
     def read(self) -> Contents:
         """All folders. Problems of severity `error` mean that a file could not be taken."""
-        contents = Contents()
-        for path in files_under(LIBRARY) if self._library else ():
-            for place in self._places(contents, "profile", path, f"profiles/{path.name}"):
-                _take(contents, contents.profiles, "profile", replace(place, path=None))
-        contents.library = {name: place.value for name, place in contents.profiles.items()}
+        contents = Contents(library=self._library)
         for folder in self.profiles:
             for path in files_under(folder):
                 for place in self._places(contents, "profile", path, str(path)):
@@ -160,18 +160,17 @@ def _take(contents: Contents, places: dict[str, Place[T]], kind: Kind, new: Plac
     name = new.value.name
     if new.path is not None:
         contents.standing.setdefault((kind, name), []).append(new.path)
-    if _wins(new, places.get(name), contents):
+    if _wins(kind, new, places.get(name), contents):
         places[name] = new
 
 
-def _wins(new: Place[Any], old: Place[Any] | None, contents: Contents) -> bool:
+def _wins(kind: Kind, new: Place[Any], old: Place[Any] | None, contents: Contents) -> bool:
     """Whose definition of one name counts: the API's over a hand-written one, own over shipped; else it is an error."""
     name = new.value.name
     if old is None:
-        return True
-    if old.path is None and new.path is not None:
-        what = f"{name} is also shipped with the gateway; this one is used"
-        contents.problems.append(Problem("name", what, new.file, severity="note"))
+        if kind == "profile" and name in contents.library:
+            what = f"{name} is also shipped with the gateway; this one is used"
+            contents.problems.append(Problem("name", what, new.file, severity="note"))
         return True
     if new.own != old.own:
         kept, passed = (new, old) if new.own else (old, new)

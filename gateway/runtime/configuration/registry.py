@@ -3,7 +3,7 @@ what changed, or refuse and leave the running set as it is."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -55,8 +55,6 @@ class _Set:
     configuration: Configuration
     planned: Mapping[str, PlannedDevice]
     problems: tuple[Problem, ...]
-    shipped: Mapping[str, DeviceProfile]
-    """The library, also where another profile of the name is in force."""
 
 
 class FileRegistry:
@@ -66,7 +64,7 @@ class FileRegistry:
         self._keeping = keeping
         self._planner = Planner(keeping.protocols, keeping.store, keeping.compat)
         self._stamps = Stamps(keeping.state, keeping.clock)
-        self._set = _Set(Configuration(), {}, (), {})
+        self._set = _Set(Configuration(), {}, ())
         self._facts: dict[str, Facts] = {}
         self._doubts: dict[PlannedDevice, list[Problem]] = {}
         self._turn = asyncio.Lock()
@@ -105,7 +103,7 @@ class FileRegistry:
                 self._facts = dict(self._keeping.state.all(FACTS))
             contents = await asyncio.to_thread(self._keeping.folders.read)
             wanted = _same_objects(self.current, contents.configuration())
-            new = await self._checked(wanted, contents, contents.shipped(wanted))
+            new = await self._checked(wanted, contents)
             difference = _difference(self._set, new)
             if not dry_run:
                 await to_the_end(self._apply(new, difference))
@@ -116,8 +114,8 @@ class FileRegistry:
         ConfigError (or what `edit` raises); then nothing changed. What has begun to be applied is brought to its end,
         even when the caller is cancelled."""
         async with self._turn:
-            wanted = _over_shipped(self._set, _same_objects(self.current, edit(self.current)))
-            new = await self._checked(wanted, Contents(), self._set.shipped)
+            wanted = _same_objects(self.current, edit(self.current))
+            new = await self._checked(wanted, Contents())
             difference = _difference(self._set, new)
             if not difference or dry_run:
                 return difference
@@ -144,8 +142,10 @@ class FileRegistry:
 
     # ------------------------------------------------------------------------------------------------------ checking
 
-    async def _checked(self, wanted: Configuration, contents: Contents, shipped: Mapping[str, DeviceProfile]) -> _Set:
+    async def _checked(self, wanted: Configuration, contents: Contents) -> _Set:
         """Every check and every plan. Raises ConfigError with everything that is wrong."""
+        used = {device.profile_name for device in wanted.devices.values()}
+        await asyncio.to_thread(lambda: [wanted.profiles.get(name) for name in used])  # the library reads its files
         problems = list(contents.problems)
         missing = missing_profiles(wanted)
         problems += [_of_device(contents, wanted.devices[name], problem) for name, problem in missing.items()]
@@ -165,10 +165,10 @@ class FileRegistry:
         problems += shared_connections(planned)
         problems += crowded(planned.values())
         # a profile may have 100,000 resources, and is checked in one piece
-        problems += await asyncio.to_thread(self._unused, wanted, contents, shipped)
+        problems += await asyncio.to_thread(self._unused, wanted, contents, used)
         if any(problem.severity == "error" for problem in problems):
             raise ConfigError(_once(problems))
-        return _Set(wanted, planned, tuple(_once(problems)), shipped)
+        return _Set(wanted, planned, tuple(_once(problems)))
 
     def _take(
         self, planned: dict[str, PlannedDevice], device: Device, profile: DeviceProfile, contents: Contents
@@ -191,11 +191,10 @@ class FileRegistry:
         self._doubts[new] = [_of_device(contents, device, problem, template) for problem in found]
         return self._doubts[new]
 
-    def _unused(self, wanted: Configuration, contents: Contents, shipped: Mapping[str, DeviceProfile]) -> list[Problem]:
-        used = {device.profile_name for device in wanted.devices.values()}
+    def _unused(self, wanted: Configuration, contents: Contents, used: Collection[str]) -> list[Problem]:
         problems = []
-        for name, profile in wanted.profiles.items():
-            if name not in used and shipped.get(name) is not profile:
+        for name, profile in wanted.profiles.own.items():
+            if name not in used:
                 found = unused_profile_problems(profile, self._keeping.protocols)
                 found += self._planner.profile_problems(profile)
                 problems += [contents.locate("profile", name, problem) for problem in found]
@@ -220,14 +219,17 @@ class FileRegistry:
         for problem in new.problems:
             if problem not in told:
                 log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
-        await self._stamps.note(new.configuration, difference, new.shipped)
+        await self._stamps.note(new.configuration, difference)
         for device in [name for name in self._facts if not self._still_holds(name, new)]:
             del self._facts[device]
             await self._put_facts(device, None)
 
     def _let_go(self, kept: _Set) -> None:
         """What was found out about plans that are not in force, such as those of a refused change, is forgotten."""
-        in_force = [*kept.configuration.profiles.values(), *(planned.profile for planned in kept.planned.values())]
+        profiles = kept.configuration.profiles
+        of_devices = (profiles.get(device.profile_name) for device in kept.configuration.devices.values())
+        planned = (planned.profile for planned in kept.planned.values())
+        in_force = [*profiles.own.values(), *filter(None, of_devices), *planned]
         self._planner.forget_all_but(in_force)
         self._doubts = {device: self._doubts.get(device, []) for device in kept.planned.values()}
 
@@ -281,27 +283,21 @@ def _questions(device: PlannedDevice) -> list[list[bytes]]:
 
 
 def _same_objects(old: Configuration, new: Configuration) -> Configuration:
-    """Equal devices and profiles keep the object in force: identity then tells what changed."""
-    return Configuration(_kept(old.profiles, new.profiles), _kept(old.devices, new.devices))
+    """Equal devices and profiles keep the object in force: identity then tells what changed. Who wrote down a shipped
+    profile as it is uses the shipped one."""
+    own, shipped = _kept(old.profiles, new.profiles.own), new.profiles.shipped
+    own = {name: one for name, one in own.items() if name not in shipped or one != shipped[name]}
+    return Configuration(new.profiles.of(own), _kept(old.devices, new.devices))
 
 
 def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {name: old[name] if name in old and old[name] == value else value for name, value in new.items()}
 
 
-def _over_shipped(old: _Set, wanted: Configuration) -> Configuration:
-    """A profile of the library that is no longer overridden is in force again. Raises ConfigError for one that is not
-    overridden: it cannot be removed."""
-    gone = (old.configuration.profiles.keys() & old.shipped.keys()) - wanted.profiles.keys()
-    for name in sorted(gone):
-        if old.configuration.profiles[name] is old.shipped[name]:
-            raise ConfigError(f"profile {name} is shipped with the gateway and cannot be removed")
-    return wanted.with_profiles(old.shipped[name] for name in sorted(gone))
-
-
 def _difference(old: _Set, new: _Set) -> Difference:
     was, will = old.configuration, new.configuration
-    profiles = {n for n in was.profiles.keys() & will.profiles.keys() if was.profiles[n] is not will.profiles[n]}
+    own = was.profiles.own.keys() | will.profiles.own.keys()  # what is shipped stays as it is
+    profiles = {n for n in own if n in was.profiles and n in will.profiles and was.profiles[n] is not will.profiles[n]}
     devices = {
         n
         for n in was.devices.keys() & will.devices.keys()

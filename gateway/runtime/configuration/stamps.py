@@ -2,14 +2,12 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from gateway.model.configuration import Configuration, Difference
 from gateway.model.contracts import Clock, State
 from gateway.model.device import Device
 from gateway.model.errors import StoreFailed
-from gateway.model.profile import DeviceProfile
 
 TABLE = "stamps"
 
@@ -34,9 +32,7 @@ class Stamps:
         known = self._known.get(f"device/{device.name}")
         return known is not None and known[2] != self._hash(device)
 
-    async def note(
-        self, configuration: Configuration, difference: Difference, shipped: Mapping[str, DeviceProfile]
-    ) -> None:
+    async def note(self, configuration: Configuration, difference: Difference) -> None:
         """Stamps what was added, changed or removed; profiles shipped with the gateway have no stamps."""
         now = self._clock.now() // 1_000_000
         entries: dict[str, list[Any]] = {}
@@ -47,12 +43,13 @@ class Stamps:
             ("device", (*difference.added_devices, *difference.changed_devices), configuration.devices),
         ):
             for name in names:
-                key, digest = f"{kind}/{name}", self._hash(items[name])
-                created, modified, before = self._known.get(key, (now, now, digest))
-                if kind == "profile" and shipped.get(name) is items[name]:
+                key = f"{kind}/{name}"
+                if kind == "profile" and name not in configuration.profiles.own:
                     gone.append(key)
-                else:
-                    entries[key] = [created, modified if before == digest else now, digest]
+                    continue
+                digest = self._hash(items[name])
+                created, modified, before = self._known.get(key, (now, now, digest))
+                entries[key] = [created, modified if before == digest else now, digest]
         await self._save(
             {k: v for k, v in entries.items() if self._known.get(k) != v}, [k for k in gone if k in self._known]
         )
@@ -70,10 +67,13 @@ class Stamps:
             log.error("Stamps of profiles and devices cannot be written: %s", error)
 
     def digest(self, configuration: Configuration) -> str:
-        """SHA-256 of all profiles and devices, by name."""
+        """SHA-256 of the devices, their profiles and all own ones, by name."""
+        profiles = configuration.profiles
+        used = {device.profile_name for device in configuration.devices.values()} & profiles.keys()
+        counted = {name: profiles[name] for name in used | profiles.own.keys()}
         whole = hashlib.sha256()
         kept: dict[int, tuple[Any, str]] = {}
-        for kind, items in (("profile", configuration.profiles), ("device", configuration.devices)):
+        for kind, items in (("profile", counted), ("device", configuration.devices)):
             for name in sorted(items):
                 item: Any = items[name]
                 kept[id(item)] = item, self._hash(item)

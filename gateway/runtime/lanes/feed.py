@@ -35,6 +35,8 @@ class Feed:
         self._mapper, self._wheel, self._clock, self._listener = mapper, wheel, clock, listener
         self._polls: dict[Poll, Polling] = {}
         self._hearers: dict[Source, Polling] = {}
+        self._slower: dict[Source, list[Polling]] = {}
+        """Who else wants what a hearer hears; it comes to them at their beats."""
         self._subscribed: frozenset[Poll] = frozenset()
         self._others = True
         """The polls are other ones than those that were subscribed."""
@@ -106,7 +108,8 @@ class Feed:
     async def _subscribe(self) -> list[Polling]:
         self._others = False
         self._route()
-        to_read = set(await self._mapper.subscribe(list(self._polls), self._told))
+        given = list(self._polls)
+        to_read = set(await self._mapper.subscribe(given, self._told))
         found = []
         for poll, polling in self._polls.items():
             if poll not in to_read:
@@ -114,15 +117,18 @@ class Feed:
             elif polling.listens:
                 polling.stop_listening(to_be_read=True)
                 found.append(polling)
-        self._subscribed = frozenset(poll for poll in self._polls if poll not in to_read)
+        self._subscribed = frozenset(given) - to_read
         self._route()
         return found
 
     def _route(self) -> None:
-        """Of several polls of one source the fastest hears it."""
+        """Of several polls of one source the fastest hears it, for all of them."""
         listening = [polling for polling in self._polls.values() if polling.listens]
-        listening.sort(key=lambda polling: polling.poll.interval, reverse=True)
-        self._hearers = {source: polling for polling in listening for source in polling.poll.sources}
+        self._hearers, self._slower = {}, {}
+        for polling in sorted(listening, key=lambda one: one.poll.interval):
+            for source in polling.poll.sources:
+                if self._hearers.setdefault(source, polling) is not polling:
+                    self._slower.setdefault(source, []).append(polling)
 
     def _look_now(self) -> None:
         self._look = True
@@ -146,6 +152,8 @@ class Feed:
             if polling is not None and polling.active:
                 is_news = not event.repeat  # that nothing has happened yet is none
                 batch += polling.hear(event, now)
+                for slower in self._slower.get(event.source, ()) if is_news else ():
+                    slower.hold(event)
                 if is_news:
                     heard[polling] = event.origin if has_good(event) else heard.get(polling, 0)
         for polling, origin in heard.items():

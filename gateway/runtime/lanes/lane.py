@@ -90,7 +90,8 @@ class Lane:
         if unit.quarantined:
             silence = unit.silence(self._clock.monotonic())
             text = f"{device} on {self.connection.key} has not answered since {time_of_day(silence.since)}"
-            raise NoAnswer(f"{text}: {silence.reason}; next try in {silence.next_probe_s:.1f} s")
+            reason = self._wire.without_name(silence.reason)
+            raise NoAnswer(f"{text}: {reason}; next try in {silence.next_probe_s:.1f} s")
         job = Job(device, act, asyncio.get_running_loop().create_future())
         self._line.commands.append(job)
         self._poke()
@@ -313,7 +314,8 @@ class Lane:
             raise NotConnected(f"no device on it answers: {unit.reason}")
         if unit.attempt == 1:
             names = ", ".join(unit.devices)
-            log.warning("%s on %s does not answer: %s. It is asked less often", names, self.connection.key, error)
+            reason = self._wire.without_name(str(error))
+            log.warning("%s on %s does not answer: %s. It is asked less often", names, self.connection.key, reason)
         self._probe_at(unit, max(now, started + unit.full_s) + backoff(unit.attempt, FIRST_S, LONGEST_S))
         if self._wire.flowing:
             self._tell(polls, TIMEOUT)

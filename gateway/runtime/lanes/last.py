@@ -77,8 +77,7 @@ class Last:
 
     def again(self, origin: int, now: float) -> Event | None:
         """What still holds at `origin` though not all of it was told since the last call; None: all was. Source times
-        stay what they were. Of what has nothing to tell (an alarm that never came) it has no value. `now` is
-        monotonic."""
+        stay what they were. Of what was never told it says nothing: that would pass for a value. `now` is monotonic."""
         told = self._seen_all or len(self._seen) == len(self._values)
         self._seen_all = False
         self._seen.clear()
@@ -91,7 +90,14 @@ class Last:
         self._apart = {at: until for at, until in self._apart.items() if now < until}
         left_out = self._unknown.union(self._apart)
         holds = [index for index in range(len(self._values)) if index not in left_out]
-        return part(event, holds) if holds or not self._apart else None
+        return part(event, holds) if holds else None
+
+    def news(self, origin: int) -> Event:
+        """The newest of what was told since the last call of this or `again`, which is something."""
+        told = range(len(self._values)) if self._seen_all else sorted(self._seen)
+        self._seen_all, self._seen, self._shared = False, set(), True
+        event = Event(self._source, origin, self._values, quality=self._quality or None, times=self._times or None)
+        return event if len(told) == len(self._values) else part(event, list(told))
 
     def stamps(self) -> dict[int, int]:
         """By index, the source time (ns) of what was told last; what came without one was heard to hold at the origin

@@ -126,7 +126,7 @@ class Past:
         return gap
 
     def _add(self, polling: Polling, source: Source, gap: dict[str, tuple[int, int]]) -> None:
-        if gap and source not in self._without:
+        if gap and (source in self._missing or source not in self._without):
             missing = self._missing.setdefault(source, Missing(polling, source))
             missing.gaps = [*missing.gaps[1 - MOST :], _Gap(gap)]
 

@@ -21,7 +21,7 @@ class Polling:
     """State of one poll. `ready` is called when it is due and the one before is done."""
 
     __slots__ = (
-        "_lasts", "_listen", "_mode", "_pace", "_rules", "active", "beat", "failures", "last_good", "overruns",
+        "_held", "_lasts", "_listen", "_mode", "_pace", "_rules", "active", "beat", "failures", "last_good", "overruns",
         "pending", "poll", "reads", "ready", "told",
     )  # fmt: skip
 
@@ -40,6 +40,8 @@ class Polling:
         self._mode: Literal["read", "subscribed"] = "read"
         self._listen: Callable[[Polling], None] | None = None
         self._lasts: dict[Source, Last] = {}
+        self._held: frozenset[Source] = frozenset()
+        """Of which a faster poll heard something since the last beat."""
         found = {
             source: (compile_transform(source, compat), change_of(source, rule))
             for source, rule in zip(poll.sources, poll.auto_events, strict=True)
@@ -111,6 +113,12 @@ class Polling:
     def remember(self) -> None:
         """From now on what comes last is remembered, and nothing of before."""
         self._lasts = {source: Last(source) for source in self.poll.sources}
+        self._held = frozenset()
+
+    def hold(self, event: Event) -> None:
+        """What a faster poll of this source heard, as people see it: the newest of it is said at the next beat."""
+        self._lasts[event.source].take(event)
+        self._held |= {event.source}
 
     def stamps(self, source: Source) -> dict[int, int]:
         """By index, the source times of what came last; see `Last.stamps`."""
@@ -136,17 +144,25 @@ class Polling:
         self._note(good, now, None)
 
     def again(self, origin: int, now: float) -> list[Event]:
-        """What holds still of its sources that were not told since the last time."""
+        """What holds still of its sources that were not told since the last time; and what was held."""
         self.told = None
-        found = []
+        found, news, held = [], [], self._held
+        self._held = frozenset()
         for source, last in self._lasts.items():
-            event = last.again(origin, now)
+            event = last.news(origin) if source in held else last.again(origin, now)
             change = self._rules.get(source, _NO_RULES)[1]
-            if event is not None and change is not None:
+            if event is None:
+                continue
+            if source in held:
+                news.append(event)
+                found += [event] if change is None else change.judge(event, now)
+            elif change is not None:
                 found += change.remind(event, now)
-            elif event is not None:
+            else:
                 event.repeat = True
                 found.append(event)
+        if news:
+            self.count(origin if any(map(has_good, news)) else 0, now)
         return found
 
     # ----------------------------------------------------------------------------------------------- what goes wrong

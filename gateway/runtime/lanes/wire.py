@@ -58,14 +58,20 @@ class Wire:
         """It broke or nobody answers; sets the time of the next try."""
         self.errors[kind] += 1
         self._attempt += 1
-        for place in (self.name, self.name.rpartition("@")[2]):  # with the user, and without
-            reason = reason.removeprefix(f"{place}: ")
+        reason = self.without_name(reason)
         self.next_try = self._clock.monotonic() + backoff(self._attempt, FIRST_S, LONGEST_S)
         if not self._lost:
             self.since = self._clock.now()
             log.warning("%s is lost: %s. It is tried again at least every %d s", self.name, reason, LONGEST_S)
         self.state, self.reason = "waiting", reason
         self.flowing, self._lost = False, True
+
+    def without_name(self, reason: str) -> str:
+        """For whoever has just named the connection."""
+        said = f": {reason}"
+        for place in (self.name, self.name.rpartition("@")[2]):  # with the user, and without
+            said = said.replace(f": {place}: ", ": ").replace(f": {place} ", ": it ")
+        return said.removeprefix(": ")
 
     def closed(self) -> None:
         """For good."""

@@ -21,6 +21,8 @@ _NAMES = {
     "UInt32": V.UInt32, "Int64": V.Int64, "UInt64": V.UInt64, "Float": V.Float, "Double": V.Double, "String": V.String,
     "CharArray": V.String, "DateTime": V.DateTime, "Guid": V.Guid, "ByteString": V.ByteString,
 }  # fmt: skip
+_ANY = {"Variant": V.Variant, "ExtensionObject": V.ExtensionObject}
+"""What is called otherwise as a data type (BaseDataType, Structure)."""
 MASK = 32
 """Bits that say which optional fields are there (Part 6, 5.2.7)."""
 
@@ -73,8 +75,11 @@ class _Book:
         if element is None or element.tag != f"{_OPC}StructuredType" or depth > limits.DEPTH:
             return None
         if name not in self._known:
+            before = set(self._known)
             found = self._known[name] = Structure(clean(name), None)
             if not self._fill(found, element, depth):
+                for other in self._known.keys() - before:  # it may be inside them
+                    del self._known[other]
                 self._known[name] = None
         return self._known[name]
 
@@ -125,6 +130,8 @@ class _Book:
         if f"{{{uri}}}" == _OPC:
             return _NAMES.get(name)
         if uri == _UA and uri != self._target:
+            if name in _ANY:
+                return _ANY[name]
             number = getattr(ObjectIds, name, None)
             return standard.kind_of(ua.NodeId(ua.Int32(number))) if isinstance(number, int) else None
         if uri != self._target:

@@ -43,6 +43,7 @@ async def learn_wanted(types: Types, session: Asks) -> bool:
     found = await referenced(session, wanted, ObjectIds.HasEncoding, inverse=True)
     data_types = [there[0] if there else encoding for encoding, there in zip(wanted, found, strict=True)]
     await learn(types, session, data_types)
+    types.learned()
     for encoding, data_type in zip(wanted, data_types, strict=True):
         known = types.structures.get(encoding) or types.kinds.get(data_type)
         if isinstance(known, Structure):

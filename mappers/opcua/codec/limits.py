@@ -1,9 +1,10 @@
-"""What a hostile server may make this process hold, and three holes of asyncua's decoder that are closed here."""
+"""What a hostile server may make this process hold, and four holes of asyncua's decoder that are closed here."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import IO, Any
 
+from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua import ua_binary
 from asyncua.ua.uaerrors import UaError
@@ -44,6 +45,26 @@ def unpack_bytes(data: Buffer | IO[bytes]) -> bytes | None:
         return None
     found: bytes = data.read(length)
     return found
+
+
+class XmlBody(ua.ByteString):
+    """Of a structure that the server has in XML, which we do not read."""
+
+
+_XML = 2
+_unpack_extension = ua_binary.extensionobject_from_binary
+
+
+def unpack_extension(data: Buffer) -> Any:
+    """asyncua would take the bytes of an XML body (Part 6, 5.2.2.15) for what comes after it, and the whole message
+    would be lost."""
+    ahead = data.copy()
+    type_id = ua_binary.nodeid_from_binary(ahead)
+    if ahead.read(1)[0] != _XML:
+        return _unpack_extension(data)
+    body = unpack_bytes(ahead)
+    data.skip(len(data) - len(ahead))
+    return ua.ExtensionObject(type_id, XmlBody(body or b""))
 
 
 class _Budget:
@@ -88,6 +109,7 @@ def close_holes() -> None:
     """In every decoder that asyncua makes from now on, whatever it has made before."""
     ua_binary.Primitives1.Null = NoNulls  # type: ignore[attr-defined]
     ua_binary._Bytes.unpack = staticmethod(unpack_bytes)  # type: ignore[method-assign]  # noqa: SLF001
+    ua_binary.extensionobject_from_binary = unpack_extension
     for name in ("_create_uatype_array_deserializer", "_create_list_deserializer"):
         setattr(ua_binary, name, _bounded(getattr(ua_binary, name).__wrapped__))
     for made in ("_create_uatype_deserializer", "_create_type_deserializer"):

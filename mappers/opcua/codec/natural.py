@@ -4,6 +4,7 @@ Times are RFC 3339 text in UTC with nine digits. asyncua keeps microseconds of t
 are decoded here (`structure`) nothing is lost.
 """
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -15,8 +16,10 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
 
 from gateway.model.reading import Quality
+from gateway.model.single import shortest
 from mappers.opcua.codec import limits
 
+_INDEXED = re.compile(r"\d{1,5}:")
 Unpack = Callable[[ua.ExtensionObject, int], Any]
 """Plain Python of a structure that asyncua left alone, at a depth."""
 
@@ -56,9 +59,24 @@ def clean(text: str) -> str:
 
 
 def name_text(name: ua.QualifiedName) -> str:
-    """`2:Speed`; without the index in namespace 0."""
+    """`2:Speed`; in namespace 0 without the index, unless the name itself looks as if it had one."""
     text = clean(name.Name or "")
-    return f"{name.NamespaceIndex}:{text}" if name.NamespaceIndex else text
+    return f"{name.NamespaceIndex & 0xFFFF}:{text}" if name.NamespaceIndex or _INDEXED.match(text) else text
+
+
+def expanded_text(node: ua.ExpandedNodeId) -> str:
+    """`svr=1;nsu=urn:acme;i=5` (Part 6, 5.3.1.11)."""
+    plain = ua.NodeId(node.Identifier, ua.Int16(0 if node.NamespaceUri else node.NamespaceIndex))
+    uri = (node.NamespaceUri or "").replace("%", "%25").replace(";", "%3B")
+    server = f"svr={node.ServerIndex};" if node.ServerIndex else ""
+    return clean(f"{server}{f'nsu={uri};' if uri else ''}{plain.to_string()}")
+
+
+def short(value: Any) -> Any:
+    """A Float, or lists of them, as its shortest decimal, where nobody transforms it: 26.53, not 26.530000686645508."""
+    if isinstance(value, list):
+        return [short(one) for one in value]
+    return shortest(value) if isinstance(value, float) and value - value == 0 else value
 
 
 def natural(value: Any, unpack: Unpack, depth: int = 0) -> Any:
@@ -75,7 +93,8 @@ def natural(value: Any, unpack: Unpack, depth: int = 0) -> Any:
     if convert is not None:
         return convert(value)
     if kind is ua.Variant:
-        return natural(value.Value, unpack, depth + 1)
+        found = natural(value.Value, unpack, depth + 1)
+        return short(found) if value.VariantType is ua.VariantType.Float else found
     if kind is ua.ExtensionObject:
         return unpack(value, depth + 1)
     if isinstance(value, Enum):
@@ -129,7 +148,6 @@ _NODE_IDS = (
     ua.StringNodeId,
     ua.GuidNodeId,
     ua.ByteStringNodeId,
-    ua.ExpandedNodeId,
 )
 _BY_TYPE: dict[type, Callable[[Any], Any]] = {
     str: clean,
@@ -137,6 +155,7 @@ _BY_TYPE: dict[type, Callable[[Any], Any]] = {
     ua.DateTime: time_text,
     uuid.UUID: str,
     **dict.fromkeys(_NODE_IDS, lambda value: clean(value.to_string())),
+    ua.ExpandedNodeId: expanded_text,
     ua.StatusCode: lambda value: status_text(value.value),
     ua.QualifiedName: name_text,
     ua.LocalizedText: lambda value: clean(value.Text or ""),

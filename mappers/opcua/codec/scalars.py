@@ -16,6 +16,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from gateway.model.profile import INTEGER_RANGE, ValueType
 from mappers.opcua.address import node_ref
+from mappers.opcua.codec.structure import END
 from mappers.opcua.codec.values import INTEGERS
 
 V = ua.VariantType
@@ -24,6 +25,7 @@ _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
 )
+_EXPANDED = re.compile(r"(?:svr=(\d+);)?(?:nsu=([^;]*);)?(.*)", re.ASCII | re.DOTALL)
 _FIRST = datetime(1601, 1, 1, tzinfo=UTC)
 _TRUTH = {
     **dict.fromkeys(("true", "True", "TRUE", "1"), True),
@@ -154,11 +156,12 @@ def ticks(value: Any) -> int:
         seconds = (at - _FIRST) // timedelta(seconds=1)
     except (ValueError, OverflowError):
         raise _refuse(V.DateTime, value) from None
-    return max(0, seconds * 10_000_000 + int((fraction or "0")[:7].ljust(7, "0")))
+    found_ticks = seconds * 10_000_000 + int((fraction or "0")[:7].ljust(7, "0"))
+    return 2**63 - 1 if found_ticks >= END else max(0, found_ticks)
 
 
 def _time(value: Any) -> datetime:
-    return _FIRST + timedelta(microseconds=ticks(value) // 10)
+    return _FIRST + timedelta(microseconds=min(ticks(value), END) // 10)
 
 
 def _guid(value: Any) -> uuid.UUID:
@@ -169,6 +172,8 @@ def _guid(value: Any) -> uuid.UUID:
 
 
 def _status(value: Any) -> ua.StatusCode:
+    if isinstance(value, dict) and value.keys() == {"Code", "Symbol"}:
+        value = value["Code"]
     found = getattr(StatusCodes, value, None) if isinstance(value, str) else value
     if found is None and isinstance(value, str) and re.fullmatch(r"0x[0-9A-Fa-f]{1,8}", value):
         found = int(value, 16)
@@ -178,12 +183,14 @@ def _status(value: Any) -> ua.StatusCode:
 
 
 def _name(value: Any) -> ua.QualifiedName:
+    index, name = 0, value
     if isinstance(value, dict) and value.keys() <= {"NamespaceIndex", "Name"}:
-        value = f"{value.get('NamespaceIndex', 0)}:{value.get('Name', '')}"
-    found = re.fullmatch(r"(?:(\d{1,5}):)?(.*)", value, re.DOTALL | re.ASCII) if isinstance(value, str) else None
-    if found is None or int(found[1] or 0) > 65535:
+        index, name = value.get("NamespaceIndex", 0), value.get("Name", "")
+    elif isinstance(value, str) and (found := re.match(r"(\d{1,5}):", value, re.ASCII)):
+        index, name = int(found[1]), value[found.end() :]
+    if type(index) is not int or not 0 <= index < 2**15 or not isinstance(name, str):  # asyncua's indexes have a sign
         raise _refuse(V.QualifiedName, value)
-    return ua.QualifiedName(found[2], int(found[1] or 0))
+    return ua.QualifiedName(_text(name), index)
 
 
 def _localized(value: Any) -> ua.LocalizedText:
@@ -214,8 +221,8 @@ SCALARS: dict[ua.VariantType, Callable[[Any], Any]] = {
 """What needs to know nothing of the server."""
 
 
-def node_id(value: Any, namespaces: Sequence[str], made: Any = ua.NodeId) -> ua.NodeId:
-    """`namespaces`: URIs by index. `made`: NodeId or ExpandedNodeId."""
+def node_id(value: Any, namespaces: Sequence[str]) -> ua.NodeId:
+    """`namespaces`: URIs by index."""
     try:
         ref = node_ref(str(value))
     except ValueError as error:
@@ -226,8 +233,23 @@ def node_id(value: Any, namespaces: Sequence[str], made: Any = ua.NodeId) -> ua.
             raise Unfit(f"the server has no namespace {index}")
         index = namespaces.index(index)
     read: dict[str, Callable[[str], Any]] = {"i": int, "g": uuid.UUID, "b": base64.b64decode, "s": str}
-    found: ua.NodeId = made(read[ref.kind](ref.identifier), index)
-    return found
+    return ua.NodeId(read[ref.kind](ref.identifier), ua.Int16(index))
+
+
+def expanded_id(value: Any, namespaces: Sequence[str]) -> ua.ExpandedNodeId:
+    """As `node_id`; also of other servers, and of namespaces that this one has not (Part 6, 5.3.1.11)."""
+    found = _EXPANDED.fullmatch(str(value))
+    assert found is not None
+    server, uri, rest = int(found[1] or 0), found[2], found[3]
+    if server >= 2**32:
+        raise _refuse(V.ExpandedNodeId, value)
+    if uri is not None:
+        uri = uri.replace("%3B", ";").replace("%25", "%")
+        if uri in namespaces and not server:
+            rest, uri = f"ns={namespaces.index(uri)};{rest}", None
+    node = node_id(rest, namespaces)
+    namespace = None if uri is None else ua.String(uri)
+    return ua.ExpandedNodeId(node.Identifier, node.NamespaceIndex, NamespaceUri=namespace, ServerIndex=ua.Int32(server))
 
 
 def guess(values: Sequence[Any]) -> ua.VariantType:

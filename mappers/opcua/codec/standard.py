@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from asyncua import ua
-from asyncua.ua.object_ids import ObjectIdNames
+from asyncua.ua.object_ids import ObjectIdNames, ObjectIds
 from asyncua.ua.ua_binary import get_safe_type_hints
 
 from mappers.opcua.codec.structure import Field, Kind, Structure
@@ -28,6 +28,25 @@ _ABSTRACT: dict[int, Kind] = {
 structure of any type an ExtensionObject."""
 
 
+_BASES = frozenset(
+    {
+        ObjectIds.Union, ObjectIds.Vector, ObjectIds.CartesianCoordinates, ObjectIds.Orientation, ObjectIds.Frame,
+        ObjectIds.BaseConfigurationDataType, ObjectIds.BaseConfigurationRecordDataType, ObjectIds.DataTypeSchemaHeader,
+        ObjectIds.DataTypeDescription, ObjectIds.PublishedDataSetSourceDataType,
+        ObjectIds.DataSetWriterTransportDataType, ObjectIds.DataSetWriterMessageDataType,
+        ObjectIds.PubSubGroupDataType, ObjectIds.WriterGroupTransportDataType, ObjectIds.WriterGroupMessageDataType,
+        ObjectIds.ConnectionTransportDataType, ObjectIds.NetworkAddressDataType,
+        ObjectIds.ReaderGroupTransportDataType, ObjectIds.ReaderGroupMessageDataType,
+        ObjectIds.DataSetReaderTransportDataType, ObjectIds.DataSetReaderMessageDataType,
+        ObjectIds.SubscribedDataSetDataType, ObjectIds.QosDataType, ObjectIds.TransmitQosDataType,
+        ObjectIds.ReceiveQosDataType, ObjectIds.DataTypeDefinition, ObjectIds.UserIdentityToken,
+        ObjectIds.FilterOperand, ObjectIds.HistoryReadDetails, ObjectIds.HistoryUpdateDetails,
+    }
+)  # fmt: skip
+"""Abstract structures: what stands there is one of their subtypes, which it names (Part 6, 5.2.2.15). OptionSet, too,
+is abstract, but its subtypes only name its bits."""
+
+
 def kind_of(data_type: ua.NodeId) -> Kind | None:
     """What a data type of namespace 0 is; None: it has to be looked up on the server."""
     number = data_type.Identifier
@@ -37,6 +56,8 @@ def kind_of(data_type: ua.NodeId) -> Kind | None:
         return _ABSTRACT[number]
     if 0 < number <= BUILT_IN:
         return V(number)
+    if number in _BASES:
+        return V.ExtensionObject
     known = _registered().get(data_type)
     if known is not None:
         return structure_of(known)

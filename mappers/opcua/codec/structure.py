@@ -15,9 +15,8 @@ from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import unpack_uatype
 
-from gateway.model.single import shortest
 from mappers.opcua.codec import limits
-from mappers.opcua.codec.natural import clean, natural, too_much
+from mappers.opcua.codec.natural import clean, natural, short, too_much
 
 V = ua.VariantType
 
@@ -79,6 +78,10 @@ class Types:
         self.unknown.clear()
         self._last = None
 
+    def learned(self) -> None:
+        """More is known than when values were last unpacked."""
+        self._last = None
+
     def natural(self, value: Any) -> Any:
         """Plain Python of anything asyncua decodes. Raises Misfit."""
         return natural(value, self.unpack)
@@ -90,6 +93,8 @@ class Types:
             return None
         if self._last is not None and self._last[0] is given:
             return self._last[1]
+        if isinstance(given.Body, limits.XmlBody):
+            return {"TypeId": clean(given.TypeId.to_string()), "Body": given.Body.decode(errors="replace")}
         known = self.structures.get(given.TypeId)
         if known is None:
             if given.TypeId not in self.unknown and len(self.wanted) < limits.TYPES:
@@ -191,7 +196,9 @@ class Body:
         except Exception as error:  # noqa: BLE001 - asyncua raises whatever its parts do
             raise too_much(f"a {kind.name} that cannot be read ({error})") from None
         self._at = buffer.cur_pos
-        return natural(found, self._types.nested, depth + 1)
+        shown = natural(found, self._types.nested, depth + 1)
+        standard = ua.typeid_by_extension_objects.get(type(found)) if kind is V.ExtensionObject else None
+        return shown if standard is None else {"TypeId": standard.to_string(), **shown}
 
     def _bytes(self) -> bytes | None:
         length = self._number("<i", 4)
@@ -233,11 +240,6 @@ _OWN: dict[ua.VariantType, Callable[[Body], Any]] = {
 }
 
 
-def short(value: float) -> float:
-    """A Float as its shortest decimal, where nobody transforms it: 26.53, not 26.530000686645508."""
-    return shortest(value) if value - value == 0 else value
-
-
 def shaped(flat: list[Any], sizes: list[int]) -> list[Any]:
     """Lists of lists, the last dimension innermost."""
     for size in reversed(sizes[1:]):
@@ -248,11 +250,11 @@ def shaped(flat: list[Any], sizes: list[int]) -> list[Any]:
 
 
 _START = datetime(1601, 1, 1)  # noqa: DTZ001 - UTC, as its text says
-_END = 2_650_467_743_990_000_000
+END = 2_650_467_743_990_000_000
 """Ticks at which OPC UA's time ends, the last second of 9999 (Part 6, 5.2.2.5)."""
 
 
 def ticks_text(ticks: int) -> str:
     """Of 100 ns since 1601, as RFC 3339 text; before and after what can be said, the first and the last time."""
-    seconds, rest = divmod(min(max(ticks, 0), _END), 10_000_000)
+    seconds, rest = divmod(min(max(ticks, 0), END), 10_000_000)
     return f"{(_START + timedelta(seconds=seconds)).isoformat()}.{rest:07d}00Z"

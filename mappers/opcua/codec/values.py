@@ -13,8 +13,8 @@ from asyncua import ua
 
 from gateway.model.profile import INTEGER_RANGE, ValueType
 from gateway.model.reading import NAN, OVERFLOW, Quality
-from mappers.opcua.codec.natural import Misfit, clean, status_text
-from mappers.opcua.codec.structure import Types, short
+from mappers.opcua.codec.natural import Misfit, clean, short, status_text
+from mappers.opcua.codec.structure import Types
 
 V = ua.VariantType
 Fit = Callable[[Any], Any]
@@ -23,6 +23,9 @@ INTEGERS = {
     V.SByte: "Int8", V.Byte: "Uint8", V.Int16: "Int16", V.UInt16: "Uint16", V.Int32: "Int32", V.UInt32: "Uint32",
     V.Int64: "Int64", V.UInt64: "Uint64",
 }  # fmt: skip
+
+
+NOTHING = Quality("bad", "device", "the node holds no value")
 
 
 class Decode:
@@ -54,8 +57,8 @@ class Decode:
             found = self._member(_parts(value, self._types))
         elif self._kind in (ValueType.OBJECT, ValueType.OBJECT_ARRAY):
             found = _object(self._kind, variant, self._types)
-        elif variant.VariantType is V.StatusCode and self._kind.is_integer:
-            found = value.value if isinstance(value, ua.StatusCode) else value
+        elif variant.VariantType is V.StatusCode and ValueType(self._kind.removesuffix("Array")).is_integer:
+            found = [one.value for one in _flat(value)] if variant.is_array else value.value
         else:
             found = _plain(variant, self._types)
         return self._fitting(found, variant)
@@ -67,7 +70,7 @@ class Decode:
                 return ""
             if variant.VariantType is V.ByteString and self._kind is ValueType.BINARY:
                 return b""
-        raise Misfit(Quality("bad", "device", "the node holds no value"))
+        raise Misfit(NOTHING)
 
     def _member(self, value: Any) -> Any:
         for depth, name in enumerate(self._field):
@@ -224,7 +227,7 @@ def _json_object(value: Any) -> dict[str, Any]:
 def _json_objects(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise TypeError
-    return [_json_object(one) for one in value]
+    return [{} if one is None else _json_object(one) for one in _flat(value)]
 
 
 _ONE: dict[ValueType, Fit] = {
@@ -240,18 +243,21 @@ def _object(kind: ValueType, variant: ua.Variant, types: Types) -> Any:
     """A structure as it is; any other value as `{"Value": …}`, of several dimensions with its `Dimensions`."""
     value = variant.Value
     if kind is ValueType.OBJECT_ARRAY:
-        return [_parts(one, types) for one in value or []] if variant.is_array else value
+        return [_parts(one, types) for one in _flat(value or [])] if variant.is_array else value
     shaped = _parts(value, types)
+    if shaped is None and not variant.is_array:
+        raise Misfit(NOTHING)
     if isinstance(shaped, dict):
         return shaped
+    plain = _plain(variant, types)
     if variant.Dimensions and len(variant.Dimensions) > 1:
-        return {"Dimensions": list(variant.Dimensions), "Value": _flat(shaped)}
-    return {"Value": _plain(variant, types)}
+        return {"Dimensions": list(variant.Dimensions), "Value": _flat(plain)}
+    return {"Value": plain}
 
 
 def _plain(variant: ua.Variant, types: Types) -> Any:
     found = types.natural([] if variant.Value is None else variant.Value)
-    return short(found) if variant.VariantType is V.Float and not isinstance(found, list) else found
+    return short(found) if variant.VariantType is V.Float else found
 
 
 def _parts(value: Any, types: Types) -> Any:

@@ -11,7 +11,7 @@ from asyncua.ua.ua_binary import pack_uatype
 
 from gateway.model.errors import CommandRejected
 from mappers.opcua.codec import limits, standard
-from mappers.opcua.codec.scalars import SCALARS, Unfit, guess, node_id, shown, ticks, wanted
+from mappers.opcua.codec.scalars import SCALARS, Unfit, expanded_id, guess, node_id, shown, ticks, wanted
 from mappers.opcua.codec.structure import Field, Kind, Structure, Types
 
 V = ua.VariantType
@@ -56,25 +56,34 @@ class _Sender:
 
     def variant(self, target: Target, value: Any) -> ua.Variant:
         kind, sizes = target.kind, list(target.sizes)
+        named = isinstance(kind, Structure) or kind in (V.ExtensionObject, V.DataValue)
+        if isinstance(value, dict) and value.keys() == {"Value"} and not named:
+            value = value["Value"]  # as it is read
+        if kind is V.Byte and target.rank != -1 and isinstance(value, bytes | str):
+            value = list(SCALARS[V.ByteString](value))  # the same (Part 4, 5.11.2)
         if isinstance(value, dict) and value.keys() == {"Dimensions", "Value"}:
             sizes, value = self._list(V.Int32, value["Dimensions"]), value["Value"]
         if isinstance(value, list) and not (kind is V.ByteString and target.rank == -1):
             if target.rank == -1 and kind not in ANY:
                 raise Unfit(f"expected {_wanted(kind)}, got a list")
-            return self._array(kind, value, sizes)
+            return self._array(kind, value, sizes, target.rank)
         if target.rank >= 0:
             raise Unfit(f"expected {takes(target)}, got {shown(value)}")
         if kind in ANY:
             return self.any(value)
         return ua.Variant(self.one(kind, value), _wire(kind))
 
-    def _array(self, kind: Kind, value: list[Any], sizes: list[int]) -> ua.Variant:
+    def _array(self, kind: Kind, value: list[Any], sizes: list[int], rank: int) -> ua.Variant:
         flat, shape = _flat(value)
         kind = guess(flat) if kind in ANY else kind
         if len(shape) == 1 and len(sizes) > 1:
-            if math.prod(sizes) != len(flat):
-                raise Unfit(f"expected {' x '.join(map(str, sizes))} values, got {len(flat)}")
+            if math.prod(sizes) != len(flat) or min(sizes) < 0:
+                raise Unfit(f"expected {_sized(sizes)}, got {len(flat)}")
             shape = sizes
+        if rank > 0 and len(shape) != rank:
+            if flat:
+                raise Unfit(f"expected {_sized([0] * rank)}, got {len(shape)}")
+            shape = [0] * rank
         dimensions = [ua.Int32(size) for size in shape] if len(shape) > 1 else None
         return ua.Variant(self._list(kind, flat), _wire(kind), dimensions, is_array=True)
 
@@ -116,14 +125,15 @@ class _Sender:
             rank = 1 if isinstance(value["Value"], list) else -1
             return self.variant(Target("", kind, rank), value["Value"])
         if isinstance(value, list):
-            return self._array(V.Variant, value, [])
+            return self._array(V.Variant, value, [], -2)
         if value is None:
             return ua.Variant()
         kind = guess([value])
         return ua.Variant(self.one(kind, value), kind)
 
     def _node(self, kind: Kind, value: Any) -> ua.NodeId:
-        return node_id(value, self._types.namespaces, ua.ExpandedNodeId if kind is V.ExpandedNodeId else ua.NodeId)
+        read = expanded_id if kind is V.ExpandedNodeId else node_id
+        return read(value, self._types.namespaces)
 
     def _data_value(self, value: Any) -> ua.DataValue:
         if not isinstance(value, dict) or "Value" not in value:
@@ -226,6 +236,15 @@ def takes(target: Target) -> str:
 
 def _wire(kind: Kind) -> ua.VariantType:
     return V.ExtensionObject if isinstance(kind, Structure) else kind
+
+
+def _sized(sizes: list[int]) -> str:
+    """Of how many dimensions, or of which; a list in a row says none."""
+    if all(size > 0 for size in sizes):
+        return f"{' x '.join(map(str, sizes))} values"
+    if len(sizes) == 1:
+        return "a list of one dimension"
+    return f'{len(sizes)} dimensions, as lists in lists or {{"Dimensions": …, "Value": …}}'
 
 
 def _flat(value: list[Any]) -> tuple[list[Any], list[int]]:

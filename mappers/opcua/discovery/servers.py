@@ -69,8 +69,8 @@ async def ask(endpoint: Endpoint, clock: Clock) -> Answer:
                 servers = _servers(await client.find_servers())
             except ua.UaStatusCodeError:  # a server need not know others
                 servers = ()
-    except Exception as error:  # noqa: BLE001 — whatever the library stumbles over was sent by the server
-        raise NotConnected(refused(endpoint, client.why or error)) from None
+    except Exception as error:  # noqa: BLE001 — what is ours `refused` raises
+        raise NotConnected(refused(endpoint, client, error)) from None
     finally:
         await client.end()
     return Answer(offers, servers)

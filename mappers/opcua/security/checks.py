@@ -63,10 +63,11 @@ def _day(moment: datetime) -> str:
 
 
 def _name(papers: Papers, wanted: Wanted) -> Iterator[str]:
-    if papers.application_uri == wanted.application_uri and papers.application_uri:
+    named = shown(wanted.application_uri)
+    if papers.application_uri == named and named:
         return
     said = f"of the application {papers.application_uri}" if papers.application_uri else "of no application (URI)"
-    named = shown(wanted.application_uri) or "nothing"
+    named = named or "nothing"
     yield f"is {said}, but the server calls itself {named}: have the server make its certificate anew"
 
 

@@ -34,7 +34,7 @@ async def look_at(url: str, timeout: float, now: datetime) -> Shown | None:
     try:
         offered = [offer for offer in offers(await client.connect_and_get_server_endpoints()) if offer.certificate]
     except Exception as error:
-        raise NotConnected(refused(asked, client.why or error)) from error
+        raise NotConnected(refused(asked, client, error)) from error
     finally:
         await asyncio.sleep(0)  # the transport closes in the loop's next turn
     offer = best(asked, [one for one in offered if one.policy != "None"]) or next(iter(offered), None)

@@ -79,7 +79,7 @@ class TrustList:
         """Keeps what is not trusted, so that it can be. Raises OSError."""
         file = self._refused / f"{shown.thumbprint}.der"
         known = next((kept for kept in self.refused() if kept.file == file), None)
-        if known and known.endpoints[:1] == (endpoint,) and time.time() - file.stat().st_mtime < _FRESH_S:
+        if known and endpoint in known.endpoints and time.time() - file.stat().st_mtime < _FRESH_S:
             return
         _write(file, shown.der)
         _note(file, [endpoint, *(known.endpoints if known else ())])
@@ -103,11 +103,14 @@ class TrustList:
         """From the trusted to the refused. Raises ConfigError."""
         wanted = normal(thumbprint)
         with _plainly():
-            found = _named(self.trusted(), wanted)
-            if found is None:
-                known = ", ".join(kept.papers.thumbprint for kept in self.trusted()) or "none"
+            trusted = self.trusted()
+            found = [kept for kept in trusted if kept.papers.thumbprint == wanted]
+            if not found:
+                known = ", ".join(kept.papers.thumbprint for kept in trusted) or "none"
                 raise ConfigError(f"{wanted} is not trusted; trusted are: {known}")
-            return _move(found, self._refused, "refused")
+            for copy in found[1:]:  # as people named it
+                _remove(copy.file)
+            return _move(found[0], self._refused, "refused")
 
     def _nobody(self, wanted: str) -> str:
         if _named(self.trusted(), wanted):

@@ -54,7 +54,8 @@ def not_trusted(
     else:
         said = [
             f"{url} shows another certificate than before: {_who(shown)}; trusted is {_who(earlier)}",
-            f"If the server's certificate was made anew (compare the thumbprint there), accept it: {command}",
+            f"If the server's certificate was made anew (compare the thumbprint there), accept it: {command}, "
+            f"and the old one no more: southgate opcua distrust {earlier.thumbprint}",
             "If nobody did that, somebody may be in between",
         ]
     said += [f"Note that it {remark}" for remark in remarks(shown, url)]

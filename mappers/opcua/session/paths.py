@@ -89,6 +89,28 @@ def step(reference: int, name: ua.QualifiedName) -> ua.RelativePathElement:
     )
 
 
+async def followed(
+    session: "Session", steps: Sequence[tuple[ua.NodeId, int, ua.QualifiedName]]
+) -> list[ua.NodeId | None]:
+    """One step each, from a node along a kind of references to a name; None where there is none. Raises NotConnected,
+    NoAnswer."""
+
+    async def work(asked: UaSession, part: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+        return await asked.translate_browsepaths_to_nodeids(part)
+
+    paths = [ua.BrowsePath(node, ua.RelativePath([step(reference, name)])) for node, reference, name in steps]
+    try:
+        answers = await session.in_batches("translate", paths, work)
+    except DeviceError:  # a server may lack the service
+        return [None] * len(steps)
+    return [
+        node_id(answer.Targets[0].TargetId.Identifier, answer.Targets[0].TargetId.NamespaceIndex)
+        if answer.StatusCode.is_good() and answer.Targets
+        else None
+        for answer in answers
+    ]
+
+
 def _target(answer: ua.BrowsePathResult) -> ua.NodeId | Quality:
     """The node; a target with steps left lies on another server."""
     wrong = status.quality(answer.StatusCode.value)

@@ -21,7 +21,7 @@ from mappers.opcua.session.held import Held, Holdings
 from mappers.opcua.session.limits import NODES, Limits
 from mappers.opcua.session.names import Namespaces, node_id
 from mappers.opcua.session.paths import Paths
-from mappers.opcua.session.reaching import refused, why
+from mappers.opcua.session.reaching import refused, stumbled, why
 from mappers.opcua.session.wire import BoundedClient
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Session:
         return self._client is not None and self._client.up
 
     async def connect(self) -> None:
-        """Raises NotConnected."""
+        """Raises NotConnected. A mistake of ours is raised as it is."""
         if self.up:
             return
         await self.close()
@@ -71,7 +71,7 @@ class Session:
             raise error if isinstance(error, NotConnected) else NotConnected(str(error)) from None
         except Exception as error:
             await self._end(client)
-            raise NotConnected(refused(self.endpoint, client.why or error)) from error
+            raise NotConnected(refused(self.endpoint, client, error)) from error
         except BaseException:
             await self._end(client)
             raise
@@ -128,7 +128,7 @@ class Session:
 
     async def ask(self, work: Callable[[UaSession], Awaitable[T]], patience: float | None = None) -> T:
         """One exchange. Raises NotConnected; NoAnswer when nothing comes in time; DeviceError when the server refuses
-        the request as a whole."""
+        the request as a whole. A mistake of ours is raised as it is."""
         client = self._client
         if client is None or not client.up:
             raise self._not_connected("there is no session" if client is None else client.why or "it hung up")
@@ -147,8 +147,8 @@ class Session:
             raise DeviceError(name, status.said(name)) from None
         except OSError as error:
             raise self._drop(client, client.why or why(error)) from None
-        except Exception as error:  # whatever the library stumbles over was sent by the server
-            what = client.why or f"it sent what is not OPC UA ({type(error).__name__}: {str(error)[:100]})"
+        except Exception as error:
+            what = client.why or f"it sent what is not OPC UA ({stumbled(error)})"
             raise self._drop(client, what) from error
 
     def _drop(self, client: BoundedClient, reason: str) -> NotConnected:
@@ -245,10 +245,13 @@ class Session:
             await client.open_secure_channel(renew=True)
             client.uaclient.revolve_security_token()
 
+        wrong = "the secure channel could not be renewed"
         try:
             await self.ask(work)
-        except (NoAnswer, DeviceError) as error:
-            raise self._drop(client, f"the secure channel could not be renewed: {error}") from None
+        except NoAnswer:
+            raise self._drop(client, f"{wrong}: no answer within {self.endpoint.timeout:g} s") from None
+        except DeviceError as error:
+            raise self._drop(client, f"{wrong}: {error}") from None
         self._renew_at = self._clock.monotonic() + RENEW_AT * client.secure_channel_timeout / 1000
 
 

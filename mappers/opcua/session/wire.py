@@ -1,10 +1,11 @@
 """The library's client with bounds: what a server sends is measured before it is kept, and nothing here reconnects."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from asyncua import Client, ua
 from asyncua.client.ua_client import UaClient, UaClientState, UASocketProtocol
@@ -12,6 +13,9 @@ from asyncua.client.ua_session import UaSession
 from asyncua.common.shortcuts import Shortcuts
 from asyncua.observer import Observer
 
+from mappers.opcua.endpoint import PORT
+
+NO_SERVER = f"is it an OPC UA server? Look at the port of Endpoint (OPC UA's own is {PORT})"
 MAX_CHUNK = 1 << 20
 """Bytes of a chunk; 64 KiB are usual (Part 6, 7.1.2.3)."""
 MAX_MESSAGE = 16 << 20
@@ -19,6 +23,10 @@ MAX_MESSAGE = 16 << 20
 HEADER = 8
 """Bytes before a chunk's body: three letters, whether it is the last, its size (Part 6, 7.1.2.2)."""
 CONTINUES = ord("C")
+KINDS = (b"ACK", b"ERR", b"OPN", b"MSG", b"CLO")
+"""Letters that a server's chunks begin with (Part 6, 6.7.2.2 and 7.1.2.2)."""
+TOLD = (b"ERR", b"OPN")
+"""Those after which the library hangs up and says why."""
 SESSION_S = 120.0
 """A server keeps a session that nobody asks anything for so long: many have room for a handful, and one of a gateway
 that was killed must not stand in its own way for an hour."""
@@ -35,28 +43,46 @@ class BoundedSocket(UASocketProtocol):
         super().__init__(*args, **kwargs)
         self._held = bytearray()
         self._message = 0
+        self.reached = False
+        """Somebody took the connection; uvloop makes a protocol before it is known."""
+        self.heard = False
+        """Something like OPC UA came."""
         self.why = ""
         """Why we hung up, in words; empty: we did not."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self.reached = True
 
     def data_received(self, data: bytes) -> None:
         self._held += data
         at = 0
         while len(self._held) - at >= HEADER:
+            kind = bytes(self._held[at : at + 3])
             size = int.from_bytes(self._held[at + 4 : at + 8], "little")
-            if self._is_too_large(size):
+            if self._is_none(kind) or self._is_too_large(size):
                 return
             if len(self._held) - at < size:
                 break
+            self.heard = True
             super().data_received(bytes(self._held[at : at + size]))
             at += size
             if self.transport is None or self.transport.is_closing():
+                if kind not in TOLD:
+                    self.why = self.why or "it sent what is not OPC UA, or what was changed on its way"
                 break
             self._message = self._message + size if self._held[at - size + 3] == CONTINUES else 0
         del self._held[:at]
 
+    def _is_none(self, kind: bytes) -> bool:
+        if kind not in KINDS:
+            begins = "".join(c if c.isprintable() else "." for c in bytes(self._held[:20]).decode("latin-1"))
+            self._hang_up(f"it sent what is not OPC UA (it begins with {begins!r}); {NO_SERVER}")
+        return bool(self.why)
+
     def _is_too_large(self, size: int) -> bool:
         if not HEADER <= size <= MAX_CHUNK:
-            self._hang_up(f"it sent a chunk of {size} bytes; is it an OPC UA server?")
+            self._hang_up(f"it sent a chunk of {size} bytes; {NO_SERVER}")
         elif self._message + size > MAX_MESSAGE:
             self._hang_up(f"it sent a message of more than {MAX_MESSAGE >> 20} MiB")
         return bool(self.why)
@@ -78,9 +104,11 @@ class _BoundedUaClient(UaClient):
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout)
         self.session = QuietSession(self)
+        self.socket: BoundedSocket | None = None
+        """The last one that there was."""
 
     def _make_protocol(self) -> UASocketProtocol:
-        self.protocol = BoundedSocket(self._timeout, security_policy=self.security_policy)
+        self.protocol = self.socket = BoundedSocket(self._timeout, security_policy=self.security_policy)
         self.protocol.pre_request_hook = self._pre_request_hook
         self.protocol.on_connection_lost = self._on_transport_lost
         self.protocol.is_session_closing = self._is_session_closing
@@ -107,7 +135,7 @@ class BoundedClient(Client):
     def __init__(self, url: str, timeout: float) -> None:
         """Seconds."""
         super().__init__(url, timeout)
-        self.uaclient = _BoundedUaClient(timeout)
+        self.uaclient: _BoundedUaClient = _BoundedUaClient(timeout)
         self.uaclient.pre_request_hook = self.check_connection
         self.nodes = Shortcuts(self.uaclient.session)
         self.max_messagesize = MAX_MESSAGE
@@ -120,8 +148,17 @@ class BoundedClient(Client):
     @property
     def why(self) -> str:
         """Why we hung up; empty: we did not."""
-        socket = self.uaclient.protocol
-        return socket.why if isinstance(socket, BoundedSocket) else ""
+        return self.uaclient.socket.why if self.uaclient.socket else ""
+
+    @property
+    def reached(self) -> bool:
+        """Somebody took the connection."""
+        return self.uaclient.socket is not None and self.uaclient.socket.reached
+
+    @property
+    def heard(self) -> bool:
+        """Something like OPC UA came over it."""
+        return self.uaclient.socket is not None and self.uaclient.socket.heard
 
     def watch(self, gone: Callable[[], None]) -> None:
         """`gone` is called when the connection, which is up, is lost or closed."""

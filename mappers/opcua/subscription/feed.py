@@ -122,6 +122,18 @@ def keys(polls: Iterable[Poll]) -> Iterator[Key]:
                 yield poll, source
 
 
+def sharing(polls: Iterable[Poll], read: Iterable[Poll]) -> set[Poll]:
+    """Those that are `read`, and whoever shares a source with one of them: what is told and what is read of one source
+    must not take turns."""
+    found, new = set[Poll](), set(read)
+    others = list(polls)
+    while new:
+        found |= new
+        sources = {source for poll in new for source in poll.sources}
+        new = {poll for poll in others if poll not in found and sources.intersection(poll.sources)}
+    return found
+
+
 def news(feeds: Iterable[Feed], origin: int) -> list[Event]:
     """See `Feed.news`."""
     return [event for one in feeds if (event := one.news(origin)) is not None]

@@ -184,13 +184,18 @@ class Group:
     # ---------------------------------------------------------------------------------------------- what it tells us
 
     async def _take(self, result: ua.PublishResult) -> None:
-        """One notification at a time: what was lost comes before what came after it."""
+        """One notification at a time: what was lost comes before what came after it. What comes late of a
+        subscription that was left says nothing of the one that took its place."""
         async with self._order:
+            if result.SubscriptionId != self.id:
+                return
             self._heard, self._spoke = self._on.clock.monotonic(), True
             message = result.NotificationMessage
             number = message.SequenceNumber
             if number > self._next:
                 await self._catch_up(number)
+            if result.SubscriptionId != self.id:  # left meanwhile
+                return
             if not message.NotificationData:
                 self._next = max(number, self._next)
                 return
@@ -199,18 +204,21 @@ class Group:
 
     async def _catch_up(self, number: int) -> None:
         """What came between the last notification and this one is asked for again; else it is missed."""
-        missing = range(self._next, number)
-        messages = [await self._republish(lost) for lost in missing[-ASK_AGAIN:]]
+        missing, asked = range(self._next, number), self.id
+        messages = [await self._republish(asked, lost) for lost in missing[-ASK_AGAIN:]]
+        if asked != self.id:  # whoever left it has said that values may be missing
+            return
         missed = len(missing) - sum(bool(message.NotificationData) for message in messages)
         if missed:
             self._on.counts["missed"] += missed
+            self._on.hearing.lost_events = True
             self._on.hearing.lose(self.items)
         for message in messages:
             self._pass_on(message)
 
-    async def _republish(self, number: int) -> ua.NotificationMessage:
+    async def _republish(self, subscription: int, number: int) -> ua.NotificationMessage:
         try:
-            return await self._on.session.ask(lambda to: to.republish(self.id, number))
+            return await self._on.session.ask(lambda to: to.republish(subscription, number))
         except (DeviceError, NoAnswer):
             return ua.NotificationMessage()
 

@@ -31,6 +31,8 @@ class Hearing:
         self.targets: dict[int, tuple[Target, ...]] = {}
         self.last: dict[int, Data] = {}
         """What was told last."""
+        self.lost_events = False
+        """The server said so; whoever sees to it puts it back."""
         self._skews: deque[float] = deque(maxlen=SKEWS)
 
     @property
@@ -96,6 +98,9 @@ class Hearing:
     def _events(self, told: Iterable[ua.EventFieldList], now: int) -> Iterator[Event]:
         """Each event by itself, in order."""
         for one in told:
+            if conditions.lost(one.EventFields):
+                self._counts["overflow"] += 1
+                self.lost_events = True
             value = conditions.value(one.EventFields, self._types)
             if value is not None:
                 for outlet, _, index in self.targets.get(one.ClientHandle, ()):

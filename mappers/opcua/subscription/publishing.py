@@ -6,13 +6,16 @@ Here the requests live inside a call that somebody waits for, and end with it.
 """
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStructParsingError
 
-from gateway.model.errors import NotConnected
+from gateway.model.errors import DeviceError, NotConnected
 from mappers.opcua.session import Session
 from mappers.opcua.status import GONE, name_of
 
@@ -20,15 +23,22 @@ IN_FLIGHT = 4
 """Publish requests with the server, at most; one more than there are subscriptions are enough."""
 EARLY = 16
 """Notifications kept of subscriptions not known yet: the first may overtake the answer that says how it is called."""
+UNREADABLE = (
+    "%s sent a notification that is not OPC UA (%s): it is left out, and counted as unreadable from now on. Update or "
+    "start the server anew; values that cannot be read at all are better left out of the profile"
+)
 
+log = logging.getLogger(__name__)
 Take = Callable[[ua.PublishResult], Awaitable[None]]
 
 
 class Publishing:
     """Of one session."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, counts: "Counter[str]") -> None:
+        """`counts`: see `Subscribes.counts`."""
+        self._session, self._counts = session, counts
+        self._told_unreadable = False
         self._takers: dict[int, Take] = {}
         self._early: list[ua.PublishResult] = []
         self._acks: list[ua.SubscriptionAcknowledgement] = []
@@ -48,6 +58,15 @@ class Publishing:
 
     def remove(self, subscription: int) -> None:
         self._takers.pop(subscription, None)
+
+    async def end_strangers(self) -> None:
+        """Subscriptions that the server tells of and nobody has: it made them, and the answer came too late. To be
+        called while none is being made. Raises NotConnected, NoAnswer."""
+        early, self._early = self._early, []
+        strangers = list({result.SubscriptionId for result in early})
+        if strangers:
+            with suppress(DeviceError):  # it may have ended them
+                await self._session.ask(lambda to: to.delete_subscriptions(strangers))
 
     def resume(self) -> None:
         """Asks again, after whatever made it stop."""
@@ -97,8 +116,8 @@ class Publishing:
                 if (name := name_of(error.code)) in GONE:
                     return f"the server ended the session ({name})"
                 self._refused(name)
-            except UaStructParsingError:
-                continue  # not to be understood; the gap in the numbers will show it
+            except UaStructParsingError as error:
+                self._unreadable(error)
             except ua.UaError as error:
                 self.silenced = str(error) or type(error).__name__
 
@@ -108,6 +127,14 @@ class Publishing:
         response.ResponseHeader.ServiceResult.check()
         found: ua.PublishResult = response.Parameters
         return found
+
+    def _unreadable(self, error: UaStructParsingError) -> None:
+        """What it held shows as a gap in the numbers."""
+        self._counts["unreadable"] += 1
+        if not self._told_unreadable:
+            self._told_unreadable = True
+            cause = error.__cause__ or error
+            log.warning(UNREADABLE, self._session.endpoint.url, f"{type(cause).__name__}: {str(cause)[:100]}")
 
     def _refused(self, name: str) -> None:
         if name == "BadTooManyPublishRequests" and self._most > 1:

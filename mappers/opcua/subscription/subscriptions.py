@@ -9,7 +9,7 @@ from asyncua import ua
 
 from gateway.model.abilities import Told
 from gateway.model.contracts import Clock
-from gateway.model.errors import DeviceError
+from gateway.model.errors import DeviceError, NoAnswer
 from gateway.model.plan import Poll
 from gateway.model.reading import Quality, Source, refused
 from mappers.opcua import conditions
@@ -19,14 +19,14 @@ from mappers.opcua.codec.natural import Misfit
 from mappers.opcua.point import Point
 from mappers.opcua.session import Session
 from mappers.opcua.status import name_of
-from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, quiet, wants
+from mappers.opcua.subscription.feed import Feed, Key, Want, feed, is_read, keys, news, quiet, sharing, wants
 from mappers.opcua.subscription.group import FULL, Ground, Group
 from mappers.opcua.subscription.hearing import Hearing
 from mappers.opcua.subscription.item import Item, Wish
 from mappers.opcua.subscription.outlet import Data, Reader
 from mappers.opcua.subscription.publishing import Publishing
 from mappers.opcua.subscription.readers import reader
-from mappers.opcua.subscription.watchdog import Watchdog
+from mappers.opcua.subscription.watchdog import SAYS_NOTHING, Watchdog
 
 AT_ONCE_S = 2.0
 """Whoever is told less often than that is told by a read what is there first."""
@@ -36,6 +36,7 @@ RETRIES = 200
 """Refused nodes that one look tries again."""
 NESTED = 3
 """Structures inside one another that are looked for before they are told; the rest is learned by and by."""
+UNANSWERED = "BadTimeout"
 NONE_THERE = "BadNoSubscription"
 """The server knows none of ours."""
 GONE_NODE = (ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid)
@@ -48,7 +49,7 @@ class Subscriptions:
     def __init__(self, session: Session, clock: Clock, counts: "Counter[str]") -> None:
         """`counts`: see `Subscribes.counts`."""
         self._session, self._clock, self._counts, self._types = session, clock, counts, session.types
-        self._publishing = Publishing(session)
+        self._publishing = Publishing(session, counts)
         self._hearing = Hearing(clock, counts, session.types)
         self._ground = Ground(session, self._publishing, clock, counts, self._hearing)
         self._watchdog = Watchdog(clock)
@@ -95,7 +96,7 @@ class Subscriptions:
         self._hearing.tell(quiet(new.values(), self._clock.now()))
         await self._hurry()
         left = await self._place(list(wants(new.values())))
-        without = {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)}
+        without = sharing(polls, {poll for (poll, _), one in self._feeds.items() if left.intersection(one.wants)})
         await self._end([key for key in self._feeds if key[0] in without])
         self._hearing.tell(news(self._feeds.values(), self._clock.now()))
         if self._interval > AT_ONCE_S:
@@ -106,7 +107,9 @@ class Subscriptions:
         """What these hold now: the server tells it when the first publishing interval is over."""
         items = [item for item in dict.fromkeys(new) if item.wish.events is None]
         found = await self._read([item.wish.node for item in items])
-        self._hearing.take([(item.handle, data) for item, data in zip(items, found, strict=True)], self._clock.now())
+        pairs = zip(items, found, strict=True)
+        known = [(item.handle, data) for item, data in pairs if data.StatusCode.value not in SAYS_NOTHING]
+        self._hearing.take(known, self._clock.now())
 
     def _read_by(self, point: Point) -> Reader:
         return reader(point, self._types)
@@ -122,13 +125,15 @@ class Subscriptions:
         await self._release([item for item in self._items.values() if not targets[item.handle]])
 
     async def _release(self, items: Collection[Item]) -> None:
-        """Ends watching these; a group that watches nothing ends."""
+        """Ends watching these; a group that watches nothing ends, but for one as long as anything is to be watched: it
+        would be made again for every try."""
         for item in items:
             del self._items[item.wish]
             self._hearing.forget(item.handle)
+            self._watchdog.forget(item.handle)
         for group in list(self._groups):
             await group.remove(items)
-            if not group.items:
+            if not group.items and (len(self._groups) > 1 or not self._feeds):
                 self._groups.remove(group)
                 await group.close()
 
@@ -152,7 +157,11 @@ class Subscriptions:
         await self._learn([node for want in new if want.is_structure and isinstance(node := nodes[want.at], ua.NodeId)])
         before = set(self._items.values())
         items = [item for want in new if (item := self._item(want, nodes)) is not None]
-        left = set(await self._watch(list(dict.fromkeys(item for item in items if item not in before))))
+        try:
+            left = set(await self._watch(list(dict.fromkeys(item for item in items if item not in before))))
+        except NoAnswer:
+            await self._give_up(items)
+            raise
         without = {want for want in new if want.item in left}
         for want in new:
             if want.item is not None and not want.item.refusal:
@@ -162,6 +171,11 @@ class Subscriptions:
                 self._hearing.again([want.item.handle], [want.target])
         await self._refuse({item for item in items if item.refusal})
         return without
+
+    async def _give_up(self, items: Iterable[Item]) -> None:
+        """Those that no group has come to are tried again by `look`, like those that were refused."""
+        taken = {item for group in self._groups for item in group.items.values()}
+        await self._refuse(_all([item for item in items if item not in taken], UNANSWERED))
 
     async def _learn(self, nodes: Sequence[ua.NodeId]) -> None:
         """What the structures in these nodes are made of is known before they are told."""
@@ -239,10 +253,13 @@ class Subscriptions:
         for group in self._groups:
             group.dead = group.dead or (NONE_THERE if self._publishing.silenced == NONE_THERE else "")
         self._publishing.resume()
-        if not self._groups:
-            await self._session.keep()
+        await self._publishing.end_strangers()
         for group in [group for group in self._groups if group.silent]:
             await self._again(group)
+        if self._hearing.lost_events:
+            self._hearing.lost_events = False
+            for group in self._groups:
+                await self._refresh(group, group.items.values())
         await self._retry()
         await self._compare()
         await self._understand()
@@ -257,7 +274,7 @@ class Subscriptions:
             group.dead = error.code
             return
         self._counts["resubscribed"] += 1
-        self._watchdog.forget()
+        self._watchdog.begin()
         await self._refuse(turned_away)
         await self._refresh(group, group.items.values())
 
@@ -284,9 +301,11 @@ class Subscriptions:
         return last is not None and last.StatusCode.value in GONE_NODE
 
     async def _compare(self) -> None:
-        """What the server holds with what it told."""
-        picked = self._watchdog.pick(list(self._items.values()))
-        if not picked or not self.alive:
+        """What the server holds with what it told. Something is asked in any case: a server ends a session that asks
+        nothing for long, and publish requests may lie there for an hour."""
+        picked = self._watchdog.pick(list(self._items.values())) if self.alive else []
+        if not picked:
+            await self._session.keep()
             return
         found = await self._read([item.wish.node for item in picked])
         wrong = self._watchdog.judge(picked, found, self._hearing.last, max(group.interval for group in self._groups))

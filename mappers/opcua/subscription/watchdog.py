@@ -61,9 +61,13 @@ class Watchdog:
         self._learn(wrong, len(picked))
         return wrong
 
-    def forget(self) -> None:
+    def begin(self) -> None:
         """Everything is watched anew."""
         self._suspects.clear()
+
+    def forget(self, handle: int) -> None:
+        """It is not watched any more."""
+        self._suspects.pop(handle, None)
 
     def _learn(self, wrong: list[Item], looked: int) -> None:
         """Patience grows with each time that it did not help, and shrinks while all is well."""

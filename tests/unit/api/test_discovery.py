@@ -1,6 +1,7 @@
 """Discovery and profile scans as EdgeX's own clients ask for them (contract, sections 5 and 7.5)."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ class Asking:
 
     def describe(self) -> tuple[DeviceProfile, Sequence[str]]:
         found = {**PROFILE, "name": self.name, "deviceResources": self.resources}
-        if not self.resources:
+        if self.resources != PROFILE["deviceResources"]:
             found["deviceCommands"] = []
         return profile_from_json(found), ["one was left out"]
 
@@ -125,6 +126,18 @@ async def _until(client: httpx.AsyncClient, state: str) -> dict[str, Any]:
         while (found := (await seen(client))["scans"][0])["state"] != state:
             await settle(1)
     return dict(found)
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 resource"), (2, "2 resources")])
+async def test_the_log_says_how_many_resources_were_found(
+    asked: httpx.AsyncClient, able: Able, caplog: pytest.LogCaptureFixture, number: int, words: str
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.runtime.scanning")
+    await scan(asked, profileName="New")
+    able.scans[0].resources = able.scans[0].resources[:number]
+    able.scans[0].go.set()
+    await _until(asked, "done")
+    assert caplog.messages == [f"boiler has the profile New now: {words}"]
 
 
 async def test_without_a_name_the_profile_gets_edgexs(asked: httpx.AsyncClient, able: Able) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.model.command import Command
-from gateway.model.configuration import Configuration
+from gateway.model.configuration import Configuration, Profiles
 from gateway.model.errors import StoreFailed
 from gateway.model.health import LaneReport
 from gateway.model.plan import PlannedDevice
@@ -37,7 +37,7 @@ BOARD = profile(
 class FakeRegistry:
     def __init__(self, *devices: PlannedDevice, owner: DeviceProfile = BOARD) -> None:
         self.planned = {device.device.name: device for device in devices}
-        self.current = Configuration({owner.name: owner}, {n: d.device for n, d in self.planned.items()})
+        self.current = Configuration(Profiles({owner.name: owner}), {n: d.device for n, d in self.planned.items()})
         self.digest = ""
 
     def exchange(self, device: PlannedDevice) -> None:

@@ -64,6 +64,7 @@ async def test_it_is_told_sixty_days_before_and_again_when_it_has_ended(
     await clock.advance(2 * 3600)
     assert [(state, left) for state, left, _ in told] == [("raised", 59)]
     assert "our own certificate data/pki/own/certificate.der (ABAB" in told[0][2]
+    assert "delete data/pki/own and one is made" in told[0][2]
     assert "ends on 2026-01-" in told[0][2]
     for _ in range(61):
         await clock.advance(86_400)

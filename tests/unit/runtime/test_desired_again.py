@@ -3,7 +3,7 @@
 import asyncio
 
 from gateway.model.command import Desired
-from gateway.model.configuration import Configuration
+from gateway.model.configuration import Configuration, Profiles
 from tests.support.clock import MovingClock, settle
 from tests.unit.runtime.house import event, planned
 from tests.unit.runtime.road import BOARD, Road
@@ -54,7 +54,7 @@ async def test_a_look_gives_turns_and_never_looks_at_a_whole_device(clock: Movin
     it = Road(clock)
     devices = {f"d{n}": planned(BOARD, name=f"d{n}", polls={"Look": 1.0}) for n in range(1, 11)}
     it.registry.planned = devices
-    it.registry.current = Configuration({BOARD.name: BOARD}, {name: d.device for name, d in devices.items()})
+    it.registry.current = Configuration(Profiles({BOARD.name: BOARD}), {name: d.device for name, d in devices.items()})
     await it.start()
     for name, device in devices.items():
         it.publish([event(device.sources["Look"], 1.0, 21.5, origin=clock.now())])

@@ -388,13 +388,3 @@ async def test_a_subscription_nobody_answers_is_no_connection(clock: MovingClock
         line.subscribe_error = None
         await clock.advance(31)
         assert report(scene).state == "connected"
-
-
-async def test_of_several_polls_of_a_source_the_fastest_hears_it(clock: MovingClock) -> None:
-    scene, line = telling(clock)
-    events = [{"sourceName": "A", "interval": every} for every in ("5s", "1s", "60s")]
-    await scene.apply(device_of("D", autoEvents=events))
-    async with scene.running():
-        line.tell(1, A=5)
-        assert values(scene.events()) == [0, 5]
-        assert {flow.requested_s: flow.reads for flow in scene.lanes.flows()} == {1.0: 2, 5.0: 0, 60.0: 0}

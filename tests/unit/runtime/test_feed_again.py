@@ -193,11 +193,28 @@ async def test_a_source_that_has_nothing_to_tell_is_alive_all_the_same(clock: Mo
         await clock.advance(60)
         assert it.flow is Flow.ONLINE
         assert it.scene.lanes.lanes()[0].state == "connected"
-        assert it.twins.value("D", "A") is None
+        row = it.twins.value("D", "A")
+        assert row is not None
+        assert (row.value, row.quality.level) == (None, "uncertain")
         assert it.scene.events() == []
         it.line.alive = False
         await clock.advance(5)
         assert it.flow is Flow.OFFLINE
+
+
+async def test_a_source_of_which_nothing_was_ever_told_is_not_online(clock: MovingClock) -> None:
+    """Its server is alive, but took the subscription and says nothing: connected, and no data."""
+    it = Told(clock)
+    it.line.dumb = True
+    await it.scene.apply(device_of("D", events={"A": "1s"}))
+    async with it.scene.running():
+        assert it.flow is Flow.UNKNOWN
+        await clock.advance(5)
+        assert (it.flow, it.twins.state("D").reason) == (Flow.OFFLINE, "no values of A in time")
+        it.line.dumb = False
+        it.line.tell(1, A=5)
+        await clock.advance(5)
+        assert it.flow is Flow.ONLINE
 
 
 async def test_that_nothing_has_happened_yet_is_neither_a_read_nor_a_failure(clock: MovingClock) -> None:
@@ -226,3 +243,19 @@ async def test_every_loss_is_said_also_of_what_had_nothing_to_tell_in_between(cl
             assert [event.quality for event in it.scene.events()] == [{0: DISCONNECTED}] * count
             assert it.flow is Flow.OFFLINE
             it.line.up = True
+
+
+async def test_a_device_that_comes_while_others_are_subscribed_is_not_alive_before_it_is_itself(
+    clock: MovingClock,
+) -> None:
+    it = Told(clock)
+    it.line.quiet, it.line.subscribe_s = True, 3.0
+    first = device_of("D", events={"A": "1s"})
+    await it.scene.apply(first)
+    async with it.scene.running():
+        await clock.advance(1)
+        await it.scene.apply(first, device_of("E", unit=2, events={"A": "1s"}))
+        await clock.advance(4)
+        assert (it.flow, it.twins.state("E").state) == (Flow.ONLINE, Flow.UNKNOWN)
+        await clock.advance(3)
+        assert it.twins.state("E").state is Flow.ONLINE

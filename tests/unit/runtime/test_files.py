@@ -81,9 +81,8 @@ def test_equal_files_give_the_same_objects(folders: Folders) -> None:
 
 def test_the_shipped_library_is_there_and_own_profiles_win(tmp_path: Path) -> None:
     shipped = Folders([tmp_path], tmp_path / "none").read()
-    assert shipped.profiles
-    assert all(place.path is None for place in shipped.profiles.values())
-    name = next(iter(shipped.profiles))
+    assert shipped.configuration().profiles.keys() == shipped.library.keys() != set()
+    name = next(iter(shipped.library))
     (tmp_path / "mine.yaml").write_text(PROFILE.format(name=f"'{name}'"))
     own = Folders([tmp_path], tmp_path / "none").read()
     assert own.profiles[name].path == tmp_path / "mine.yaml"

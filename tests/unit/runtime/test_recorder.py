@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.model.configuration import Configuration
+from gateway.model.configuration import Configuration, Profiles
 from gateway.model.device import Device
 from gateway.model.errors import CommandRejected
 from gateway.model.plan import Connection, PlannedDevice
@@ -41,7 +41,7 @@ class House:
 
     def __init__(self) -> None:
         self.clock, self.protocol = MovingClock(), Protocol()
-        self.current = Configuration({"p": PROFILE}, {})
+        self.current = Configuration(Profiles({"p": PROFILE}), {})
         self.force = {
             name: PlannedDevice(Device(name=name, profile_name="p"), PROFILE, connection, {}, facts={"answer_ms": 4})
             for name, connection in {"a": LINE, "b": LINE, "c": OTHER}.items()

@@ -57,6 +57,29 @@ def test_edgex_text_is_a_number_where_it_is_one() -> None:
     assert not equals(text, "warm", "cold", Compat.NONE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "wanted", "read", "are"),
+    [
+        ("String", "2026-11-21T21:08:05.5+01:00", "2026-11-21T20:08:05.500000000Z", True),
+        ("String", "2026-11-21T20:08:05Z", "2026-11-21T20:08:05.000000000Z", True),
+        ("String", "2026-11-21T20:08:05.1234567Z", "2026-11-21T20:08:05.123456000Z", False),
+        ("String", "2026-11-21T20:08:05Z", "2026-11-21T20:08:06.000000000Z", False),
+        ("String", "2026-13-21T20:08:05Z", "2026-13-21T20:08:05.000000000Z", False),
+        ("String", "0001-01-01T00:00:00+14:00", "1601-01-01T00:00:00.000000000Z", False),
+        ("String", "09087E75-8E5E-499B-954F-F2A9603DB28A", "09087e75-8e5e-499b-954f-f2a9603db28a", True),
+        ("String", "ABC", "abc", False),
+        ("StringArray", ["2026-11-21T20:08:05Z"], ["2026-11-21T20:08:05.000Z"], True),
+        ("StringArray", ["a"], ["a", "b"], False),
+        ("Object", {"At": "2026-11-21T20:08:05Z", "Note": None}, {"At": "2026-11-21T20:08:05.000000000Z"}, True),
+        ("Object", {"X": 1}, {"X": 1, "Y": 2}, False),
+        ("Object", {"X": [1, {"Y": 2}]}, {"X": [1.0, {"Y": 2}]}, True),
+    ],
+)
+def test_a_value_is_confirmed_by_what_means_the_same(kind: str, wanted: Any, read: Any, are: bool) -> None:
+    """A time that was written with its zone is read back in UTC, with nanoseconds; a GUID in lower case."""
+    assert equals(resource("R", kind, "RW"), wanted, read, Compat.NONE) is are
+
+
 OWNER = profile(
     resource("Mode", "Uint16", "RW"),
     resource("Pulse", "Uint16", "W"),

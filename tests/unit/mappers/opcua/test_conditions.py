@@ -1,8 +1,10 @@
 """Alarms and other events of a server as readings, and what people say to alarms."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,6 +54,21 @@ async def rigged() -> AsyncIterator[tuple[Peer, Rig, EventGenerator]]:
             yield peer, rig, alarm
 
 
+@pytest.mark.parametrize("kind", [ua.ObjectIds.RefreshRequiredEventType, ua.ObjectIds.EventQueueOverflowEventType])
+async def test_what_is_not_at_rest_is_told_again_where_the_server_says_that_events_were_lost(kind: int) -> None:
+    """T14: Part 9, 5.11.4."""
+    async with rigged() as (peer, rig, _):
+        await rig.ear.until(lambda _: len(told(rig, "alarms")) == 1)
+        await (await peer.server.get_event_generator(kind, ua.ObjectIds.Server)).trigger(message="some were lost")
+        async with asyncio.timeout(5):
+            while not rig.counts:  # noqa: ASYNC110  nothing need be told of it
+                await asyncio.sleep(0.01)
+        for _ in range(2):
+            await rig.made.look()
+        await rig.ear.until(lambda _: len(told(rig, "alarms")) == 2)
+        assert rig.counts == {"overflow": 1}
+
+
 async def test_events_of_a_server() -> None:
     async with rigged() as (peer, rig, alarm):
         await _what_is_not_at_rest_is_told_at_once(rig)
@@ -98,6 +115,7 @@ async def _people_answer(peer: Peer, rig: Rig) -> None:
     peer.server.iserver.isession.add_method_callback(method, acknowledge)
     point = _point("acknowledge")
     given = {**told(rig, "alarms")[0], "Comment": "seen"}
+    rig.session.namespaces.moved[2] = 5  # what an event names is as the server counts now
     await say(rig.session, point, given)
     assert heard == [(CONDITION, base64.b64decode(given["EventId"]), "seen")]
     with pytest.raises(DeviceError, match="does not know this event any more"):
@@ -117,7 +135,7 @@ async def _people_answer(peer: Peer, rig: Rig) -> None:
 )
 async def test_what_cannot_be_said_is_rejected_in_words(given: dict[str, Any], words: str) -> None:
     with pytest.raises(CommandRejected, match=words):
-        await say(None, _point("confirm"), given)  # type: ignore[arg-type]
+        await say(SimpleNamespace(types=Types()), _point("confirm"), given)  # type: ignore[arg-type]
 
 
 def test_the_filter_asks_for_type_and_severity() -> None:
@@ -131,6 +149,29 @@ def test_an_event_of_another_shape_is_left_out() -> None:
     assert value([ua.Variant(1)], Types()) is None
     nan = [ua.Variant(float("nan")) if name == "HighLimit" else ua.Variant(None) for name in NAMES]
     assert value(nan, Types()) == {}
+
+
+def test_an_event_with_unusual_fields_can_be_written_down() -> None:
+    given = {
+        "EventType": ua.Variant([ua.NodeId(1)]),
+        "Message": ua.Variant([b"\1\2"]),
+        "Severity": ua.Variant([1.5, float("inf")]),
+        "Comment": ua.Variant(ua.ExtensionObject(ua.NodeId(5, 2), b"\1")),
+        "LowLimit": ua.Variant(26.530000686645508, ua.VariantType.Float),
+        "HighLimit": _nested(100),
+    }
+    found = value([given.get(name, ua.Variant()) for name in NAMES], Types())
+    assert found == {
+        "EventType": ["i=1"], "Message": ["AQI="], "Severity": [1.5, None],
+        "Comment": {"TypeId": "ns=2;i=5", "Body": "AQ=="}, "LowLimit": 26.53,
+    }  # fmt: skip
+
+
+def _nested(levels: int) -> ua.Variant:
+    found: list[Any] = [1]
+    for _ in range(levels):
+        found = [found]
+    return ua.Variant(found, ua.VariantType.Int32, is_array=True)
 
 
 def _point(condition: str) -> Point:

@@ -14,6 +14,7 @@ from gateway.runtime.clock import SystemClock
 from mappers.opcua import history as asking
 from mappers.opcua.endpoint import reach
 from mappers.opcua.history import Page, history
+from mappers.opcua.mapper import OpcuaMapper
 from mappers.opcua.plan import OpcuaPlan, plan
 from mappers.opcua.session import Session
 from tests.unit.mappers.opcua.subscription.rig import Peer, device, resource, serving, source
@@ -72,9 +73,29 @@ async def test_history_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
             await _pages_are_cut_by_time(peer, session, made, one, monkeypatch)
             await _gaps_may_begin_at_different_times(peer, session, made, one)
             await _many_values_of_one_time_end(peer, session, made, one, monkeypatch)
+            await _an_empty_page_with_more_to_come_is_gone_on_from(peer, session, made, one, monkeypatch)
+            await _old_values_again_and_again_are_no_progress(peer, session, made, one, monkeypatch)
             await _who_has_no_history(peer, session, made, one, monkeypatch)
         finally:
             await session.close()
+
+
+@pytest.mark.parametrize("stamps", ["gateway", "source"])
+async def test_where_the_time_of_receipt_counts_the_server_is_asked_in_its_own(stamps: str) -> None:
+    """T20: its clock is an hour behind; what was told before the outage does not come again with a wrong time."""
+    async with serving("a") as peer:
+        of = device(peer.port, TimeStamps=stamps)
+        mapper = OpcuaMapper(reach(of)[0], SystemClock(), Place())
+        mapper._subscriptions._hearing._skews.append(3600.0)
+        one = source("all", resource("a"))
+        hour = 3_600_000
+        remember(peer, "a", {when + (-hour if stamps == "gateway" else 0): when for when in range(-9, 10)})
+        try:
+            await mapper._session.connect()  # the mapper's own would begin with another session's skew
+            events, left = await mapper.history(plan(of, [one]), one, {"a": (at(0), at(4))})
+        finally:
+            await mapper.close()
+        assert (rows(events), left) == ([(when, {"a": when}) for when in (1, 2, 3)], {})
 
 
 async def _bounds_are_exclusive(peer: Peer, session: Session, made: OpcuaPlan, one: Source) -> None:
@@ -128,6 +149,53 @@ async def _many_values_of_one_time_end(
     storage.append(ua.DataValue(ua.Variant(99, ua.VariantType.Int32), SourceTimestamp=later))
     events, _ = await everything(session, made, one, {"a": (at(-1), at(5))})
     assert rows(events) == [(0, {"a": 0}), (3, {"a": 99})]
+
+
+async def _an_empty_page_with_more_to_come_is_gone_on_from(
+    peer: Peer, session: Session, made: OpcuaPlan, one: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part 11, 6.4.3. For ever: nothing is expected of that node, and the others go on."""
+    manager, seen = peer.server.iserver.history_manager, list[tuple[bytes, int]]()
+    read, empty = manager._read_history, 3
+
+    async def reluctant(details: Any, wanted: ua.HistoryReadValueId) -> ua.HistoryReadResult:
+        if wanted.NodeId != peer.node_id("a"):
+            return await read(details, wanted)
+        number = int(wanted.ContinuationPoint or b"0")
+        seen.append((wanted.ContinuationPoint, number))
+        if number < empty:
+            return ua.HistoryReadResult(HistoryData=ua.HistoryData(), ContinuationPoint=b"%d" % (number + 1))
+        wanted.ContinuationPoint = None
+        return await read(details, wanted)
+
+    remember(peer, "a", {1: 1, 4: 4})
+    remember(peer, "b", {2: 2})
+    gaps = dict.fromkeys("ab", (at(0), at(9)))
+    with monkeypatch.context() as patch:
+        patch.setattr(manager, "_read_history", reluctant)
+        events, left = await history(session, made, one, gaps)
+        assert rows(events) == [(1, {"a": 1}), (2, {"b": 2}), (4, {"a": 4})]
+        assert (len(seen), left) == (4, {})
+        empty, released = 10**9, _releases(peer, monkeypatch)
+        seen.clear()
+        events, left = await history(session, made, one, gaps)
+        assert rows(events) == [(2, {"b": 2})]
+        assert (len(seen), len(released), left) == (1 + asking.EMPTY + 1, 1, {})
+
+
+async def _old_values_again_and_again_are_no_progress(
+    peer: Peer, session: Session, made: OpcuaPlan, one: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T22: whoever asks gives up when nothing changes."""
+    old = ua.DataValue(ua.Variant(1, ua.VariantType.Int32), SourceTimestamp=BEGIN)
+
+    async def stuck(*_: Any) -> ua.HistoryReadResult:
+        return ua.HistoryReadResult(HistoryData=ua.HistoryData([old] * 10), ContinuationPoint=b"more")
+
+    gaps = {"a": (at(0), at(9))}
+    with monkeypatch.context() as patch:
+        patch.setattr(peer.server.iserver.history_manager, "_read_history", stuck)
+        assert await history(session, made, one, gaps) == ([], gaps)
 
 
 async def _who_has_no_history(

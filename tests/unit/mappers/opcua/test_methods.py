@@ -62,6 +62,13 @@ def _echo(parent: Any, *given: ua.Variant) -> list[ua.Variant]:
     return list(given)
 
 
+def _clamp(parent: Any, given: ua.Variant) -> ua.CallMethodResult:
+    """Ran, though not as it was asked to."""
+    CALLED.append(given.VariantType)
+    said = ua.StatusCode(ua.StatusCodes.UncertainSubNormal)
+    return ua.CallMethodResult(StatusCode=said, OutputArguments=[ua.Variant(5, V.Int16)])
+
+
 def _argument(name: str, data_type: int, rank: int = -1) -> ua.Argument:
     return ua.Argument(Name=name, DataType=ua.NodeId(data_type), ValueRank=rank)
 
@@ -82,9 +89,21 @@ async def _methods(made: Server, index: int) -> None:
         ("Spot", _echo, everything[-2:-1], everything[-2:-1]),
         ("Divide", _divide, given, gives),
         ("Start", _start, [], []),
+        ("Clamp", _clamp, [_argument("Any", V.Variant.value, -2)], [_argument("Given", V.Int16.value)]),
         ("Total", _total, [_argument("Values", int32, 1)], [_argument("Sum", int32)]),
     ):
         await press.add_method(ua.NodeId(name, index), ua.QualifiedName(name, index), method, inputs, outputs)
+    await _typed(made, index, given, gives)
+
+
+async def _typed(made: Server, index: int, given: list[ua.Argument], gives: list[ua.Argument]) -> None:
+    """An object without methods of its own: one stands on its type, one on the type above."""
+    above = await made.nodes.base_object_type.add_object_type(index, "MachineType")
+    await above.add_method(ua.NodeId("MachineType.Divide", index), f"{index}:Divide", _divide, given, gives)
+    own = await above.add_object_type(index, "AxisType")
+    await own.add_method(ua.NodeId("AxisType.Start", index), f"{index}:Start", _start, [], [])
+    name = ua.QualifiedName("Axis", index)
+    await made.nodes.objects.add_object(ua.NodeId("Axis", index), name, own.nodeid)
 
 
 @pytest_asyncio.fixture
@@ -146,6 +165,25 @@ async def test_a_method_is_named_by_its_browse_path(mapper: OpcuaMapper) -> None
     assert str(refused.value).startswith(says)
 
 
+async def test_a_method_of_the_type_is_named_relative_to_the_object(mapper: OpcuaMapper) -> None:
+    """Part 4, 5.12.2; also one of a type above, and one of the object itself."""
+    axis = f"nsu={URI};s=Axis"
+    named = {"objectId": axis, "methodId": f"./nsu={URI};Divide"}
+    assert (await read(mapper, resource("r", "Float64", "R", **named, inputMap=["9", "4"]))).values == [2.25]
+    assert await write(mapper, resource("w", "Bool", "W", objectId=axis, methodId=f"./nsu={URI};Start"), True) is None
+    assert CALLED == ["start"]
+    press = {"objectId": f"/nsu={URI};Press", "methodId": f"./nsu={URI};Divide"}
+    assert (await read(mapper, resource("r", "Float64", "R", **press, inputMap=["9", "2"]))).values == [4.5]
+    for name, says in (
+        (f"nsu={URI};Gone", "BadMethodInvalid: the object has no such method; look at methodId and objectId"),
+        ("nsu=urn:none;Start", "the server has no namespace urn:none"),
+    ):
+        with pytest.raises(DeviceError) as refused:
+            await write(mapper, resource("w", "Bool", "W", objectId=axis, methodId=f"./{name}"), True)
+        assert str(refused.value).startswith(f"w, ./{name}: {says}")
+        assert refused.value.request == f"Call ./{name}"
+
+
 async def test_what_a_read_cannot_call_is_bad_and_spares_the_rest(mapper: OpcuaMapper) -> None:
     good = method("Divide", "Float64", "R", inputMap=["1", "1"])
     wrong = [
@@ -202,6 +240,24 @@ async def test_a_structure_of_inputmap_is_json_and_its_value_an_object(mapper: O
     )
     assert event.values == [{"Spot": {"X": 2.5}}, None]
     assert event.quality == {1: Quality("bad", "config", "the node holds a structure, the resource says Float64")}
+
+
+async def test_a_method_that_ran_half_well_has_run(mapper: OpcuaMapper) -> None:
+    """Only what is bad was refused (Part 4, 7.39); its outputs count."""
+    event = await write(mapper, method("Clamp", "Int16", "W"), 9)
+    assert event is not None
+    assert event.values == [5]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("[1, 2]", V.Int64), ('{"Type": "Int16", "Value": 5}', V.Int16), ("5", V.String), ("[half", V.String)],
+)
+async def test_a_text_of_inputmap_may_be_a_list_where_one_may_stand(
+    mapper: OpcuaMapper, text: str, kind: ua.VariantType
+) -> None:
+    assert (await read(mapper, method("Clamp", "Int16", "R", inputMap=[text]))).values == [5]
+    assert [kind] == CALLED
 
 
 async def test_a_write_of_one_value_to_a_method_that_takes_one_or_none(mapper: OpcuaMapper) -> None:

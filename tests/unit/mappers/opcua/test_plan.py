@@ -7,6 +7,8 @@ import pytest
 
 from gateway.model.abilities import Tells
 from gateway.model.errors import ConfigError
+from gateway.model.profile import DeviceProfile
+from mappers import Switchboard
 from mappers.opcua.plan import plan
 from tests.unit.mappers.opcua.build import device, resource, source
 
@@ -71,6 +73,42 @@ def test_what_is_told_and_what_is_read() -> None:
     assert isinstance(made, Tells)
     assert made.told == (told,)
     assert plan(device(Subscribe=False), [told]).told == ()
+
+
+def test_events_that_nobody_would_be_told_are_a_warning() -> None:
+    """A source is read or told as a whole."""
+    alarms = resource("alarms", "Object", nodeId="i=2253", eventType="i=2915")
+    still = resource("still", nodeId="ns=2;i=1", subscribe=False)
+    called = resource("m", "Int32", "R", methodId="ns=2;i=5", objectId="ns=2;i=4")
+    written = resource("w", "Bool", "W", methodId="ns=2;i=5", objectId="ns=2;i=4")
+    mixtures = {"told": (alarms, "r", "w"), "polled": ("r", alarms, "still"), "calling": (alarms, "m")}
+    profile = DeviceProfile.model_validate(
+        {
+            "name": "p",
+            "deviceResources": [alarms, still, called, written, resource()],
+            "deviceCommands": [
+                {
+                    "name": name,
+                    "readWrite": "R",
+                    "resourceOperations": [{"deviceResource": getattr(one, "name", one)} for one in members],
+                }
+                for name, members in mixtures.items()
+            ],
+        }
+    )
+    protocol = Switchboard().by_service("device-opcua")
+    said = [str(problem) for problem in protocol.check(profile)]
+    assert said == [
+        "warning: deviceCommands[1]: alarms is told, still is read, and so is all of a command with it: "
+        "take alarms out; it is a source itself",
+        "warning: deviceCommands[2]: alarms is told, m is read, and so is all of a command with it: "
+        "take alarms out; it is a source itself",
+    ]
+    (last,) = protocol.check(profile, device(Subscribe=False))[2:]
+    assert str(last) == (
+        "warning: protocols.opcua.Subscribe: alarms: events cannot be read; leave this out, and give what is to be "
+        "read subscribe: false"
+    )
 
 
 def test_planning_and_checking_load_no_library() -> None:

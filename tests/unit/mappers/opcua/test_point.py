@@ -64,6 +64,8 @@ def test_a_method_is_called_by_a_read_or_by_a_write() -> None:
     assert read.inputs == ("10", "0x20")
     by_path = point("Bool", "W", objectId="/2:Press", methodId="/2:Press/nsu=urn:acme;Start")
     assert (by_path.at, by_path.method) == ((Step(2, "Press"),), (Step(2, "Press"), Step("urn:acme", "Start")))
+    by_name = point("Bool", "W", objectId="/2:Press", methodId="./nsu=urn:acme;Start")
+    assert by_name.method == Step("urn:acme", "Start")
     written = point("Object", "W", **METHOD)
     assert (written.kind, written.writes) == (Kind.METHOD, True)
 
@@ -82,11 +84,13 @@ def test_events_and_conditions() -> None:
         ("Int32", "RW", METHOD, "properties.readWrite: a method is called by a read (R, with its arguments"),
         ("String", "R", EVENTS, "properties.valueType: events are Object (their fields by name), not String"),
         ("Object", "RW", EVENTS, "properties.readWrite: events are told by the server; make readWrite R"),
+        ("Object", "R", EVENTS | {"subscribe": False}, "attributes.subscribe: events are told by the server and"),
         ("String", "W", CONDITION, "properties.valueType: what is said to an alarm is Object"),
         ("Object", "RW", CONDITION, "properties.readWrite: what is said to an alarm cannot be read; make readWrite W"),
         ("Int32", "R", METHOD | {"field": "X"}, "attributes.field: names a field of a structure that a node holds"),
         ("Int32", "R", {"nodeId": "Speed"}, "attributes.nodeId: expected a node id such as ns=2;s=Line1.Speed"),
         ("Bool", "W", METHOD | {"objectId": "/2:Press//2:Axis"}, "attributes.objectId: a name is empty, or an"),
+        ("Bool", "W", METHOD | {"methodId": "./2:A/2:B"}, "attributes.methodId: expected one name after ./, that of"),
         ("Int32", "R", {"queueSize": 1}, "attributes.nodeId: is required: nodeId (ns=2;s=Line1.Speed) or"),
     ],
 )  # fmt: skip

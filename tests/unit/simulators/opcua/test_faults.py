@@ -8,6 +8,7 @@ import pytest
 from asyncua import Client, ua
 
 from gateway.model.errors import ConfigError
+from simulators.opcua.door import Door
 from simulators.world import World, serve
 from tests.unit.simulators.opcua.profiles import NAME, Heard, at, node, served, simulated
 from tests.unit.simulators.profiles import profile
@@ -32,6 +33,20 @@ async def test_a_bad_status_is_read_and_told_and_goes_again() -> None:
         running.fault(NAME)
         assert (await at(client, "X").read_data_value()).StatusCode.is_good()
         await subscription.delete()
+
+
+async def test_a_bad_status_is_told_from_the_first_value_on_also_by_a_server_that_was_restarted() -> None:
+    async with simulated(profile(node("X", "X", INT))) as running:
+        running.devices[NAME].afflict("bad=X:BadSensorFailure")
+        for _ in range(2):
+            await running.unplug(NAME)
+            await running.plug(NAME)
+            async with Client(running.devices[NAME].address, timeout=10) as client:
+                heard = Heard()
+                subscription = await client.create_subscription(10, heard)
+                await subscription.subscribe_data_change(at(client, "X"))
+                assert await heard.values.get() is None
+                await subscription.delete()
 
 
 async def test_a_deleted_node_is_unknown_is_told_once_and_comes_back() -> None:
@@ -103,6 +118,23 @@ async def test_restarts_by_themselves_cut_connections() -> None:
             running.fault(NAME, restart=0.3, shuffle=0.0)
             await lost.wait()
             running.fault(NAME)
+
+
+async def test_it_ends_also_in_the_middle_of_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+    close = Door.close
+
+    async def closing(door: Door) -> None:
+        begun.set()
+        await close(door)
+
+    monkeypatch.setattr(Door, "close", closing)
+    async with asyncio.timeout(20):
+        async with simulated(profile(node("X", "X", INT))) as running:
+            running.fault(NAME, restart=0.1)
+            await begun.wait()
+        async with simulated(profile(node("X", "X", INT))) as running, Client(running.devices[NAME].address) as client:
+            assert await at(client, "X").read_value() == 0
 
 
 @pytest.mark.parametrize(("fault", "keepalives"), [("frozen", True), ("mute", False)])

@@ -40,6 +40,19 @@ async def test_a_method_is_where_its_browse_path_says() -> None:
         assert running.get(NAME, "GoHome") == {"Value": 7}
 
 
+@pytest.mark.parametrize("on", ["/2:Axis", "ns=2;s=Axis"])
+async def test_a_method_that_is_named_on_its_object_is_there(on: str) -> None:
+    where = f"objectId: '{on}', methodId: ./2:Home"
+    async with served(node("GoHome", where, "valueType: Int32, readWrite: W")) as (_, client):
+        found = await client.nodes.objects.get_children()
+        (axis,) = [each for one in found for each in (one, *await one.get_children()) if await _name(each) == "Axis"]
+        assert await axis.call_method("2:Home", ua.Variant(7, V.Int32)) == 7
+
+
+async def _name(node: Node) -> str:
+    return (await node.read_browse_name()).Name or ""
+
+
 async def test_wrong_arguments_are_refused_each_with_its_code() -> None:
     async with served(START) as (running, client):
         text, other = ua.Variant("steel", V.String), ua.Variant(1, V.Int32)

@@ -27,6 +27,17 @@ SCALARS = [
 BYTE = "valueType: Int8, readWrite: R"
 
 
+@pytest.mark.parametrize(("maker", "model"), [("Acme", "P1"), ("", "")])
+async def test_it_says_whose_device_it_is(maker: str, model: str) -> None:
+    made = profile(node("X", "X", BYTE)).model_copy(update={"manufacturer": maker, "model": model})
+    wanted = [maker or "Southgate", model or "Southgate simulator"]
+    async with simulated(made) as running, Client(running.devices[NAME].address) as client:
+        build = await client.get_node(ua.ObjectIds.Server_ServerStatus_BuildInfo).read_value()
+        assert [build.ManufacturerName, build.ProductName] == wanted
+        name = client.get_node(ua.ObjectIds.Server_ServerStatus_BuildInfo_ManufacturerName)
+        assert await name.read_value() == wanted[0]
+
+
 async def test_every_type_is_served_as_set_and_kept_as_written() -> None:
     resources = [node(kind, kind, f"valueType: {kind}, readWrite: RW") for kind, _, _ in SCALARS]
     async with served(*resources) as (running, client):

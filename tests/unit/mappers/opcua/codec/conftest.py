@@ -8,6 +8,7 @@ from asyncua import Client, Server, ua
 from asyncua.client.ua_session import UaSession
 from asyncua.ua.attribute_ids import AttributeIds
 
+from tests.support.opcua import plain_server
 from tests.support.ports import free_port
 
 
@@ -35,7 +36,7 @@ class Asked:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    server = Server()
+    server = plain_server()
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{free_port()}")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])

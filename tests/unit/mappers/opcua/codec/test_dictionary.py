@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from asyncua import Server, ua
 from asyncua.common.type_dictionary_builder import DataTypeDictionaryBuilder
+from asyncua.ua.ua_binary import extensionobject_to_binary
 
 from mappers.opcua.codec import limits
 from mappers.opcua.codec.dictionary import Dictionaries
@@ -34,6 +35,28 @@ def read(known: Structure | None, data: bytes) -> object:
     assert known is not None
     known.encoding = ua.NodeId(1, 2)
     return Types({known.encoding: known}).natural(ua.ExtensionObject(known.encoding, data))
+
+
+def test_fields_of_any_type() -> None:
+    """The schema of OPC UA calls them otherwise than its data types are (Part 6, annex F)."""
+    xml = it('<opc:Field Name="Any" TypeName="ua:Variant"/>', '<opc:Field Name="What" TypeName="ua:ExtensionObject"/>')
+
+    found = read(structure(xml), b"\4\7\0" + extensionobject_to_binary(ua.Range(1.0, 2.0)))
+
+    assert found == {"Any": 7, "What": {"TypeId": "i=886", "Low": 1.0, "High": 2.0}}
+
+
+def test_what_holds_something_that_is_not_understood_is_not_understood() -> None:
+    """Also where that holds it, too, and was looked at first: nothing is read at the wrong place."""
+    xml = (
+        '<opc:StructuredType Name="Outer"><opc:Field Name="Inner" TypeName="tns:Inner"/></opc:StructuredType>'
+        '<opc:StructuredType Name="Inner"><opc:Field Name="NoOfOuters" TypeName="opc:Int32"/>'
+        '<opc:Field Name="Outers" TypeName="tns:Outer" LengthField="NoOfOuters"/>'
+        '<opc:Field Name="Lost" TypeName="tns:None"/></opc:StructuredType>'
+    )
+    books = Dictionaries()
+    books.add("book", f"{HEAD}{xml}</opc:TypeDictionary>".encode())
+    assert [books.structure("book", name) for name in ("Inner", "Outer", "Inner")] == [None, None, None]
 
 
 def test_fields_of_every_sort() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from asyncua import Client, Node, Server, ua
 from asyncua.common.structures104 import new_enum, new_struct, new_struct_field
+from asyncua.ua.ua_binary import extensionobject_to_binary
 
 from gateway.model.profile import ValueType
 from mappers.opcua.codec import limits
@@ -153,6 +154,24 @@ async def test_structures_of_any_type_are_learned_from_what_came(
     assert await learn_wanted(types, session)
     assert decode(value) == seen
     assert not await learn_wanted(types, session)
+
+
+async def test_what_is_learned_of_a_part_is_seen_in_the_value_that_came_before(
+    server: Server, client: Client, session: Asked, world: World
+) -> None:
+    """A server may send a value once and never again."""
+    box = await World()._struct(server, "Box", new_struct_field("What", V.ExtensionObject))
+    encoding = (await box.read_data_type_definition()).DefaultEncodingId
+    inside, seen = await held(server, world, "spot")
+    inner = (await inside.read_value()).TypeId
+    value = ua.Variant(ua.ExtensionObject(encoding, extensionobject_to_binary(await inside.read_value())))
+    types = Types()
+    decode = Decode(ValueType.OBJECT, (), types)
+
+    while decode(value) and await learn_wanted(types, session):
+        pass
+
+    assert decode(value) == {"What": {"TypeId": inner.to_string(), **seen}}
 
 
 async def test_each_type_is_asked_for_once(session: Asked, world: World) -> None:

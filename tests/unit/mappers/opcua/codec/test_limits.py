@@ -9,7 +9,9 @@ from asyncua.ua.ua_binary import from_binary, struct_from_binary, variant_from_b
 from asyncua.ua.uaerrors import UaError
 
 from mappers.opcua.codec import limits
+from mappers.opcua.codec.structure import Types
 
+XML = b"<a>\xc3\xbc</a>"
 MANY = limits.ELEMENTS + 1
 ARRAY = 0x80
 
@@ -33,3 +35,14 @@ def test_a_list_in_an_answer_is_bounded_and_shorter_ones_are_read() -> None:
     assert results == [ua.DataValue()] * 3
     header = struct_from_binary(ua.ResponseHeader, Buffer(bytes(24)))
     assert header.StringTable == []
+
+
+def test_a_structure_in_xml_is_kept_and_what_follows_it_is_read() -> None:
+    """Part 6, 5.2.2.15."""
+    one = struct.pack("<BBHBi", 1, 2, 7, 2, len(XML)) + XML
+    data = Buffer(struct.pack("<Bi", ARRAY | ua.VariantType.ExtensionObject.value, 2) + one * 2 + b"rest")
+
+    found = variant_from_binary(data)
+
+    assert Types().natural(found) == [{"TypeId": "ns=2;i=7", "Body": "<a>ü</a>"}] * 2
+    assert bytes(data) == b"rest"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer
-from asyncua.ua.ua_binary import variant_from_binary, variant_to_binary
+from asyncua.ua.ua_binary import extensionobject_to_binary, variant_from_binary, variant_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -237,6 +237,14 @@ def test_hundreds_of_nanoseconds_are_kept_inside_structures() -> None:
     assert variant(Types(), Target("it", ours), {"At": "2026-11-21T21:08:05.1234567+01:00"}).Value.Body == data
 
 
+def test_the_end_of_time_is_sent_as_the_standard_has_it() -> None:
+    """Part 6, 5.2.2.5."""
+    ours = Structure("Stamp", ua.NodeId(7, NAMESPACE), (Field("At", V.DateTime),))
+
+    for at in ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"):
+        assert variant(Types(), Target("it", ours), {"At": at}).Value.Body == struct.pack("<q", 2**63 - 1)
+
+
 @pytest.mark.parametrize(
     ("ticks", "text"),
     [
@@ -259,6 +267,20 @@ def test_structures_of_namespace_0_are_known_without_asking() -> None:
     assert shown == {"NamespaceUri": "http://acme", "UnitId": 5, "DisplayName": "bar", "Description": "pressure"}
     sent = variant(Types(), Target("it", info), shown)
     assert variant_from_binary(Buffer(variant_to_binary(sent))).Value == theirs
+
+
+def test_a_field_of_an_abstract_structure_says_which_one_it_is() -> None:
+    """Of namespace 0, too: CartesianCoordinates, Vector and the like only stand for their subtypes."""
+    (abstract,) = {standard.kind_of(ua.NodeId(number)) for number in (18807, 18809, 18811, 18813, 316)}
+    assert abstract is V.ExtensionObject
+    ours = Structure("Robot", ua.NodeId(6, NAMESPACE), (Field("Tip", abstract), Field("Next", V.Int16)))
+    tip = ua.ThreeDCartesianCoordinates(1.0, 2.0, 3.0)
+    data = extensionobject_to_binary(tip) + b"\7\0"
+
+    found = types_of(ours).natural(wrapped(ours, data))
+
+    assert found == {"Tip": {"TypeId": "i=18819", "X": 1.0, "Y": 2.0, "Z": 3.0}, "Next": 7}
+    assert variant(types_of(ours), Target("it", ours), found).Value.Body == data
 
 
 def test_what_is_not_known_is_kept_as_it_came_and_asked_for() -> None:

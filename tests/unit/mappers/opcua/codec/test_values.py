@@ -15,6 +15,7 @@ from mappers.opcua.codec.values import INTEGERS, Decode
 
 V = ua.VariantType
 AT = datetime(2026, 11, 21, 20, 8, 5, 123456, tzinfo=UTC)
+FLOAT = 26.530000686645508
 GUID = uuid.UUID("09087e75-8e5e-499b-954f-f2a9603db28a")
 
 
@@ -118,6 +119,47 @@ def test_what_arrives(kind: str, variant: ua.Variant, value: Any) -> None:
 )
 def test_what_has_no_place_is_bad_and_says_why(kind: str, variant: ua.Variant, quality: Quality | str) -> None:
     assert why_not(kind, variant) == (Quality("bad", "config", quality) if isinstance(quality, str) else quality)
+
+
+@pytest.mark.parametrize(
+    ("kind", "variant", "value"),
+    [
+        ("Object", ua.Variant([[FLOAT]], V.Float, [1, 1]), {"Dimensions": [1, 1], "Value": [26.53]}),
+        ("Object", ua.Variant([FLOAT], V.Float), {"Value": [26.53]}),
+        ("Object", ua.Variant([ua.Variant(FLOAT, V.Float)], V.Variant), {"Value": [26.53]}),
+        ("StringArray", ua.Variant([FLOAT], V.Float), ["26.53"]),
+    ],
+)
+def test_floats_leave_as_their_shortest_decimal(kind: str, variant: ua.Variant, value: Any) -> None:
+    """Where no transform sees them."""
+    assert decoded(kind, variant) == value
+
+
+def test_statuses_are_numbers_where_numbers_are_wanted() -> None:
+    codes = ua.Variant([ua.StatusCode(0x803C0000), ua.StatusCode(0)], V.StatusCode)
+    assert decoded("Uint32Array", codes) == [0x803C0000, 0]
+    assert decoded("StringArray", codes) == ["BadOutOfRange", "Good"]
+
+
+def test_structures_of_several_dimensions_and_none_among_them() -> None:
+    low = ua.Range(1.0, 2.0)
+    shown = {"Low": 1.0, "High": 2.0}
+    assert decoded("ObjectArray", ua.Variant([[low], [low]], V.ExtensionObject, [2, 1])) == [shown, shown]
+    assert decoded("ObjectArray", ua.Variant([ua.ExtensionObject(), low], V.ExtensionObject)) == [{}, shown]
+    assert why_not("Object", ua.Variant(ua.ExtensionObject())) == Quality("bad", "device", "the node holds no value")
+    assert decoded("Object", ua.Variant(None, V.Int32, is_array=True)) == {"Value": []}
+
+
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        (ua.ExpandedNodeId("a;b", 2), "ns=2;s=a;b"),
+        (ua.ExpandedNodeId(5, 3, NamespaceUri="urn:a;b%", ServerIndex=1), "svr=1;nsu=urn:a%3Bb%25;i=5"),
+    ],
+)
+def test_ids_of_other_servers_are_written_as_the_standard_has_them(node: ua.ExpandedNodeId, text: str) -> None:
+    """Part 6, 5.3.1.11."""
+    assert decoded("String", ua.Variant(node, V.ExpandedNodeId)) == text
 
 
 @pytest.mark.parametrize("variant", [None, ua.Variant(), ua.Variant(None, V.DateTime)])

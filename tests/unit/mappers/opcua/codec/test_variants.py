@@ -20,6 +20,7 @@ from mappers.opcua.codec.variants import Target, variant
 
 V = ua.VariantType
 TYPES = Types(namespaces=["http://opcfoundation.org/UA/", "urn:server", "urn:acme"])
+PARTS = ("Identifier", "NamespaceIndex", "NamespaceUri", "ServerIndex")
 GUID = "09087e75-8e5e-499b-954f-f2a9603db28a"
 
 
@@ -61,6 +62,11 @@ def sent(kind: Kind, value: Any, rank: int = -1, sizes: tuple[int, ...] = ()) ->
         (V.QualifiedName, "2:Speed", ua.QualifiedName("Speed", 2)),
         (V.QualifiedName, "Speed", ua.QualifiedName("Speed", 0)),
         (V.QualifiedName, {"NamespaceIndex": 2, "Name": "Speed"}, ua.QualifiedName("Speed", 2)),
+        (V.QualifiedName, "0:12:30", ua.QualifiedName("12:30", 0)),
+        (V.QualifiedName, {"Name": "12:30"}, ua.QualifiedName("12:30", 0)),
+        (V.StatusCode, {"Code": 0x803C0000, "Symbol": "BadOutOfRange"}, ua.StatusCode(0x803C0000)),
+        (V.Int16, {"Value": 5}, 5),
+        (V.DateTime, "9999-12-31T23:59:59-14:00", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         (V.LocalizedText, "schnell", ua.LocalizedText("schnell")),
         (V.LocalizedText, {"Text": "schnell", "Locale": "de"}, ua.LocalizedText("schnell", "de")),
         (V.ExtensionObject, {"TypeId": "ns=2;i=9", "Body": "AQI="}, ua.ExtensionObject(ua.NodeId(9, 2), b"\1\2")),
@@ -84,6 +90,7 @@ def test_a_value_is_sent_as_the_type_of_the_node(kind: ua.VariantType, value: An
         (1.5, V.Double, 1.5),
         ("a", V.String, "a"),
         ({"Type": "Int16", "Value": 5}, V.Int16, 5),
+        ({"Value": 5}, V.Int64, 5),
         ({"Type": "Guid", "Value": GUID}, V.Guid, uuid.UUID(GUID)),
         ({"Type": "Int16", "Value": [1, 2]}, V.Int16, [1, 2]),
         ([1, 2.5], V.Double, [1.0, 2.5]),
@@ -137,11 +144,21 @@ def test_lists_and_lists_in_lists(
         (V.ByteString, "not base64!", -1, "expected base64"),
         (V.ByteString, [256], -1, "expected base64"),
         (V.ByteString, 5, -1, "expected base64"),
+        (V.ExpandedNodeId, "Line1", -1, "expected a node id such as"),
+        (V.ExpandedNodeId, "svr=4294967296;i=1", -1, "expected a node id such as"),
+        (V.ExpandedNodeId, None, -1, "expected a node id such as"),
         (V.NodeId, "Line1", -1, "expected a node id such as"),
         (V.NodeId, "nsu=urn:none;i=1", -1, "the server has no namespace urn:none"),
         (V.StatusCode, "Nonsense", -1, "expected a status such as"),
         (V.StatusCode, True, -1, "expected a status such as"),
         (V.QualifiedName, "70000:x", -1, "expected a name such as"),
+        (V.QualifiedName, "40000:x", -1, "expected a name such as"),
+        (V.QualifiedName, {"NamespaceIndex": "x", "Name": "y"}, -1, "expected a name such as"),
+        (V.QualifiedName, {"Name": None}, -1, "expected a name such as"),
+        (V.Int16, [1, 2, 3, 4], 2, 'expected 2 dimensions, as lists in lists or {"Dimensions": …, "Value": …}, got 1'),
+        (V.Int16, [[1, 2], [3, 4]], 1, "expected a list of one dimension, got 2"),
+        (V.Int16, {"Dimensions": [-2, -2], "Value": [1, 2, 3, 4]}, 2, "expected 2 dimensions"),
+        (V.Byte, "x", 1, "expected base64"),
         (V.LocalizedText, {"Txt": "x"}, -1, "expected text, or"),
         (V.ExtensionObject, {"X": 1}, -1, "say which with TypeId"),
         (V.ExtensionObject, {"TypeId": "ns=2;i=9", "X": 1}, -1, "the structure ns=2;i=9 is not known"),
@@ -161,6 +178,43 @@ def test_what_does_not_fit_is_refused_in_words(kind: Kind, value: Any, rank: int
     assert found.value.code == 422
     assert str(found.value).startswith("it: ")
     assert words in str(found.value)
+
+
+def test_dimensions_of_any_size_are_said_by_the_value() -> None:
+    """Part 3, 5.6.2: 0 is any size, of which a list in a row says nothing."""
+    with pytest.raises(CommandRejected, match="it: expected 2 dimensions, as lists in lists or"):
+        sent(V.Int16, [1, 2, 3, 4], 2, (0, 0))
+    assert sent(V.Int16, [[1, 2], [3, 4]], 2, (0, 0)).Dimensions == [2, 2]
+    assert sent(V.Int16, [], 2).Dimensions == [0, 0]
+
+
+def test_bytes_fit_a_list_of_byte() -> None:
+    """As they are read (Part 4, 5.11.2)."""
+    assert [sent(V.Byte, value, 1).Value for value in (b"\1\2", "AQI=", [1, 2])] == [[1, 2]] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("ns=2;s=a;b", ua.ExpandedNodeId("a;b", 2)),
+        ("nsu=urn:acme;i=5", ua.ExpandedNodeId(5, 2)),
+        ("nsu=urn:a%3Bb%25;i=5", ua.ExpandedNodeId(5, 0, NamespaceUri="urn:a;b%")),
+        ("svr=1;nsu=urn:acme;s=x", ua.ExpandedNodeId("x", 0, NamespaceUri="urn:acme", ServerIndex=1)),
+        ("svr=1;ns=2;s=x", ua.ExpandedNodeId("x", 2, ServerIndex=1)),
+    ],
+)
+def test_ids_of_other_servers_go_and_come_back(text: str, wanted: ua.ExpandedNodeId) -> None:
+    """Part 6, 5.3.1.11."""
+    found = sent(V.ExpandedNodeId, text)
+
+    assert [getattr(found.Value, name, None) or 0 for name in PARTS] == [getattr(wanted, name) or 0 for name in PARTS]
+    assert Decode(ValueType.STRING, (), TYPES)(found) == text.replace("nsu=urn:acme;i=5", "ns=2;i=5")
+
+
+@pytest.mark.parametrize("name", [ua.QualifiedName("12:30", 0), ua.QualifiedName("a:b", 0), ua.QualifiedName("x", 3)])
+def test_names_with_colons_come_back(name: ua.QualifiedName) -> None:
+    shown = Decode(ValueType.STRING, (), TYPES)(ua.Variant(name, V.QualifiedName))
+    assert sent(V.QualifiedName, shown).Value == name
 
 
 def test_dimensions_that_do_not_multiply_to_the_list_are_refused() -> None:

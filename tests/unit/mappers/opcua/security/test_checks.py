@@ -22,6 +22,12 @@ def test_a_good_certificate_is_fit_for_every_policy(policy: str) -> None:
     assert wrong(Recipe(), policy) == []
 
 
+def test_a_uri_that_is_too_long_to_be_shown_is_still_the_same() -> None:
+    long = "urn:" + "x" * 300
+    assert wrong(Recipe(uri=long), uri=long) == []
+    assert wrong(Recipe(uri=""), uri="") != []
+
+
 def test_key_usages_that_are_not_told_are_not_missing() -> None:
     assert wrong(Recipe(usages=None, purposes=None)) == []
     assert wrong(Recipe(purposes=[ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])) == []

@@ -113,6 +113,30 @@ def test_what_was_proved_before_is_not_written_again(trusts: TrustList) -> None:
     assert _state(trusts.folder) == before
 
 
+def test_what_several_endpoints_show_in_turn_is_not_written_again(trusts: TrustList) -> None:
+    one = shown()
+    for url in (URL, OTHER):
+        trusts.refuse(one, url)
+    before = _state(trusts.refused()[0].file.parent)
+    for url in (URL, OTHER):
+        trusts.refuse(one, url)
+    assert _state(trusts.refused()[0].file.parent) == before
+    assert trusts.refused()[0].endpoints == (OTHER, URL)
+
+
+def test_what_is_distrusted_is_trusted_under_no_other_name(trusts: TrustList) -> None:
+    one = shown()
+    trusts.refuse(one, URL)
+    trusts.folder.mkdir(parents=True)
+    for name in ("mine.crt", "zzz.der"):
+        (trusts.folder / name).write_bytes(one.der)
+    trusts.trust(one.thumbprint)
+    assert trusts.distrust(one.thumbprint).standing == "refused"
+    assert trusts.find(one.der) is None
+    assert list(trusts.folder.iterdir()) == []
+    assert [kept.papers.der for kept in trusts.refused()] == [one.der]
+
+
 def test_a_stranger_fills_neither_the_disk_nor_pushes_out_the_others(trusts: TrustList) -> None:
     quiet = shown("quiet")
     trusts.refuse(quiet, OTHER)

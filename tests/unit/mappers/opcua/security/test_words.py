@@ -31,6 +31,7 @@ def test_a_changed_certificate_names_both_and_the_doubt() -> None:
     assert f"another certificate than before: {NEW.thumbprint} (CN=new" in said
     assert f"trusted is {OLD.thumbprint} (CN=old" in said
     assert f"southgate opcua trust {NEW.thumbprint}" in said
+    assert f"southgate opcua distrust {OLD.thumbprint}" in said, "else whoever has its key is believed for ever"
     assert "somebody may be in between" in said
 
 

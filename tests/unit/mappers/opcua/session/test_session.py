@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from asyncua import Server, ua
 from asyncua.client.ua_session import UaSession
+from asyncua.common.utils import Buffer
+from asyncua.ua import ua_binary
 
 from gateway.model.errors import DeviceError, NoAnswer, NotConnected
 from gateway.model.place import Place
@@ -204,9 +207,9 @@ async def test_a_server_that_stops_answering_is_silent_not_gone(opened: Session)
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (RecursionError("maximum recursion depth exceeded"), "it sent what is not OPC UA (RecursionError: maximum"),
         (ua.UaStatusCodeError(ua.StatusCodes.BadSessionIdInvalid), "the session is gone (BadSessionIdInvalid)"),
         (ConnectionError("Connection is closed"), "the server hung up"),
+        (ua.UaError("a message with lists of more than"), "it sent what is not OPC UA (UaError: a message with lists"),
     ],
 )
 async def test_what_ends_a_session(opened: Session, error: Exception, says: str) -> None:
@@ -217,6 +220,59 @@ async def test_what_ends_a_session(opened: Session, error: Exception, says: str)
         await opened.ask(fails)
     assert says in str(told.value)
     assert not opened.up
+
+
+@pytest.mark.parametrize(
+    ("body", "says"), [(b"\x01", "NotEnoughData"), (b"\xff" * 50, "ValueError: 63 is not a valid NodeIdType")]
+)
+async def test_what_the_library_cannot_read_was_sent_by_the_server(opened: Session, body: bytes, says: str) -> None:
+    async def reads(_: UaSession) -> None:
+        ua_binary.struct_from_binary(ua.ReadResponse, Buffer(body))
+
+    with pytest.raises(NotConnected, match=f"it sent what is not OPC UA \\(.*{says}") as told:
+        await opened.ask(reads)
+    assert str(told.value).count(opened.endpoint.url) == 1
+    assert not opened.up
+
+
+async def test_a_mistake_of_ours_is_no_fault_of_the_server(opened: Session) -> None:
+    async def stumbles(_: UaSession) -> None:
+        raise IndexError("ours")
+
+    async def cannot_be_written(_: UaSession) -> None:
+        ua_binary.struct_to_binary(ua.ReadRequest(Parameters=ua.ReadParameters(NodesToRead=[3])))  # type: ignore[list-item]
+
+    with pytest.raises(IndexError):
+        await opened.ask(stumbles)
+    with pytest.raises(AttributeError):
+        await opened.ask(cannot_be_written)
+
+
+async def test_a_mistake_of_ours_while_connecting_is_said_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumbles(*_: object) -> None:
+        raise KeyError("ours")
+
+    monkeypatch.setattr("mappers.opcua.security.opening.offers", stumbles)
+    async with peer() as (port, _, _):
+        opened = session(port)
+        with pytest.raises(KeyError):
+            await opened.connect()
+        assert not opened.up
+
+
+async def test_a_channel_that_cannot_be_renewed_names_the_server_once(
+    opened: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(renew: bool) -> None:
+        assert renew
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(opened._client, "open_secure_channel", never, raising=False)
+    monkeypatch.setattr(opened, "endpoint", replace(opened.endpoint, timeout=0.05))
+    with pytest.raises(NotConnected) as told:
+        await opened.renew()
+    url = opened.endpoint.url
+    assert str(told.value) == f"{url}: the secure channel could not be renewed: no answer within 0.05 s"
 
 
 # ------------------------------------------------------------------------------------------------------ bad servers
@@ -260,6 +316,17 @@ async def _web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await reader.read()
 
 
+async def _greets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+    await writer.drain()
+
+
+async def _acknowledges(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(8)
+    writer.write(b"ACKF" + (28).to_bytes(4, "little") + bytes(4) + b"\xff\xff\x00\x00" * 2 + bytes(8))
+    await reader.read()
+
+
 async def _claims(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read(8)
     writer.write(b"ACKF\xff\xff\xff\x7f" + bytes(1000))
@@ -282,11 +349,16 @@ async def _refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 @pytest.mark.parametrize(
     ("behaves", "says"),
     [
-        (_silent, "no answer within 0.2 s: look at the address"),
-        (_hangs_up, "the server hung up"),
-        (_web, "it sent a chunk of"),
+        (
+            _silent,
+            "something listens there, but does not answer within 0.2 s: is it an OPC UA server? Look at the port",
+        ),
+        (_hangs_up, "something listens there, but hangs up without a word: is it an OPC UA server? Look at the port"),
+        (_web, "it sent what is not OPC UA (it begins with 'HTTP/1.1 400 Bad Req'); is it an OPC UA server? Look at"),
+        (_greets, "it sent what is not OPC UA (it begins with 'SSH-2.0-OpenSSH_9.2.'); is it an OPC UA server? Look"),
+        (_acknowledges, "no answer within 0.2 s: the server is there and began to answer"),
         (_claims, "it sent a chunk of 2147483647 bytes; is it an OPC UA server"),
-        (_nonsense, "the server hung up"),
+        (_nonsense, "it sent what is not OPC UA, or what was changed on its way"),
         (_refuses, "the server refuses (BadTcpEndpointUrlInvalid): the server has no such path; look at Endpoint"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from asyncua.client.ua_client import UASocketState
 
-from mappers.opcua.session.wire import HEADER, MAX_CHUNK, MAX_MESSAGE, BoundedSocket
+from mappers.opcua.session.wire import HEADER, MAX_CHUNK, MAX_MESSAGE, NO_SERVER, BoundedSocket
 
 
 class Transport(asyncio.Transport):
@@ -51,7 +51,7 @@ def test_chunks_are_taken_whole_however_they_come(socket: Any) -> None:
 def test_a_size_that_cannot_be_ends_the_connection_at_once(socket: Any, claims: int) -> None:
     socket.data_received(chunk(claims=claims))
     assert socket.transport.closed
-    assert socket.why == f"it sent a chunk of {claims} bytes; is it an OPC UA server?"
+    assert socket.why == f"it sent a chunk of {claims} bytes; {NO_SERVER}"
     assert socket.chunks == []
 
 

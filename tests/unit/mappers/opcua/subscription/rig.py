@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from asyncua import Server, ua
+from asyncua import ua
 
 from gateway.model.device import AutoEvent, Device
 from gateway.model.place import Place
@@ -19,6 +19,7 @@ from mappers.opcua.endpoint import reach
 from mappers.opcua.plan import plan
 from mappers.opcua.session import Session
 from mappers.opcua.subscription.subscriptions import Subscriptions
+from tests.support.opcua import plain_server
 from tests.support.ports import free_port
 
 URI = "urn:southgate:tests"
@@ -29,7 +30,7 @@ class Peer:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.server = Server()
+        self.server = plain_server()
         self.index = 0
         self.up = False
 
@@ -48,8 +49,6 @@ class Peer:
         if self.up:
             self.up = False
             await self.server.stop()
-            for session in list(self.server.iserver._external_sessions.values()):  # they wait for their clients
-                await session.close_session(True)
 
     def node_id(self, name: str) -> ua.NodeId:
         return ua.NodeId(name, self.index)

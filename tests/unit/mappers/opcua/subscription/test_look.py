@@ -209,6 +209,36 @@ async def test_items_that_no_answer_told_of_are_made_anew(monkeypatch: pytest.Mo
         await rig.ear.until(lambda ear: ear.values("b") == [None, 7])
 
 
+async def test_a_subscription_whose_answer_came_too_late_is_ended_and_its_nodes_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port, MaxItems=1, Timeout="1s")) as rig:
+        await rig.subscribe(poll(of, 0.05, source("both", resource("a"), resource("b"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (first,) = peer.subscriptions
+        service, late = peer.server.iserver.subscription_service, asyncio.Event()
+        create = service.create_subscription
+
+        async def slow(*rest: Any, **more: Any) -> Any:
+            made = await create(*rest, **more)
+            await late.wait()
+            return made
+
+        await peer.add("b", 7, ua.VariantType.Int32)
+        with monkeypatch.context() as patch:
+            patch.setattr(service, "create_subscription", slow)
+            with pytest.raises(NoAnswer):
+                await rig.made.look()
+        late.set()
+        (orphan,) = set(peer.subscriptions) - {first}
+        async with asyncio.timeout(5):
+            while orphan in peer.subscriptions:
+                await rig.made.look()
+        await rig.ear.until(lambda ear: 7 in ear.values("b"))
+        assert len(peer.subscriptions) == 2
+        assert rig.ear.codes("b")[-1] == ""
+
+
 async def test_another_interval_for_a_subscription_the_server_forgot_is_no_error() -> None:
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
         slow, fast = poll(of, 0.5, source("a", resource("a"))), poll(of, 0.05, source("b", resource("b")))
@@ -242,6 +272,56 @@ async def test_what_the_server_does_not_have_any_more_is_counted_as_missed() -> 
         await peer.put("a", 2)
         await rig.ear.until(lambda ear: ear.values("a") == [0, 2])
         assert rig.counts == {"missed": 1}
+        assert rig.made._hearing.lost_events, "alarms are to be told again"
+
+
+def _late(subscription: int, number: int) -> ua.PublishResult:
+    found = ua.PublishResult(SubscriptionId=subscription)
+    found.NotificationMessage.SequenceNumber = number
+    found.NotificationMessage.NotificationData = [ua.DataChangeNotification()]
+    return found
+
+
+async def test_what_comes_late_of_a_subscription_that_was_left_is_no_sign_of_the_next() -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (group,), (old,) = rig.made._groups, peer.subscriptions
+        rig.running.cancel()
+        group.dead = "BadTimeout"
+        await rig.made.look()
+        assert old not in peer.subscriptions
+        assert not rig.made.alive
+        await group._take(_late(old, 57))
+        assert not rig.made.alive
+        assert rig.counts == {"resubscribed": 1}
+
+
+async def test_what_is_asked_for_again_while_the_subscription_is_left_is_not_missed_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        await rig.subscribe(poll(of, 0.05, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: ear.values("a") == [0])
+        (group,), (old,) = rig.made._groups, peer.subscriptions
+        rig.running.cancel()
+        asked, left, ask = asyncio.Event(), asyncio.Event(), rig.session.ask
+
+        async def slow(*rest: Any) -> Any:
+            if not asked.is_set():
+                asked.set()
+                await left.wait()
+            return await ask(*rest)
+
+        monkeypatch.setattr(rig.session, "ask", slow)
+        taking = asyncio.create_task(group._take(_late(old, 5)))
+        await asked.wait()
+        group.dead = "BadTimeout"
+        await rig.made.look()
+        left.set()
+        await taking
+        assert rig.counts == {"resubscribed": 1}
+        assert group._next == 1
 
 
 async def _lose_one(peer: Peer, name: str, value: int) -> None:
@@ -256,6 +336,22 @@ async def _lose_one(peer: Peer, name: str, value: int) -> None:
     one.pub_result_callback = lose
     await peer.put(name, value)
     await asyncio.wait_for(lost.wait(), 5)
+
+
+async def test_something_is_asked_at_each_look_also_while_nothing_was_told_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server ends a session over which nothing goes, and the first notification may be an hour away."""
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+        rig.running.cancel()
+        await rig.subscribe(poll(of, 3600, source("a", resource("a"))))
+        read, asked = rig.session.read, list[ua.NodeId]()
+
+        async def counting(nodes: list[ua.NodeId], *rest: Any, **more: Any) -> list[ua.DataValue]:
+            asked.extend(nodes)
+            return await read(nodes, *rest, **more)
+
+        monkeypatch.setattr(rig.session, "read", counting)
+        await rig.made.look()
+        assert len(asked) == 1
 
 
 async def test_a_session_that_the_server_ended_is_lost(clock: MovingClock) -> None:

@@ -131,12 +131,12 @@ def test_the_end_of_all_times_is_no_time(more: int) -> None:
 
 
 def test_what_ran_up_in_queues_does_not_hold_the_loop_up() -> None:
-    """Each value is touched as often as where every item comes once; milliseconds, not the square of their number."""
+    """Each value is touched as often as where every item comes once: milliseconds of computing, not the square."""
     count, one = 4000, outlet("Int32", "Int32")
     changes = [(handle, data(n)) for handle in (0, 1) for n in range(count)]
-    started = time.perf_counter()
+    started = time.process_time()
     found = events(changes, targets(one), NOW)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert [event.values for event in found] == [[n, n] for n in range(count)]
 
 

@@ -1,10 +1,13 @@
 """Publish requests, with a session that is played."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStructParsingError
 
@@ -20,6 +23,8 @@ class Played:
         self.asked: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
         self.acknowledged: list[tuple[int, int]] = []
         self.services = self
+        self.counts: Counter[str] = Counter()
+        self.endpoint = SimpleNamespace(url="opc.tcp://press:4840")
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def publish(self, acks: list[ua.SubscriptionAcknowledgement]) -> Any:
@@ -34,9 +39,10 @@ class Played:
     async def request(self) -> "asyncio.Future[Any]":
         return await asyncio.wait_for(self.asked.get(), 5)
 
-    async def say(self, number: int, subscription: int = ONE, *, data: bool = True) -> None:
-        """To the next request."""
+    async def say(self, number: int, subscription: int = ONE, *, data: bool = True, more: bool = False) -> None:
+        """To the next request. `more`: there is more to come at once."""
         found = ua.PublishResponse()
+        found.Parameters.MoreNotifications = more
         found.Parameters.SubscriptionId = subscription
         found.Parameters.NotificationMessage.SequenceNumber = number
         found.Parameters.NotificationMessage.NotificationData = [ua.DataChangeNotification()] if data else []
@@ -60,7 +66,7 @@ class Taker:
 @asynccontextmanager
 async def publishing() -> AsyncIterator[tuple[Played, Publishing, "asyncio.Task[str]"]]:
     played = Played()
-    made = Publishing(played)  # type: ignore[arg-type]
+    made = Publishing(played, played.counts)  # type: ignore[arg-type]
     running = asyncio.create_task(made.run())
     try:
         yield played, made, running
@@ -105,11 +111,27 @@ async def test_keep_alives_are_not_acknowledged() -> None:
         assert not played.acknowledged
 
 
-async def test_what_is_not_to_be_understood_and_what_ran_out_is_asked_for_again() -> None:
+async def test_what_is_not_to_be_understood_is_counted_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     async with publishing() as (played, made, _):
         taker = Taker()
         await made.add(ONE, taker)
-        await played.refuse(UaStructParsingError("?"))
+        error = UaStructParsingError()
+        error.__cause__ = ValueError("63 is not a valid NodeIdType")
+        for _ in range(3):
+            await played.refuse(error)
+        await played.say(4)
+        assert await taker.next() == 4
+        assert played.counts == {"unreadable": 3}
+        (said,) = caplog.messages
+        assert said.startswith(
+            "opc.tcp://press:4840 sent a notification that is not OPC UA (ValueError: 63 is not a valid NodeIdType)"
+        )
+
+
+async def test_what_ran_out_is_asked_for_again() -> None:
+    async with publishing() as (played, made, _):
+        taker = Taker()
+        await made.add(ONE, taker)
         await played.refuse(ua.UaStatusCodeError(ua.StatusCodes.BadTimeout))
         await played.say(3)
         assert await taker.next() == 3
@@ -161,3 +183,26 @@ async def test_requests_that_got_lost_are_sent_anew() -> None:
         await played.say(1)
         assert await taker.next() == 1
         assert all(one.cancelled() for one in old)
+
+
+async def test_a_flood_is_taken_one_request_at_a_time_and_leaves_turns_to_others() -> None:
+    """T22: a server that always has more. Nothing piles up, and whoever wants the loop gets it."""
+    async with publishing() as (played, made, _):
+        taker, turns = Taker(), 0
+        await made.add(ONE, taker)
+
+        async def somebody() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        other = asyncio.create_task(somebody())
+        for number in range(1, 5001):
+            await played.say(number, more=True)
+            assert await taker.next() == number
+            assert played.asked.qsize() <= 2
+            assert len(made._acks) <= 2
+        other.cancel()
+        assert turns >= 5000
+        assert len(played.acknowledged) >= 4998

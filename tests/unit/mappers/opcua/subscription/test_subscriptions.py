@@ -34,6 +34,20 @@ async def test_who_is_told_once_a_minute_knows_at_once_what_is_there() -> None:
         assert first.which == (0, 1)
 
 
+async def test_a_node_that_may_be_watched_but_not_read_is_not_bad_before_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving("a") as peer, subscribing(of := device(peer.port)) as rig:
+
+        async def refused(nodes: list[ua.NodeId], **_: Any) -> list[ua.DataValue]:
+            return [ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadNotReadable))] * len(nodes)
+
+        monkeypatch.setattr(rig.session, "read", refused)
+        await rig.subscribe(poll(of, 3, source("a", resource("a"))))
+        await rig.ear.until(lambda ear: 0 in ear.values("a"))
+        assert rig.ear.codes("a") == [""]
+
+
 async def test_a_source_is_told_whole_at_first_and_then_what_changed() -> None:
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
         both = source("both", resource("a"), resource("b"))
@@ -178,6 +192,30 @@ async def test_what_is_refused_is_told_once_with_the_reason_and_tried_again() ->
         await rig.ear.until(lambda ear: ear.values("late") == [None, 9])
 
 
+async def test_no_subscription_is_made_and_dropped_for_each_try_of_a_node_that_is_alone_and_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as peer, subscribing(of := device(peer.port)) as rig:
+        service = peer.server.iserver.subscription_service
+        create, made = service.create_subscription, []
+
+        async def counting(*rest: Any, **more: Any) -> Any:
+            made.append(rest)
+            return await create(*rest, **more)
+
+        monkeypatch.setattr(service, "create_subscription", counting)
+        await rig.subscribe(poll(of, 0.05, source("late", resource("late"))))
+        for _ in range(5):
+            await rig.made.look()
+        assert rig.ear.codes("late") == ["BadNodeIdUnknown"]
+        await peer.add("late", 9, ua.VariantType.Int32)
+        await rig.made.look()
+        await rig.ear.until(lambda ear: ear.values("late") == [None, 9])
+        assert len(made) == 1
+        await rig.subscribe()
+        assert not peer.subscriptions
+
+
 async def test_a_filter_that_the_server_does_not_take_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A share of a range that the node does not have; the others go on."""
     async with serving("a", "b") as peer, subscribing(of := device(peer.port)) as rig:
@@ -252,6 +290,17 @@ async def test_what_the_whole_server_has_no_room_for_is_read(monkeypatch: pytest
         await rig.ear.until(lambda ear: ear.values("a") == [0])
         assert len(peer.items) == 1
         assert rig.ear.codes("c") == []
+
+
+async def test_who_shares_a_source_with_a_poll_that_is_read_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would tell it: of two polls of a source only the faster is told."""
+    async with serving("a", "b", "c") as peer, subscribing(of := device(peer.port)) as rig:
+        _limit_items(peer, monkeypatch, 2, everywhere=True)
+        shared, alone = source("a", resource("a")), poll(of, 0.05, source("c", resource("c")))
+        fast, slow = poll(of, 0.1, shared, source("b", resource("b"))), poll(of, 0.2, shared)
+        assert await rig.subscribe(alone, fast, slow) == [fast, slow]
+        await rig.ear.until(lambda ear: ear.values("c") == [0])
+        assert len(peer.items) == 1
 
 
 async def test_a_device_file_may_limit_items_of_a_subscription() -> None:
