@@ -16,12 +16,15 @@ from typing import Any
 
 from ulid import ULID
 
+from datastore.analysis.place import Surroundings as Analysed
+from datastore.analysis.place import remembering
+from datastore.analysis.room import RuleRoom
 from datastore.deadletters import SqliteLetters
 from datastore.journal import Journal
 from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
 from gateway.api.server import Listener, listen, serve
-from gateway.config import Export, Settings
+from gateway.config import Export, Settings, load_settings
 from gateway.model.contracts import DeviceProtocol, Exporter
 from gateway.model.device import Flow
 from gateway.model.errors import ConfigError
@@ -68,6 +71,7 @@ class House:
     forwarders: Forwarders
     exports: Exports
     clouds: Sequence[MqttCloud]
+    rules: RuleRoom
 
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None, ends: bool = False) -> None:
         """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
@@ -80,7 +84,9 @@ class House:
             base = [tasks.create_task(part.run()) for part in self._base()]
             with _signals(stop, functools.partial(self._reload, tasks), ends):
                 try:
+                    await self.rules.open(self.settings.rules)
                     await self.registry.reload()
+                    self.rules.start()
                     await self.commands.start()
                     wishes = steadily("reconciling", self.commands.desired.run, self.clock)
                     askers = [tasks.create_task(serve(listeners)), tasks.create_task(wishes)]
@@ -89,6 +95,7 @@ class House:
                     tidying = functools.partial(set_aside, lambda: self.registry.planned, self.clock)
                     papers = CertificateWatch(self._in_use, self.clock, self.memory.alarms)
                     looks = (
+                        ("the rules", self.rules.run),
                         ("the twins", self.twins.run),
                         ("learning", learning.run),
                         ("setting aside", tidying),
@@ -104,6 +111,7 @@ class House:
                     await parts.scanning.close()
                     await _cancel(askers)
                     await self.commands.close()
+                    await self.rules.close()
                     await self.twins.save()
                 finally:
                     await _cancel(base)
@@ -123,6 +131,7 @@ class House:
 
     async def _reload_now(self) -> None:
         try:
+            await self._rules_again()
             difference = await self.registry.reload()
         except ConfigError as error:
             log.error("the files were not taken over, what ran goes on:\n%s", error)
@@ -130,6 +139,12 @@ class House:
             log.exception("the files were not taken over by our own fault, what ran goes on")
         else:
             log.info("the files were read again: %s", "changes applied" if difference else "nothing changed")
+
+    async def _rules_again(self) -> None:
+        """Of what gateway.yaml says, only the rules change while it runs."""
+        file = self.settings.gateway.file
+        if file is not None:
+            await self.rules.take((await asyncio.to_thread(load_settings, file)).rules)
 
     def _parts(self) -> Parts:
         return Parts(
@@ -151,6 +166,8 @@ class House:
             settings=self.settings.model_dump(mode="json"),
             places=self.settings.discovery,
             exports=self.exports,
+            rules=self.rules,
+            alarms=self.memory.alarms,
         )
 
     def _health(self) -> Health:
@@ -236,6 +253,8 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
     forwarders += _exporting(settings, memory, registry, clock)
     journal.forget_all_but([forwarder.name for forwarder in forwarders])
     forwards = Forwarders(forwarders)
+    told, planned = remembering(protocols, bus.publish), lambda: registry.planned
+    analysed = Analysed(told, clock, memory.alarms, planned, registry.make, state, own.file, own.data)
     return House(
         settings=settings,
         clock=clock,
@@ -250,6 +269,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         forwarders=forwards,
         exports=Exports(journal, forwards, memory.letters, state, clock),
         clouds=clouds,
+        rules=RuleRoom(analysed, bus.tap),
     )
 
 

@@ -41,6 +41,7 @@ LINES = (
         ("pymodbus", "serial"),
     ),
     Line("device-opcua", "mappers.opcua", ("opcua",), "opcua", ("asyncua",)),
+    Line("device-virtual", "mappers.virtual", ("virtual",), "", ()),
 )
 
 

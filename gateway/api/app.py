@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from gateway.api import (
+    alarms,
     certificates,
     command,
     common,
@@ -22,6 +23,7 @@ from gateway.api import (
     metrics,
     pages,
     recording,
+    rules,
 )
 from gateway.api.border import MAX_BODY, Border, Token
 from gateway.api.common import CORE_SERVICES, GATEWAY, served_by, serving, serving_device_service
@@ -49,7 +51,7 @@ def add_routes(app: FastAPI) -> None:
     """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
-    mine = (gateway, facts, effective, recording, certificates, exports)
+    mine = (gateway, facts, effective, recording, certificates, exports, rules, alarms)
     for own in (*(module.router for module in mine), discovery.own):
         app.include_router(own, prefix="/gateway/api/v1", dependencies=[Depends(serving(GATEWAY))], tags=[GATEWAY])
     app.include_router(metrics.router, tags=[GATEWAY])

@@ -89,6 +89,7 @@ class _Collector:
         yield from _flows(self._parts)
         yield from _journal(self._parts)
         yield from _consumers(self._parts)
+        yield from _rules(self._parts)
 
 
 Row = tuple[tuple[str, ...], float]
@@ -142,6 +143,28 @@ def _lanes(parts: Parts) -> Iterator["Metric"]:
     yield _counter("lane_filled_values", "Missed values fetched", keys, [(k, r.filled) for k, r in lanes])
     errors = [((*k, kind), float(n)) for k, r in lanes for kind, n in r.errors.items()]
     yield _counter("lane_errors", "Errors by kind", (*keys, "kind"), errors)
+
+
+def _rules(parts: Parts) -> Iterator["Metric"]:
+    raised = parts.alarms.all() if parts.alarms is not None else []
+    seen = sum(one.acknowledged > 0 for one in raised)
+    counts = ((("yes",), float(seen)), (("no",), float(len(raised) - seen)))
+    yield _gauge("alarms_raised", "Alarms that are raised, by whether somebody acknowledged them", ("seen",), counts)
+    found = [((one["name"],), one) for one in parts.rules.report()] if parts.rules is not None else []
+    if not found:
+        return
+    keys = ("rule",)
+    idle = [(k, float(r["state"] in ("idle", "refused"))) for k, r in found]
+    yield _gauge("rule_idle", "1 while a rule has nothing to watch", keys, idle)
+    yield _gauge("rule_raised", "Resources whose alarm is raised", keys, [(k, r["raised"]) for k, r in found])
+    yield _counter("rule_errors", "Readings that a rule could not use", keys, [(k, r["errors"]) for k, r in found])
+    models = [(k, one) for k, r in found for one in r["watching"] if "model" in one]
+    yield _counter("model_inferences", "Windows scored", keys, [(k, one["inferences"]) for k, one in models])
+    yield _counter("model_hard_samples", "Of these, hard", keys, [(k, one["hard_samples"]) for k, one in models])
+    yield _counter("model_uploaded", "Of these, sent on", keys, [(k, one["uploaded"]) for k, one in models])
+    yield _counter("model_skipped", "Windows while it was busy", keys, [(k, one["skipped"]) for k, one in models])
+    up = [(k, float(one["model"]["state"] in ("running", "rolled back"))) for k, one in models]
+    yield _gauge("model_running", "1 while a model runs", keys, up)
 
 
 def _flows(parts: Parts) -> Iterator["Metric"]:

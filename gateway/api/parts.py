@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from datastore.analysis.room import RuleRoom
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
+from gateway.runtime.alarms import Alarms
 from gateway.runtime.exports import Exports
 from gateway.runtime.recorder import Recordings
 from gateway.runtime.scanning import Scanning
@@ -54,6 +56,10 @@ class Parts:
     """Where discoveries look, by service."""
     exports: Exports | None = None
     """Dead letters, and what is sent out of turn."""
+    rules: RuleRoom | None = None
+    """What is worked out of readings."""
+    alarms: Alarms | None = None
+    """What is raised."""
     scanning: Scanning = field(init=False)
     """Discoveries and profile scans."""
     recordings: Recordings = field(init=False)

@@ -26,6 +26,8 @@ COMMANDS: dict[str, str] = {
     "write": "write to a device, through a running gateway, and read back",
     "import": "carry over what other programs have: profiles, devices, and a report of what was left out",
     "effective": "show what the profile of a device comes to, and where each value comes from",
+    "rules": "list the rules over readings: what they watch, what they raised, why one does nothing",
+    "alarms": "list what is raised, and acknowledge it",
     "facts": "show what was learned about devices: answer times, holes, limits",
     "decode": "show every type and byte order of register values, or find the one that fits the display",
     "record": "keep what goes over a line, byte by byte, to replay it",

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from gateway.cli.offline import Planned, plan_settings, settings_of
 from gateway.cli.output import Output
-from gateway.config import GatewaySettings, missing_extras, unreadable_secrets
+from gateway.config import GatewaySettings, Settings, missing_extras, unreadable_secrets
 from gateway.model.errors import ConfigError, Problem
+from gateway.model.plan import PlannedDevice
 from gateway.runtime.configuration.budget import budgets
 
 EXAMPLES = """  southgate check                      gateway.yaml in this folder
@@ -26,6 +27,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         secrets = unreadable_secrets(settings) + missing_extras(settings)
         planned, problems = _planned(settings.gateway, options.strict, secrets)
         problems = secrets + problems + [p for budget in budgets(planned) for p in budget.problems()]
+        problems += _rules(settings, planned)
     except ConfigError as error:
         output.problems(error.problems)
         output.result({"ok": False, "problems": [str(problem) for problem in error.problems]})
@@ -46,6 +48,20 @@ def _planned(settings: GatewaySettings, strict: bool, secrets: list[Problem]) ->
         return plan_settings(settings, strict)
     except ConfigError as error:
         raise ConfigError(secrets + error.problems) from None
+
+
+def _rules(settings: Settings, planned: list[PlannedDevice]) -> list[Problem]:
+    """What rules name must be there. A gateway that runs goes on without such a rule, and says so."""
+    if not settings.rules:
+        return []
+    from datastore.analysis.virtual import unfound
+
+    missing = [
+        Problem(f"rule {rule.name}: model", f"there is no file {rule.model}")
+        for rule in settings.rules
+        if rule.kind == "score" and rule.model is not None and not rule.model.is_file()
+    ]
+    return missing + unfound(settings.rules, {one.device.name: one for one in planned})
 
 
 def _counted(number: int, what: str) -> str:

@@ -146,3 +146,12 @@ class Discovers(Protocol):
     async def discover(self, place: str, clock: Clock) -> Sequence[Device]:
         """Devices that were found there, without a profile. Raises NotConnected; ConfigError: the place is none."""
         ...
+
+
+@runtime_checkable
+class Made(Protocol):
+    """A protocol whose devices' values are made here and not fetched; asked for with isinstance."""
+
+    def remember(self, event: Event) -> None:
+        """The newest values, of one source, for whoever reads them."""
+        ...

@@ -365,6 +365,10 @@ class Registry(Protocol):
         ConfigError (or what `edit` raises); then nothing changed."""
         ...
 
+    async def make(self, made: Configuration) -> None:
+        """Devices and profiles that are in no file but beside them: what rules make. Raises ConfigError."""
+        ...
+
     async def learned(self, device: str, facts: Facts) -> None:
         """These facts are known about a device from now on; it is planned anew where they change its requests."""
         ...

@@ -86,3 +86,5 @@ class PlannedDevice:
     """Why nobody ever answers for it, in words; see `DeviceProtocol.mute`."""
     codes: Mapping[str, str] = field(default_factory=dict)
     """See `DeviceProtocol.codes`."""
+    made: bool = False
+    """Its values are made here, by rules, when there is something to make them of; see `Made`."""

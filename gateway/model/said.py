@@ -1,9 +1,10 @@
 """pydantic's errors in plain words: what was expected, what came, what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gateway.model.near import nearest
 from gateway.model.profile import ReadWrite, ValueType
@@ -47,6 +48,24 @@ _LIMITS: Mapping[str, tuple[str, str]] = {
     "less_than_equal": ("le", "of at most {}"),
     "less_than": ("lt", "below {}"),
 }
+
+
+SEVERAL = "several"
+"""Kind of an error of ours that holds errors of models which are loaded only when they are needed."""
+
+
+def several(found: Sequence[tuple[Path, str]]) -> PydanticCustomError:
+    """What is wrong with a model, to be raised by a validator of the model around it."""
+    return PydanticCustomError(SEVERAL, "{what}", {"what": found[0][1], "found": found})
+
+
+def each(error: ValidationError) -> Iterator[tuple[Path, str]]:
+    """Where, below the model's root, and what, of all that is wrong."""
+    for one in error.errors(include_url=False):
+        if one["type"] == SEVERAL:
+            yield from (((*one["loc"], *path), what) for path, what in one["ctx"]["found"])
+        else:
+            yield said(one)
 
 
 def said(error: ErrorDetails) -> tuple[Path, str]:

@@ -13,7 +13,7 @@ from gateway.model.document import MAX_PROBLEMS, Document
 from gateway.model.errors import ConfigError, Problem
 from gateway.model.fields import EdgeXModel
 from gateway.model.near import nearest
-from gateway.model.said import required, said
+from gateway.model.said import each, required
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -87,8 +87,7 @@ class Shaping:
         try:
             return model.model_validate(tree)
         except ValidationError as error:
-            for one in error.errors(include_url=False):
-                where, what = said(one)
+            for where, what in each(error):
                 self.error((*path, *_without_kinds(tree, where)), what)
             return None
 

@@ -1,40 +1,34 @@
-"""Alarms the gateway itself raises, about its disk, its clock and its writes, in the shape of the cloud contract."""
+"""Alarms of the gateway itself and of rules, in the shape of the cloud contract: raised, acknowledged, cleared."""
 
 import asyncio
 import logging
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import fields
+from typing import Any
 
+from gateway.model.alarm import GATEWAY, Alarm, Subject
 from gateway.model.contracts import Clock, Publish, State
 from gateway.model.errors import StoreFailed
 from gateway.model.reading import Message
 
+__all__ = ["GATEWAY", "Alarms", "Subject"]
 TABLE = "alarms"
-"""Name, device and resource of what is raised → its id."""
+"""Name, device and resource of what is raised → what is known of it."""
+_FIELDS = frozenset(field.name for field in fields(Alarm))
 
 log = logging.getLogger(__name__)
-
-
-class Subject(NamedTuple):
-    """What an alarm is about; the gateway itself, unless it says more."""
-
-    device: str = ""
-    resource: str = ""
-
-
-GATEWAY = Subject()
 
 _Key = tuple[str, Subject]
 
 
 class Alarms:
-    """What is raised, told again and cleared is one alarm with one id, also when a restart lies between."""
+    """What is raised, told again, acknowledged and cleared is one alarm with one id, also over a restart."""
 
     def __init__(self, publish: Publish, clock: Clock, state: State | None = None) -> None:
         """`state`, already open, remembers what is raised; without it nothing outlives the process."""
         self._publish, self._clock, self._state = publish, clock, state
         stored = state.all(TABLE) if state is not None else {}
-        self._raised: dict[_Key, str] = {_key(text): str(identity) for text, identity in stored.items()}
+        self._raised: dict[_Key, Alarm] = {_key(text): _alarm(text, kept) for text, kept in stored.items()}
         self._left = {key for key in self._raised if key[1] == GATEWAY}
         """Of the gateway itself, from before the restart."""
         self._unwritten: set[_Key] = set()
@@ -47,33 +41,64 @@ class Alarms:
         """What an alarm of this name is raised about."""
         return iter([about for raised, about in self._raised if raised == name])
 
+    def all(self) -> list[Alarm]:
+        """Everything that is raised, newest first."""
+        return sorted(self._raised.values(), key=lambda alarm: -alarm.since)
+
     def start(self) -> None:
         """Everything is open. What was wrong with the gateway itself before the restart and was not found again is
         over: whoever raised it knows nothing of it any more."""
         for name, about in sorted(self._left):
             self.tell(name, "cleared", "the gateway was started anew", about=about)
 
-    def tell(self, name: str, state: str, why: str, value: float | None = None, about: Subject = GATEWAY) -> None:
+    def tell(
+        self,
+        name: str,
+        state: str,
+        why: str,
+        value: float | None = None,
+        about: Subject = GATEWAY,
+        severity: str = "warning",
+    ) -> None:
         """`state`: `raised` or `cleared`. In the journal, and so on its way, when it returns."""
-        whose = f" of {about.resource} of {about.device}" if about.device else ""
-        (log.warning if state == "raised" else log.info)("alarm %s%s %s: %s", name, whose, state, why)
-        now = self._clock.now()
-        identity = self._raised.setdefault((name, about), f"{name}-{now}")
+        key, now = (name, about), self._clock.now()
+        alarm = self._raised.get(key)
+        if alarm is None:
+            alarm = self._raised[key] = Alarm(f"{name}-{now}", name, *about, since=now)
+        alarm.severity, alarm.value, alarm.why = severity, value, why
         if state != "raised":
-            del self._raised[name, about]
-        self._left.discard((name, about))
-        self._remember((name, about))
+            del self._raised[key]
+        self._left.discard(key)
+        self._say(alarm, state, now)
+
+    def acknowledge(self, identity: str, by: str = "", comment: str = "") -> Alarm:
+        """Somebody has seen what is raised; who does so again changes nothing. Raises KeyError."""
+        alarm = next((one for one in self._raised.values() if one.id == identity), None)
+        if alarm is None:
+            raise KeyError(identity)
+        if not alarm.acknowledged:
+            now = self._clock.now()
+            alarm.acknowledged, alarm.by, alarm.comment = now, by, comment
+            self._say(alarm, "acknowledged", now)
+        return alarm
+
+    def _say(self, alarm: Alarm, state: str, now: int) -> None:
+        whose = f" of {alarm.resource} of {alarm.device}" if alarm.device else ""
+        level = logging.WARNING if state == "raised" else logging.INFO
+        why = alarm.why if state != "acknowledged" else f"by {alarm.by or 'somebody'} {alarm.comment}".rstrip()
+        log.log(level, "alarm %s%s %s: %s", alarm.name, whose, state, why)
+        self._remember((alarm.name, alarm.about))
         body = {
-            "id": identity,
-            "name": name,
+            "id": alarm.id,
+            "name": alarm.name,
             "state": state,
-            "severity": "warning",
+            "severity": alarm.severity,
             "ts": now,
-            "resource": about.resource,
-            "value": value,
+            "resource": alarm.resource,
+            "value": alarm.value,
             "why": why,
         }
-        self._publish([Message("alarm", about.device, name, now, body)])
+        self._publish([Message("alarm", alarm.device, alarm.name, now, body)])
 
     async def close(self) -> None:
         """Waits for what is being written."""
@@ -92,7 +117,7 @@ class Alarms:
         says that the disk is well."""
         while keys := self._unwritten:
             self._unwritten = set()
-            raised = {_text(key): self._raised[key] for key in keys if key in self._raised}
+            raised = {_text(key): self._raised[key].json() for key in keys if key in self._raised}
             cleared = {_text(key) for key in keys} - raised.keys()
             try:
                 if raised:
@@ -112,3 +137,11 @@ def _text(key: _Key) -> str:
 def _key(text: str) -> _Key:
     name, device, resource = text.split("\n")  # no name has control characters
     return name, Subject(device, resource)
+
+
+def _alarm(text: str, kept: Any) -> Alarm:
+    """As it was kept; older gateways kept the id alone."""
+    name, about = _key(text)
+    if isinstance(kept, dict):
+        return Alarm(**{key: value for key, value in kept.items() if key in _FIELDS})
+    return Alarm(str(kept), name, *about)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import browse, dead, modbus, opcua, outage, planning, soak
+from tests.bench import browse, dead, modbus, opcua, outage, planning, rules, soak
 from tests.bench.rig import Figure
 
 MUST: dict[str, tuple[str, float]] = {
@@ -74,6 +74,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "opcua.browse": browse.browse,
     "journal": _journal,
     "export": _export,
+    "rules": rules.cost,
     "cloud.outage": outage.cloud,
     "start": modbus.start,
 }

@@ -247,7 +247,7 @@ def furnish(
     devices: str = "",
     profiles: Sequence[str] = (),
     broker: Broker | None = None,
-    **settings: Mapping[str, Any],
+    **settings: Mapping[str, Any] | Sequence[Any],
 ) -> Path:
     """A folder with gateway.yaml, a device list and profiles, each as text. Parts of `settings` go over ours. Gives the
     path of gateway.yaml."""
@@ -264,7 +264,7 @@ def furnish(
     if broker is not None:
         document["cloud"] = {"mqtt": {"url": broker.url, "response_prefixes": ["replies/"]}}
     for part, own in settings.items():
-        document[part] = {**document.get(part, {}), **own}
+        document[part] = {**document.get(part, {}), **own} if isinstance(own, Mapping) else own
     path = folder / "gateway.yaml"
     path.write_text(yaml.safe_dump(document, allow_unicode=True))
     return path
@@ -277,7 +277,7 @@ async def house(
     broker: Broker | None = None,
     profiles: Sequence[str] = (),
     start: bool = True,
-    **settings: Mapping[str, Any],
+    **settings: Mapping[str, Any] | Sequence[Any],
 ) -> AsyncIterator[Gateway]:
     """A running gateway for the devices of a world; always ended, and its log must be free of errors."""
     config = furnish(folder / "plant", world.device_list() if world else "", profiles, broker, **settings)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Any
 
+from gateway.model.abilities import Made
 from gateway.model.configuration import Configuration
 from gateway.model.contracts import Protocols, Store
 from gateway.model.device import AdminState, AutoEvent, Device, OperatingState, Retention
@@ -82,7 +83,8 @@ class Planner:
             return made
 
         polls = polls_of(device, wanted, events, plan) if polled(device) else ()
-        return PlannedDevice(device, profile, connection, sources, tuple(polls), facts, mute, protocol.codes), problems
+        made, codes = isinstance(protocol, Made), protocol.codes
+        return PlannedDevice(device, profile, connection, sources, tuple(polls), facts, mute, codes, made), problems
 
     def unreachable(self, device: Device) -> list[Problem]:
         """What is wrong with the way to a device whose profile is not there."""

@@ -67,6 +67,9 @@ class FileRegistry:
         self._set = _Set(Configuration(), {}, ())
         self._facts: dict[str, Facts] = {}
         self._doubts: dict[PlannedDevice, list[Problem]] = {}
+        self._made = Configuration()
+        """What rules make."""
+        self._read = False
         self._turn = asyncio.Lock()
 
     # ------------------------------------------------------------------------------------------------- the contract
@@ -102,11 +105,13 @@ class FileRegistry:
             if not self._facts:
                 self._facts = dict(self._keeping.state.all(FACTS))
             contents = await asyncio.to_thread(self._keeping.folders.read)
-            wanted = _same_objects(self.current, contents.configuration())
+            contents.problems += _hidden(contents.configuration(), self._made)
+            wanted = _same_objects(self.current, _beside(contents.configuration(), self._made))
             new = await self._checked(wanted, contents)
             difference = _difference(self._set, new)
             if not dry_run:
                 await to_the_end(self._apply(new, difference))
+                self._read = True
             return difference
 
     async def change(self, edit: Change, dry_run: bool = False) -> Difference:
@@ -115,6 +120,7 @@ class FileRegistry:
         even when the caller is cancelled."""
         async with self._turn:
             wanted = _same_objects(self.current, edit(self.current))
+            _refuse_made(self.current, wanted, self._made)
             new = await self._checked(wanted, Contents())
             difference = _difference(self._set, new)
             if not difference or dry_run:
@@ -122,6 +128,20 @@ class FileRegistry:
             files = await asyncio.to_thread(changes, self._keeping.folders, self.current, wanted)
             await to_the_end(self._apply(new, difference, files))
             return difference
+
+    async def make(self, made: Configuration) -> None:
+        """These devices and profiles, in no file, are beside those of the files from now on, instead of those made
+        before. What a file has under the same name counts more. Before the first `reload` they wait for it. Raises
+        ConfigError."""
+        async with self._turn:
+            if not self._read:
+                self._made = made
+                return
+            files = _without(self.current, self._made)
+            wanted = _same_objects(self.current, _beside(files, made))
+            new = await self._checked(wanted, Contents())
+            await to_the_end(self._apply(new, _difference(self._set, new)))
+            self._made = made
 
     async def learned(self, device: str, facts: Facts) -> None:
         """Facts found out about a device are kept. It is planned anew where they change what is asked of it; the others
@@ -288,6 +308,40 @@ def _same_objects(old: Configuration, new: Configuration) -> Configuration:
     own, shipped = _kept(old.profiles, new.profiles.own), new.profiles.shipped
     own = {name: one for name, one in own.items() if name not in shipped or one != shipped[name]}
     return Configuration(new.profiles.of(own), _kept(old.devices, new.devices))
+
+
+def _beside(files: Configuration, made: Configuration) -> Configuration:
+    own = {**made.profiles.own, **files.profiles.own}
+    return Configuration(files.profiles.of(own), {**made.devices, **files.devices})
+
+
+def _without(current: Configuration, made: Configuration) -> Configuration:
+    """What files say, of what is in force."""
+
+    def rest(all_: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: one for name, one in all_.items() if ours.get(name) != one}
+
+    own = rest(current.profiles.own, made.profiles.own)
+    return Configuration(current.profiles.of(own), rest(current.devices, made.devices))
+
+
+def _hidden(files: Configuration, made: Configuration) -> list[Problem]:
+    """Devices of files that have the name of one that rules make."""
+    return [
+        Problem(f"device {name}", "a rule makes a device of this name, too: its values go nowhere", severity="warning")
+        for name in sorted(files.devices.keys() & made.devices.keys())
+    ]
+
+
+def _refuse_made(current: Configuration, wanted: Configuration, made: Configuration) -> None:
+    """Raises ConfigError for a change of what rules make."""
+    for kind, now, then, ours in (
+        ("device", current.devices, wanted.devices, made.devices),
+        ("profile", current.profiles, wanted.profiles, made.profiles.own),
+    ):
+        for name in ours:
+            if now.get(name) is not then.get(name):
+                raise ConfigError(f"{kind} {name} is made by rules and changes with them; change or delete the rule")
 
 
 def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

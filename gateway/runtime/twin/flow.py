@@ -40,6 +40,8 @@ def judge(
 ) -> Judgement:
     """Online while every polled source gives good values in time; degraded while some do, offline when none does,
     unknown before the first read. `since`: monotonic time at which this plan came into force."""
+    if planned.made:
+        return _made(slots)
     blocked = _blocked(planned)
     if blocked:
         return Judgement(Flow.UNKNOWN, blocked)
@@ -49,6 +51,24 @@ def judge(
     if not count.silent:
         return Judgement(Flow.ONLINE, "") if count.flowing else Judgement(Flow.UNKNOWN, "not read yet")
     return Judgement(Flow.DEGRADED if count.flowing else Flow.OFFLINE, _why(count, planned, lane))
+
+
+def _made(slots: Mapping[Source, Slot]) -> Judgement:
+    """What rules make has no period: it is well while the last values are."""
+    if not slots:
+        return Judgement(Flow.UNKNOWN, "no rule has given a value yet")
+    bad = [slot for slot in slots.values() if _all_bad(slot)]
+    if not bad:
+        return Judgement(Flow.ONLINE, "")
+    quality = next((q for slot in bad if slot.last and slot.last.quality for q in slot.last.quality.values()), None)
+    why = f": {in_words(quality, {})}" if quality is not None else ""
+    names = ", ".join(slot.last.source.name for slot in bad[:3] if slot.last)
+    return Judgement(Flow.DEGRADED if len(bad) < len(slots) else Flow.OFFLINE, f"no good values of {names}{why}")
+
+
+def _all_bad(slot: Slot) -> bool:
+    event = slot.last
+    return event is not None and bool(event.quality) and all(q.level == "bad" for q in (event.quality or {}).values())
 
 
 def _blocked(planned: PlannedDevice) -> str:

@@ -32,7 +32,7 @@ def test_service_name_or_alias_or_key() -> None:
     for key in modbus.keys:
         assert board.of(device("", key)) is modbus
     assert board.of(device("", "modbus-tcp", "other")) is modbus
-    assert board.services() == ["device-modbus", "device-opcua"]
+    assert board.services() == ["device-modbus", "device-opcua", "device-virtual"]
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_service_name_or_alias_or_key() -> None:
     [
         (device("device-modbuss"), "did you mean device-modbus"),
         (
-            device("device-virtual"),
-            "no device service 'device-virtual' here. This gateway hosts: device-modbus, device-opcua",
+            device("device-nothing"),
+            "no device service 'device-nothing' here. This gateway hosts: device-modbus, device-opcua",
         ),
         (device("", "BLE"), "no mapper for its protocols \\(BLE\\); known keys are modbus-tcp, modbus-rtu"),
         (device(""), "protocols \\(none\\)"),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from gateway.model.reading import Batch, Message
 from gateway.runtime.alarms import TABLE, Alarms, Subject
 from tests.support.clock import MovingClock, settle
@@ -66,3 +68,33 @@ async def test_what_the_disk_refused_is_written_with_the_next(clock: MovingClock
     alarms.tell("journal-failing", "cleared", "room again")
     await settle()
     assert list(state.tables[TABLE]) == ["write-unconfirmed\nd1\nValve"]
+
+
+async def test_what_somebody_has_seen_stays_raised_and_says_who_over_a_restart(clock: MovingClock) -> None:
+    state, told = MemoryState(), Told()
+    first = Alarms(told, clock, state)
+    first.tell("hot", "raised", "95 above 90", 95.0, VALVE, "critical")
+    identity = told.bodies[0]["id"]
+    await first.close()
+    await clock.advance(5)
+    alarm = first.acknowledge(identity, "anna", "on my way")
+    assert first.acknowledge(identity, "bert") is alarm
+    await first.close()
+    assert told.states() == [("hot", "raised"), ("hot", "acknowledged")]
+    assert (told.bodies[1]["id"], told.bodies[1]["why"]) == (identity, "by anna on my way")
+    again = Alarms(told, clock, state)
+    (kept,) = again.all()
+    assert (kept.by, kept.comment, kept.severity, kept.acknowledged) == ("anna", "on my way", "critical", clock.now())
+    again.tell("hot", "raised", "96", about=VALVE)
+    assert again.all()[0].by == "anna"
+    again.tell("hot", "cleared", "well", about=VALVE)
+    await again.close()
+    with pytest.raises(KeyError):
+        again.acknowledge(identity)
+
+
+async def test_an_alarm_kept_by_an_older_gateway_keeps_its_id(clock: MovingClock) -> None:
+    state = MemoryState()
+    await state.put(TABLE, {"write-unconfirmed\nd1\nValve": "old-id", "hot\n\n": {"id": "x", "name": "hot", "new": 1}})
+    alarms = Alarms(Told(), clock, state)
+    assert {one.id for one in alarms.all()} == {"old-id", "x"}
