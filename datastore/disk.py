@@ -76,9 +76,10 @@ class Disk:
 
     # ------------------------------------------------------------------------------------------------------ start
 
-    def load(self) -> tuple[int, dict[str, list[Range]], str]:
-        """Looks at what is there, moving damaged files aside. Returns the offset after which to go on, the cursors, and
-        why the disk fails (empty: it does not). Raises ConfigError for a file of another version."""
+    def load(self, given: int = 0) -> tuple[int, dict[str, list[Range]], str]:
+        """Looks at what is there, moving damaged files aside. `given`: an offset that somebody has seen. Returns the
+        offset after which to go on, the cursors, and why the disk fails (empty: it does not). Raises ConfigError for a
+        file of another version."""
         failing = ""
         cursors: dict[str, list[Range]] = {}
         try:
@@ -93,7 +94,7 @@ class Disk:
                 failing = f"{path}: {sqlite.why(error)}"
                 self.sources.leave_room()
         last = max((segment.last for segment in self.segments), default=0)
-        return self.offsets.begin(last), cursors, failing or self.offsets.refused
+        return self.offsets.begin(max(last, given)), cursors, failing or self.offsets.refused
 
     def _load(self, segment: Segment) -> dict[str, list[Range]]:
         try:

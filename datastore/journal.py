@@ -65,10 +65,11 @@ class Journal:
         self._cut = False
         """The run before was cut short, and nothing has been written since."""
 
-    async def open(self) -> None:
-        """Reads what is there. Raises ConfigError when another version wrote it; a disk that refuses only shows in the
-        report, and a damaged file is moved aside."""
-        after, cursors, failing = await self._in(self._writer, self._disk.load)
+    async def open(self, given: int = 0) -> None:
+        """Reads what is there. `given`: an offset that a consumer has seen; none up to it is given again, even if the
+        journal's files are gone. Raises ConfigError when another version wrote it; a disk that refuses only shows in
+        the report, and a damaged file is moved aside."""
+        after, cursors, failing = await self._in(self._writer, self._disk.load, given)
         last = max((segment.last for segment in self._disk.segments), default=0)
         self._head = self._committed = after
         self._tail.floor = after

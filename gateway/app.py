@@ -1,17 +1,13 @@
 """The one room with all the keys: builds the parts, joins them, runs them in one TaskGroup, stops them in order."""
 
 import asyncio
-import contextlib
-import fcntl
 import functools
 import logging
-import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from ulid import ULID
@@ -20,6 +16,9 @@ from datastore.analysis.place import Surroundings as Analysed
 from datastore.analysis.place import remembering
 from datastore.analysis.room import RuleRoom
 from datastore.deadletters import SqliteLetters
+from datastore.history.catalog import cursor_of
+from datastore.history.history import CONSUMER, History, check_extra
+from datastore.history.rules import KeepRules, wishes
 from datastore.journal import Journal
 from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
@@ -47,6 +46,7 @@ from gateway.runtime.forwarder import Forwarder, Forwarders, ForwardSettings
 from gateway.runtime.garbage import set_aside
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from gateway.runtime.lanes.running import RunningLanes
+from gateway.runtime.process import cancel, only_one, signals, told_plainly
 from gateway.runtime.steady import steadily
 from gateway.runtime.twin.store import TwinStore
 from mappers import Switchboard
@@ -72,6 +72,7 @@ class House:
     exports: Exports
     clouds: Sequence[MqttCloud]
     rules: RuleRoom
+    keep_rules: KeepRules | None
 
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None, ends: bool = False) -> None:
         """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
@@ -79,10 +80,10 @@ class House:
         parts = self._parts()
         listeners = listen(parts, self.settings.api)
         stop = asyncio.Event()
-        async with _closing(listeners), _told_plainly(), asyncio.TaskGroup() as tasks:
+        async with _closing(listeners), told_plainly(), asyncio.TaskGroup() as tasks:
             await self.twins.start()
             base = [tasks.create_task(part.run()) for part in self._base()]
-            with _signals(stop, functools.partial(self._reload, tasks), ends):
+            with signals(stop, functools.partial(self._reload, tasks), ends):
                 try:
                     await self.rules.open(self.settings.rules)
                     await self.registry.reload()
@@ -109,17 +110,18 @@ class House:
                     log.info("stopping")
                     parts.recordings.end("the gateway stops")
                     await parts.scanning.close()
-                    await _cancel(askers)
+                    await cancel(askers)
                     await self.commands.close()
                     await self.rules.close()
                     await self.twins.save()
                 finally:
-                    await _cancel(base)
+                    await cancel(base)
 
-    def _base(self) -> tuple[Journal | RunningLanes | LoopLag | ClockWatch, ...]:
+    def _base(self) -> Sequence[Journal | History | RunningLanes | LoopLag | ClockWatch]:
         """What runs from before the first device is planned until after the last command ended. The cloud follows when
         the devices are there: it would be refused what is not yet known."""
-        return self.memory.journal, self.lanes, self.lag, self.watch
+        history = [self.memory.history] if self.memory.history is not None else []
+        return self.memory.journal, *history, self.lanes, self.lag, self.watch
 
     def _in_use(self) -> Iterator[DeviceProtocol[Any]]:
         """The protocols of the devices there are."""
@@ -132,6 +134,8 @@ class House:
     async def _reload_now(self) -> None:
         try:
             await self._rules_again()
+            if self.keep_rules is not None:
+                self.keep_rules.reread()
             difference = await self.registry.reload()
         except ConfigError as error:
             log.error("the files were not taken over, what ran goes on:\n%s", error)
@@ -168,6 +172,8 @@ class House:
             exports=self.exports,
             rules=self.rules,
             alarms=self.memory.alarms,
+            history=self.memory.history,
+            keep_rules=self.keep_rules,
         )
 
     def _health(self) -> Health:
@@ -180,6 +186,9 @@ class House:
         journal = self.memory.journal.report()
         if journal.state != "ok":
             problems.insert(0, f"the journal is {journal.state}")
+        history = self.memory.history
+        if history is not None and (kept := history.report()).state != "ok":
+            problems.insert(0, f"the history is {kept.state}")
         return Health(tuple(problems))
 
 
@@ -200,6 +209,7 @@ class Memory:
     letters: SqliteLetters
     bus: Bus
     alarms: Alarms
+    history: History | None
 
 
 @asynccontextmanager
@@ -212,7 +222,7 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
         bus.publish(batch)  # it comes after the journal, which may already have something to say
 
     async with AsyncExitStack() as stack:
-        stack.enter_context(_only_one(data))
+        stack.enter_context(only_one(data))
         state = SqliteState(data / "state.db", clock, lambda *said: early.append(said))
         stack.push_async_callback(state.close)
         await state.open()
@@ -224,11 +234,16 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
         journal = Journal(data / "journal", settings.journal, clock, alarms.tell)
         bus = Bus(journal)
         stack.push_async_callback(journal.close)
-        await journal.open()
+        await journal.open(cursor_of(data / "history") if settings.history is not None else 0)
+        history = None
+        if settings.history is not None:
+            check_extra()
+            history = History(data, journal, settings.history, clock, alarms.tell)
+            stack.push_async_callback(history.close)
         for said in early:  # there was no journal yet that could have kept it
             alarms.tell(*said)
         alarms.start()
-        yield Memory(journal, state, letters, bus, alarms)
+        yield Memory(journal, state, letters, bus, alarms, history)
 
 
 def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
@@ -251,7 +266,12 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
     twins.listeners.extend(cloud.state_changed for cloud in clouds)
     forwarders = [_forwarder(memory, cloud, clock) for cloud in clouds]
     forwarders += _exporting(settings, memory, registry, clock)
-    journal.forget_all_but([forwarder.name for forwarder in forwarders])
+    kept_for = [CONSUMER] if memory.history is not None else []
+    journal.forget_all_but([*kept_for, *(forwarder.name for forwarder in forwarders)])
+    keep_rules = None
+    if memory.history is not None:
+        keep_rules = KeepRules(state, settings.keep_rules)
+        memory.history.wishes = lambda: wishes(keep_rules.in_force(), registry.planned.values())
     forwards = Forwarders(forwarders)
     told, planned = remembering(protocols, bus.publish), lambda: registry.planned
     analysed = Analysed(told, clock, memory.alarms, planned, registry.make, state, own.file, own.data)
@@ -270,6 +290,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         exports=Exports(journal, forwards, memory.letters, state, clock),
         clouds=clouds,
         rules=RuleRoom(analysed, bus.tap),
+        keep_rules=keep_rules,
     )
 
 
@@ -324,58 +345,3 @@ async def _closing(listeners: list[Listener]) -> AsyncIterator[None]:
     finally:
         for listener in listeners:
             listener.socket.close()
-
-
-@asynccontextmanager
-async def _told_plainly() -> AsyncIterator[None]:
-    """A configuration that cannot run is a ConfigError, not a group of one."""
-    try:
-        yield
-    except ExceptionGroup as group:
-        refused = group.subgroup(ConfigError)
-        if refused is None:
-            raise
-        raise refused.exceptions[0] from None
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """Two gateways on one data folder would spoil it. Raises ConfigError."""
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-        lock = (data / "lock").open("w")
-    except OSError as error:
-        raise ConfigError(f"gateway.data: {data} cannot be used: {error.strerror}") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"gateway.data: another gateway is running on {data}") from None
-        yield
-
-
-@contextmanager
-def _signals(stop: asyncio.Event, reload: Callable[[], None], ends: bool) -> Iterator[None]:
-    """`ends`: the process ends afterwards, and who asks twice must not cut short what is still being written."""
-    loop = asyncio.get_running_loop()
-    actions: dict[int, Callable[[], None]] = {
-        signal.SIGTERM: stop.set,
-        signal.SIGINT: stop.set,
-        signal.SIGHUP: reload,
-    }
-    before = {}
-    # The loop's own handlers cannot be taken away without a moment in which the signal kills.
-    with contextlib.suppress(ValueError):  # not on the main thread: whoever embeds us stops by cancelling
-        for number in actions:
-            before[number] = signal.signal(number, lambda n, _: loop.call_soon_threadsafe(actions[n]))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if ends else handler)

@@ -14,6 +14,7 @@ from datastore.exporters.settings import (
     PostgresSettings,
     WebhookSettings,
 )
+from datastore.history.settings import HistorySettings, KeepRule
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
 from gateway.model.errors import ConfigError, Problem
@@ -88,6 +89,7 @@ class Settings(_Strict):
     gateway: GatewaySettings = GatewaySettings()
     api: ApiSettings = ApiSettings()
     journal: JournalSettings = JournalSettings()
+    history: HistorySettings | None = None
     cloud: CloudSettings = CloudSettings()
     discovery: dict[str, list[str]] = Field(
         default={},
@@ -99,6 +101,11 @@ class Settings(_Strict):
     rules: list[Any] = Field(
         default=[], description="Rules over the live stream; each has a `name` and a `kind`: docs/reference/rules.md"
     )
+
+    def keep_rules(self) -> list[KeepRule]:
+        """Those of the history as the file says now. Raises ConfigError."""
+        now = load_settings(self.gateway.file) if self.gateway.file else self
+        return list(now.history.keep) if now.history is not None else []
 
     @field_validator("exporters")
     @classmethod

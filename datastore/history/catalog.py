@@ -257,9 +257,22 @@ class Catalog:
             self._db.execute("SELECT hash, body FROM definitions").fetchall()
         )
 
-    def first_series(self) -> dict[bytes, int]:
-        """By a source's fingerprint."""
-        return dict(self._db.execute("SELECT fingerprint, first_series FROM sources").fetchall())
+    def series_of(self) -> dict[bytes, tuple[int, int]]:
+        """By a source's fingerprint: its first series and how many there are."""
+        rows = self._db.execute("SELECT fingerprint, first_series, count FROM sources")
+        return {fingerprint: (first, count) for fingerprint, first, count in rows}
+
+    def series(self) -> list[tuple[int, str, str, str]]:
+        """Series, device, source and resource of each."""
+        return self._db.execute("SELECT series, device, source, resource FROM series ORDER BY series").fetchall()
+
+    def series_by_source(self) -> dict[tuple[str, str], list[tuple[int, int]]]:
+        """By device and source: the first and last series of each definition it had."""
+        sql = "SELECT device, source, min(series), max(series) FROM series GROUP BY number, device, source"
+        found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        for device, source, first, last in self._db.execute(sql):
+            found.setdefault((device, source), []).append((first, last))
+        return found
 
     def moments(self, start: int, end: int) -> list[tuple[int, str, str]]:
         """Origin, device and name of alarms that were raised within, both inclusive."""
@@ -298,9 +311,13 @@ class Catalog:
         """Files that count no more; whoever calls deletes them, later."""
         self._db.executemany("DELETE FROM files WHERE id = ?", [(file.id,) for file in files])
 
+    def cleaned(self, file: File, upto: int) -> None:
+        """Tombstones up to this id take nothing of the file."""
+        self._db.execute("UPDATE files SET cleaned = max(cleaned, ?) WHERE id = ?", (upto, file.id))
+
     def enrol(self, rows: Iterable[SourceRow], definitions: Mapping[bytes, bytes]) -> None:
         """Gives sources that are not known yet their series."""
-        known = self.first_series()
+        known = set(self.series_of())
         for row in rows:
             if row.fingerprint in known:
                 continue
@@ -316,7 +333,7 @@ class Catalog:
                 "INSERT INTO series VALUES (?,?,?,?,?,?,?,?,?,?)",
                 [(first + at, number, at, *who, *_resource(one)) for at, one in enumerate(resources)],
             )
-            known[row.fingerprint] = first
+            known.add(row.fingerprint)
 
     def bury(self, tombstones: Iterable[Tombstone]) -> None:
         marks = "?,?,?,?,?,?,?"

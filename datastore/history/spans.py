@@ -16,13 +16,6 @@ FIRST, LAST = -(2**63), 2**63 - 1
 
 FLUSHED, HOURLY, DAILY, MONTHLY = 0, 1, 2, 3
 """A file's `level`: just taken from the journal; all there is of an hour, a day, a month."""
-LADDER: dict[Tier, tuple[int, ...]] = {
-    "raw": (HOURLY, DAILY),
-    "minute": (HOURLY, DAILY),
-    "hour": (HOURLY, DAILY, MONTHLY),
-    "messages": (HOURLY, DAILY, MONTHLY),
-}
-"""What files of a tier are merged into, step by step."""
 BUCKET: dict[Tier, int] = {"minute": MINUTE, "hour": HOUR}
 """ns that a row of a summed-up tier stands for."""
 

@@ -19,6 +19,7 @@ from gateway.api import (
     exports,
     facts,
     gateway,
+    history,
     metadata,
     metrics,
     pages,
@@ -51,7 +52,7 @@ def add_routes(app: FastAPI) -> None:
     """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
-    mine = (gateway, facts, effective, recording, certificates, exports, rules, alarms)
+    mine = (gateway, facts, effective, recording, certificates, exports, rules, alarms, history)
     for own in (*(module.router for module in mine), discovery.own):
         app.include_router(own, prefix="/gateway/api/v1", dependencies=[Depends(serving(GATEWAY))], tags=[GATEWAY])
     app.include_router(metrics.router, tags=[GATEWAY])

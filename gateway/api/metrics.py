@@ -88,6 +88,7 @@ class _Collector:
         yield from _lanes(self._parts)
         yield from _flows(self._parts)
         yield from _journal(self._parts)
+        yield from _history(self._parts)
         yield from _consumers(self._parts)
         yield from _rules(self._parts)
 
@@ -194,6 +195,18 @@ def _journal(parts: Parts) -> Iterator["Metric"]:
     yield _gauge("journal_head", "Offset of the newest record; jumps after a cut", (), [((), float(report.head))])
     dropped = [((cause,), float(count)) for cause, count in report.dropped.items()]
     yield _counter("journal_dropped", "Records dropped by cause", ("cause",), dropped)
+
+
+def _history(parts: Parts) -> Iterator["Metric"]:
+    if parts.history is None:
+        return
+    report = parts.history.report()
+    yield _gauge("history_ok", "1 while it is written", (), [((), float(report.state == "ok"))])
+    yield _gauge("history_behind", "Records of the journal not taken yet", (), [((), report.behind)])
+    yield _gauge("history_bytes", "Bytes on disk", (), [((), report.bytes)])
+    yield _gauge("history_max_bytes", "Bytes it may take", (), [((), report.max_bytes)])
+    rows = [((name,), float(tier.rows)) for name, tier in report.tiers.items()]
+    yield _gauge("history_rows", "Rows kept by tier", ("tier",), rows)
 
 
 def _consumers(parts: Parts) -> Iterator["Metric"]:

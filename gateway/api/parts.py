@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from datastore.analysis.room import RuleRoom
+from datastore.history.history import History
+from datastore.history.rules import KeepRules
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
 from gateway.runtime.alarms import Alarms
@@ -60,6 +62,9 @@ class Parts:
     """What is worked out of readings."""
     alarms: Alarms | None = None
     """What is raised."""
+    history: History | None = None
+    """What is kept for long; None: nothing is."""
+    keep_rules: KeepRules | None = None
     scanning: Scanning = field(init=False)
     """Discoveries and profile scans."""
     recordings: Recordings = field(init=False)

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "apply": "make a running gateway take over changed files",
     "devices": "list the devices of a running gateway: values, quality, age, rate",
     "lines": "show connections with everything on them: load, errors, periods asked for and achieved, who is silent",
+    "history": "show what is kept for long, and how long the room for it lasts",
     "read": "read a device now, through a running gateway",
     "write": "write to a device, through a running gateway, and read back",
     "import": "carry over what other programs have: profiles, devices, and a report of what was left out",

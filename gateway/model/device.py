@@ -77,8 +77,8 @@ class AutoEvent(EdgeXModel):
     source_name: Name
     """A deviceCommand, a deviceResource, or a POSIX regular expression over whole resource names."""
     retention: Retention | None = None
-    """How long EdgeX's core-data keeps the events. Kept and shown, and not followed in this version: the journal's
-    `max_age` and `max_bytes` decide for all."""
+    """How long its events are kept, as EdgeX's core-data does it: followed where a history is kept (`history:` in
+    gateway.yaml); the journal's `max_age` and `max_bytes` decide for all."""
 
 
 class Device(EdgeXModel):

@@ -1,6 +1,6 @@
 """What the runtime tells about itself, for REST, metrics and the command line. Snapshots, made on demand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -102,3 +102,43 @@ class JournalReport:
     """Records dropped, by cause: `full`, `age`, `failed`."""
     moved_aside: str = ""
     """Path of a corrupt file that was set aside at start."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierReport:
+    """One kind of what the history keeps: `raw`, `minute`, `hour`, `messages`."""
+
+    files: int
+    rows: int
+    bytes: int
+    oldest: int
+    """ns UTC of the oldest row."""
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """What is kept for long."""
+
+    state: str
+    """`ok`, or `failing: why`."""
+    behind: int
+    """Records of the journal that are not taken yet."""
+    bytes: int
+    """On disk, with the catalog."""
+    max_bytes: int
+    tiers: Mapping[str, TierReport]
+    readings_per_s: float
+    """Of the last hour; 0 before the second batch."""
+    taken: Mapping[str, int]
+    """Since the start: `records`, `readings`, of these `kept`, and `too_old`: of a time that is no longer kept."""
+    moved_aside: str
+    """Path of a damaged file or history that was set aside."""
+    capacity_s: float | None
+    """How long readings last until `max_bytes` is reached, at this rate; None: not known yet."""
+    drain_s: float | None
+    """How long taking what is behind takes."""
+    written_per_year: float | None
+    """Bytes that gateway and history send to the disk in a year at this rate: what wears flash out."""
+    words: Sequence[str]
+    """The same for people."""

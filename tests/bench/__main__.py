@@ -35,6 +35,10 @@ MUST: dict[str, tuple[str, float]] = {
     "journal.written_per_data": ("<=", 3),
     "export.influx.readings_per_s": (">=", 100_000),
     "export.drain_over_live": (">=", 10),
+    "store.events100.readings_per_s": (">=", 500_000),
+    "store.events1.readings_per_s": (">=", 100_000),
+    "store.journal.bytes_per_reading": ("<=", 12),
+    "store.history.bytes_per_reading": ("<=", 5),
     "cloud.outage.back_after_s": ("<=", 3),
     "cloud.outage.lost": ("<=", 0),
     "cloud.outage.lost_after_kill": ("<=", 0),
@@ -56,6 +60,12 @@ def _export() -> Iterator[Figure]:
     yield from export.export()
 
 
+def _store() -> Iterator[Figure]:
+    from tests.bench import store
+
+    yield from store.store()
+
+
 def _plan() -> Iterator[Figure]:
     yield from planning.optimum()
     yield from planning.large()
@@ -75,6 +85,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "journal": _journal,
     "export": _export,
     "rules": rules.cost,
+    "store": _store,
     "cloud.outage": outage.cloud,
     "start": modbus.start,
 }

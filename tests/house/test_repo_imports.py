@@ -25,7 +25,7 @@ def loaded_by(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import gateway.app", PROTOCOLS | TERMINAL - {"click"} | OPTIONAL | TOOLS),
+        ("import gateway.app", PROTOCOLS | TERMINAL - {"click"} | OPTIONAL | TOOLS | {"duckdb", "numpy"}),
         ("import gateway.config", PROTOCOLS | TERMINAL | OPTIONAL | TOOLS | LATE | {"fastapi", "starlette"}),
         ("import gateway.__main__", PROTOCOLS | TERMINAL | OPTIONAL | TOOLS | LATE | {"fastapi", "pydantic", "paho"}),
         ("import mappers; mappers.Switchboard().services()", PROTOCOLS | {"mappers.modbus", "mappers.opcua"} | TOOLS),

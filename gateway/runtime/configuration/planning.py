@@ -144,7 +144,7 @@ def auto_event_problems(events: Sequence[AutoEvent], profile: DeviceProfile) -> 
     for index, event in enumerate(events):
         name = event.source_name
         if event.retention is not None and event.retention != Retention():
-            what = "is not followed in this version: the journal's max_age and max_bytes decide for all events"
+            what = "is followed by the history (`history:` in gateway.yaml), not by the journal"
             problems.append(Problem(f"autoEvents[{index}].retention", what, severity="note"))
         if name in commands and not commands[name].read_write.readable:
             what = f"auto event source '{name}' is a device command that only writes; make its readWrite RW"

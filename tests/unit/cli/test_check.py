@@ -166,7 +166,7 @@ def test_a_retention_is_not_silently_ignored(southgate: Run, plant: Path) -> Non
     Path("devices/pumps.yaml").write_text(wanted)
     ran = southgate("check")
     assert ran.code == 0
-    assert "pumps.yaml:5: note: device pump-1: autoEvents[0].retention: is not followed in this version" in ran.err
+    assert "pumps.yaml:5: note: device pump-1: autoEvents[0].retention: is followed by the history" in ran.err
     Path("devices/pumps.yaml").write_text(wanted.replace("48h", '""'))
     assert ".retention:" not in southgate("check").err, "as EdgeX writes it where nobody asked for one"
 

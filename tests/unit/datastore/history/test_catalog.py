@@ -71,7 +71,7 @@ def test_series_of_a_source_follow_each_other_and_keep_their_number(tmp_path: Pa
     with closing(Catalog.writer(tmp_path)) as catalog:
         catalog.enrol([rows[1]], bodies)
         catalog.enrol(rows, bodies)
-        assert catalog.first_series() == {rows[1].fingerprint: 1, rows[0].fingerprint: 2}
+        assert catalog.series_of() == {rows[1].fingerprint: (1, 1), rows[0].fingerprint: (2, 3)}
     with closing(Catalog.reader(tmp_path)) as catalog:
         known = Sources()
         known.load(*catalog.sources())

@@ -1,0 +1,185 @@
+"""From the journal's files into the history's: what is above the catalog's cursor, a batch at a time. Reads only; what
+the journal drops meanwhile is not there any more."""
+
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from datastore import sqlite
+from datastore.codec import MESSAGE, decode_message
+from datastore.history.catalog import Catalog, File
+from datastore.history.columns import Place, Readings, Words, readings
+from datastore.history.keeping import Keeping
+from datastore.history.parquet import Belonging, Engine
+from datastore.history.spans import DAILY, DAY, FIRST, FLUSHED, HOUR, HOURLY, span
+from datastore.segment import FORMAT, Row, files
+from datastore.sources import SourceRow
+from gateway.model.reading import Message
+
+log = logging.getLogger(__name__)
+
+READINGS = 1_000_000
+"""A batch at most, about: 60 MB while it is sorted and written."""
+BODIES = 2_000_000
+"""Bytes of bodies decoded together."""
+_json = msgspec.json.Encoder().encode
+_SELECT = "SELECT offset, source, origin, body FROM records WHERE offset > ? ORDER BY offset LIMIT ?"
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch held."""
+
+    cursor: int
+    records: int = 0
+    readings: int = 0
+    kept: int = 0
+    too_old: int = 0
+    """Readings of a time of which the readings have been removed already."""
+    more: bool = False
+    """There is more to take."""
+    parts: list[Readings] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+
+class Intake:
+    """Takes batches; a batch is in the catalog whole or not at all, together with the cursor."""
+
+    def __init__(self, journal: Path, catalog: Catalog, engine: Engine, keeping: Keeping) -> None:
+        self._journal = journal
+        self._catalog = catalog
+        self._engine = engine
+        self._keeping = keeping
+        self._series = catalog.series_of()
+
+    def take(self, now: int) -> Taken:
+        """Raises OSError, sqlite3.Error, Corrupt, duckdb.Error; then nothing was taken."""
+        taken = Taken(self._catalog.cursor)
+        words = Words()
+        for rows, places in self._batches(taken.cursor):
+            self._sort_out(rows, places, words, taken)
+            if max(taken.readings, taken.records) >= READINGS:
+                taken.more = True
+                break
+        if taken.records:
+            self._keep(taken, words, now)
+        taken.parts, taken.messages = [], []
+        return taken
+
+    def _sort_out(self, rows: Sequence[Row], places: Mapping[int, Place], words: Words, taken: Taken) -> None:
+        found = readings(rows, places, words)
+        taken.readings += len(found)
+        taken.records += len(rows)
+        taken.cursor = rows[-1][0]
+        messages = [message for row in rows if row[1] == MESSAGE for message in _message(row)]
+        taken.parts.append(self._keeping.readings(found, words))
+        taken.messages += messages
+
+    def _keep(self, taken: Taken, words: Words, now: int) -> None:
+        found = Readings.join(taken.parts)
+        from_ = self._catalog.state("raw_from", FIRST)
+        fresh = found.origin >= from_
+        taken.too_old = int(len(found) - fresh.sum())
+        found = found if not taken.too_old else found.take(fresh)
+        taken.kept = len(found)
+        written: list[File] = []
+        try:
+            written += self._write_readings(found, words, now)
+            written += self._write_messages(self._keeping.messages(taken.messages), now)
+            with self._catalog.change():
+                self._catalog.add(written)
+                self._catalog.note("cursor", taken.cursor)
+                self._catalog.remember([(m.origin, m.device, m.name) for m in taken.messages if _is_raised(m)])
+        except BaseException:
+            for file in written:
+                self._catalog.path(file).unlink(missing_ok=True)
+            raise
+
+    def _write_readings(self, found: Readings, words: Words, now: int) -> Iterator[File]:
+        """A file for each hour of the last day, and for each day that lies further back."""
+        day, hour = found.origin // DAY * DAY, found.origin // HOUR * HOUR
+        near = span(now, HOURLY)[0] - DAY
+        for level, which, starts in ((HOURLY, hour >= near, hour), (DAILY, hour < near, day)):
+            for start in np.unique(starts[which]).tolist():
+                what = Belonging("raw", FLUSHED, span(start, level), 0, now)
+                file = self._engine.write_readings(found.take(which & (starts == start)), words, what)
+                if file is not None:
+                    yield file
+
+    def _write_messages(self, messages: Sequence[Message], now: int) -> Iterator[File]:
+        days: dict[int, list[Message]] = {}
+        for message in messages:
+            days.setdefault(message.origin // DAY * DAY, []).append(message)
+        for start, some in days.items():
+            rows = [(m.offset, m.origin, m.kind, m.device, m.name, _json(m.body).decode()) for m in some]
+            file = self._engine.write_messages(rows, Belonging("messages", FLUSHED, span(start, DAILY), 0, now))
+            if file is not None:
+                yield file
+
+    # -------------------------------------------------------------------------------------------------- journal
+
+    def _batches(self, after: int) -> Iterator[tuple[list[Row], Mapping[int, Place]]]:
+        """Rows above an offset in order, and where their sources' readings go."""
+        paths = list(files(self._journal))
+        begins = [_begin(path) for path in paths]
+        for at, path in enumerate(paths):
+            if at + 1 < len(paths) and begins[at + 1] <= after + 1:
+                continue  # all of it is below the next file's first
+            try:
+                for rows, places in self._rows(path, after):
+                    after = rows[-1][0]
+                    yield rows, places
+            except (sqlite3.Error, sqlite.Corrupt, OSError):
+                if path.exists():
+                    raise
+                log.info("history: the journal has dropped %s while it was read", path)
+
+    def _rows(self, path: Path, after: int) -> Iterator[tuple[list[Row], Mapping[int, Place]]]:
+        limit = 500
+        with sqlite.reading(path), closing(sqlite.open_reader(path)) as db:
+            if not sqlite.is_version(db, FORMAT, path):
+                return  # it is being made just now
+            places: dict[int, Place] = {}
+            while rows := db.execute(_SELECT, (after, limit)).fetchall():
+                if not {row[1] for row in rows if row[1] > MESSAGE} <= places.keys():
+                    places = self._places(db)
+                yield rows, places
+                if len(rows) < limit:
+                    return
+                after = rows[-1][0]
+                size = sum(len(row[3]) for row in rows) // len(rows) + 1
+                limit = max(100, min(BODIES // size, 50_000))
+
+    def _places(self, db: sqlite3.Connection) -> dict[int, Place]:
+        """Of all sources of a file; those that are new are given their series."""
+        rows = db.execute("SELECT number, fingerprint FROM sources").fetchall()
+        unknown = [number for number, fingerprint in rows if fingerprint not in self._series]
+        if unknown:
+            told = [SourceRow(*row) for row in db.execute("SELECT * FROM sources") if row[0] in set(unknown)]
+            definitions = dict(db.execute("SELECT * FROM definitions").fetchall())
+            with self._catalog.change():
+                self._catalog.enrol(told, definitions)
+            self._series = self._catalog.series_of()
+            self._keeping.learn(self._catalog)
+        return {number: Place(*self._series[fingerprint]) for number, fingerprint in rows}
+
+
+def _begin(path: Path) -> int:
+    return int(path.stem.partition("-")[2])
+
+
+def _message(row: Row) -> Iterator[Message]:
+    try:
+        yield decode_message(row[0], row[2], row[3])
+    except Exception as error:  # noqa: BLE001  any: it depends on which bit of the row flipped
+        log.error("history: the row of offset %d is damaged and left out: %s", row[0], error)
+
+
+def _is_raised(message: Message) -> bool:
+    return message.kind == "alarm" and message.body.get("state") == "raised"

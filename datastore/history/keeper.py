@@ -1,0 +1,165 @@
+"""The process that owns the history's files: told what to do through its standard input, a request at a time, and
+answers on its standard output. It does nothing by itself, so a clock is not among its parts."""
+
+import logging
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from datastore.history.catalog import FILES, Catalog, Tombstone
+from datastore.history.housekeeping import Housekeeping, Moment
+from datastore.history.intake import Intake
+from datastore.history.keeping import Keeping
+from datastore.history.outlook import written_bytes
+from datastore.history.parquet import Engine
+from datastore.history.retention import Retained
+from datastore.history.settings import HistorySettings, KeepRule
+from datastore.history.spans import FIRST, Tier
+from datastore.sqlite import Corrupt
+from gateway.model.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+MEMORY = "300MB"
+"""What DuckDB may take; more goes to temporary files."""
+TROUBLE = (duckdb.Error, sqlite3.Error, OSError, Corrupt, ConfigError)
+Answer = dict[str, Any]
+
+
+class Keeper:
+    """Answers requests; raises TROUBLE, after which it can be asked again."""
+
+    def __init__(self, folder: Path, journal: Path, settings: HistorySettings) -> None:
+        self.moved_aside = ""
+        """Path of a history whose catalog was damaged."""
+        self.catalog = self._open(folder)
+        self._engine = Engine(folder, MEMORY)
+        self._remove_leftovers()
+        self._keeping = Keeping(settings.keep)
+        self._keeping.learn(self.catalog)
+        self._intake = Intake(journal, self.catalog, self._engine, self._keeping)
+        self._housekeeping = Housekeeping(self.catalog, self._engine, self._keeping, settings)
+        self._work: Iterator[None] | None = None
+        self._taken = {"records": 0, "readings": 0, "kept": 0, "too_old": 0}
+        self._set_aside: list[str] = []
+
+    def part_rows(self, rows: int) -> None:
+        """How many rows a merge sorts at once."""
+        self._housekeeping.merging.part_rows = rows
+
+    def close(self) -> None:
+        self._housekeeping.retention.unlink(FIRST, all_=True)
+        self._engine.close()
+        self.catalog.close()
+
+    def _open(self, folder: Path) -> Catalog:
+        try:
+            return Catalog.writer(folder)
+        except Corrupt as error:
+            aside = folder.with_name(f"{folder.name}.corrupt-{secrets.token_hex(4)}")
+            log.error("history: %s; the whole history is moved to %s", error, aside)
+            folder.rename(aside)
+            self.moved_aside = str(aside)
+            return Catalog.writer(folder)
+
+    def _remove_leftovers(self) -> None:
+        """Files of a merge or a batch that was cut short, or that were swapped out."""
+        known = {file.name for file in self.catalog.files()}
+        for path in (self.catalog.folder / FILES).iterdir():
+            if path.name not in known and path.suffix == ".parquet":
+                path.unlink()
+        missing = [file for file in self.catalog.files() if not self.catalog.path(file).exists()]
+        if missing:
+            log.error(
+                "history: %d files are missing, the first is %s; what they held is lost", len(missing), missing[0]
+            )
+            with self.catalog.change():
+                self.catalog.drop(missing)
+
+    # -------------------------------------------------------------------------------------------------- requests
+
+    def answer(self, request: dict[str, Any]) -> Answer:
+        """What is asked for by `do`: one of the methods below; `now` is the gateway's clock."""
+        asked: dict[str, Callable[[dict[str, Any]], Answer]] = {
+            "take": self.take,
+            "tend": self.tend,
+            "keep": self.keep,
+            "delete": self.delete,
+            "report": self.report,
+        }
+        return asked[request["do"]](request)
+
+    def take(self, request: dict[str, Any]) -> Answer:
+        """The next batch of the journal. `cursor`: all up to there is in the files; `more`: there is more."""
+        taken = self._intake.take(request["now"])
+        for name in self._taken:
+            self._taken[name] += getattr(taken, name)
+        return {"cursor": taken.cursor, "records": taken.records, "readings": taken.readings, "more": taken.more}
+
+    def tend(self, request: dict[str, Any]) -> Answer:
+        """One step of housekeeping; `more`: there is more to do."""
+        if self._work is None:
+            self._work = self._housekeeping.steps(Moment(request["now"], request["trusted"]))
+        try:
+            next(self._work)
+        except StopIteration:
+            self._work = None
+        except TROUBLE:
+            self._work = None
+            if not self._put_aside_damaged():
+                raise
+        return {"more": self._work is not None}
+
+    def _put_aside_damaged(self) -> bool:
+        """Whether a file was found that cannot be read; it is set aside, so that the others can be merged."""
+        damaged = [file for file in self.catalog.files() if not self._engine.sound(file)]
+        for file in damaged:
+            path = self.catalog.path(file)
+            aside = path.with_name(path.name + ".corrupt")
+            log.error("history: %s is damaged; it is moved to %s", path, aside)
+            with suppress(FileNotFoundError):
+                path.rename(aside)
+            self._set_aside.append(str(aside))
+        if damaged:
+            with self.catalog.change():
+                self.catalog.drop(damaged)
+        return bool(damaged)
+
+    def keep(self, request: dict[str, Any]) -> Answer:
+        """`rules`, `labels` by device and `retained` (EdgeX's retention of autoEvents) from now on."""
+        rules = [KeepRule.model_validate(rule) for rule in request["rules"]]
+        self._keeping.change(rules, request["labels"], self.catalog)
+        self._housekeeping.retention.autoevents = [Retained(*one) for one in request["retained"]]
+        return {}
+
+    def delete(self, request: dict[str, Any]) -> Answer:
+        """`tombstones`, as far as they go."""
+        with self.catalog.change():
+            self.catalog.bury([Tombstone(**one) for one in request["tombstones"]])
+        return {}
+
+    def report(self, _: dict[str, Any]) -> Answer:
+        """What is there, and what was taken since the start."""
+        tiers: dict[Tier, dict[str, int]] = {}
+        for file in self.catalog.files():
+            told = tiers.setdefault(
+                file.tier, {"files": 0, "rows": 0, "bytes": 0, "oldest": file.oldest, "newest": file.newest}
+            )
+            told["files"] += 1
+            told["rows"] += file.rows
+            told["bytes"] += file.bytes
+            told["oldest"] = min(told["oldest"], file.oldest)
+            told["newest"] = max(told["newest"], file.newest)
+        return {
+            "cursor": self.catalog.cursor,
+            "bytes": self._housekeeping.retention.bytes,
+            "tiers": tiers,
+            "taken": dict(self._taken),
+            "moved_aside": self.moved_aside or (self._set_aside[-1] if self._set_aside else ""),
+            "written": written_bytes(),
+        }

@@ -1,0 +1,104 @@
+"""Keep rules in force: those made over REST, kept among the small facts, before those of gateway.yaml."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from datastore.history.history import Wishes
+from datastore.history.settings import KeepRule
+from gateway.model.contracts import State
+from gateway.model.device import AutoEvent, Retention
+from gateway.model.duration import parse_duration
+from gateway.model.plan import PlannedDevice
+
+TABLE = "keep"
+_KEY = "rules"
+
+
+class RuleStandsInFile(Exception):
+    """It is changed in gateway.yaml, not over REST."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A rule and where it stands."""
+
+    name: str
+    rule: KeepRule
+    where: str
+    """Empty: it was made over REST."""
+
+
+class KeepRules:
+    """`read` gives the rules of gateway.yaml as they are now; raises ConfigError."""
+
+    def __init__(self, state: State, read: Callable[[], Sequence[KeepRule]]) -> None:
+        self._state = state
+        self._read = read
+        self._file = list(read())
+        kept = state.get(TABLE, _KEY) or []
+        self._made = {name: KeepRule.model_validate(rule) for name, rule in kept}
+
+    def all(self) -> list[Standing]:
+        """In the order in which they are tried."""
+        made = [Standing(name, rule, "") for name, rule in self._made.items()]
+        return made + [
+            Standing(rule.name or f"keep-{at}", rule, f"gateway.yaml, history.keep[{at}]")
+            for at, rule in enumerate(self._file)
+        ]
+
+    def in_force(self) -> list[KeepRule]:
+        return [standing.rule for standing in self.all()]
+
+    def reread(self) -> bool:
+        """Takes over what gateway.yaml says now; whether that is something else. Raises ConfigError."""
+        before, self._file = self._file, list(self._read())
+        return before != self._file
+
+    async def put(self, name: str, rule: KeepRule) -> bool:
+        """A rule that is tried before all others but those made before it; whether it is new. Raises RuleStandsInFile,
+        StoreFailed."""
+        self._check(name)
+        new = name not in self._made
+        await self._write({**self._made, name: rule.model_copy(update={"name": ""})})
+        return new
+
+    async def remove(self, name: str) -> bool:
+        """Whether there was such a rule. Raises RuleStandsInFile, StoreFailed."""
+        self._check(name)
+        if name not in self._made:
+            return False
+        await self._write({other: rule for other, rule in self._made.items() if other != name})
+        return True
+
+    async def _write(self, made: dict[str, KeepRule]) -> None:
+        told = [[name, rule.model_dump(mode="json", by_alias=True)] for name, rule in made.items()]
+        await self._state.put(TABLE, {_KEY: told})
+        self._made = made
+
+    def _check(self, name: str) -> None:
+        for standing in self.all():
+            if standing.name == name and standing.where:
+                raise RuleStandsInFile(
+                    f"the rule {name} stands in {standing.where}: change it there, then southgate apply (or SIGHUP)"
+                )
+
+
+def wishes(rules: Sequence[KeepRule], planned: Iterable[PlannedDevice]) -> Wishes:
+    """What the keeper is to know of rules and devices."""
+    devices = list(planned)
+    retained = [
+        (device.device.name, source.name, *_retained(event))
+        for device in devices
+        for poll in device.polls
+        for source, event in zip(poll.sources, poll.auto_events, strict=True)
+        if event.retention not in (None, Retention())
+    ]
+    labels = {one.device.name: [*one.device.labels, *one.profile.labels] for one in devices}
+    return Wishes(rules, labels if any(rule.label for rule in rules) else {}, retained)
+
+
+def _retained(event: AutoEvent) -> tuple[int, int, int]:
+    """maxCap, minCap and the duration in ns; EdgeX's own words for what is left out."""
+    assert event.retention is not None
+    told = event.retention
+    return told.max_cap, told.min_cap, int(parse_duration(told.duration or "0") * 1e9)

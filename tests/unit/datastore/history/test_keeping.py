@@ -1,0 +1,178 @@
+"""Keep rules: which readings and messages of those that come are kept."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from datastore.history.settings import HistorySettings, KeepRule
+from datastore.history.spans import HOUR, MINUTE
+from gateway.model.reading import TIMEOUT, Event, Message, Record, Source
+from tests.support.clock import MovingClock
+from tests.support.history import Row, keeper, rows, take, tend
+from tests.support.journals import journal
+from tests.support.records import ORIGIN, source
+
+START = ORIGIN // HOUR * HOUR
+ONE = source("pump-1", ["Power", "Mode"])
+OTHER = source("meter", ["Power"])
+SINGLE = source("pump-1", ["Power"], name="Power")
+
+
+def at(of: Source, minute: float, *values: Any, **more: Any) -> Event:
+    return Event(of, START + int(minute * MINUTE), list(values), **more)
+
+
+def alarm(name: str, minute: float, device: str = "", state: str = "raised") -> Message:
+    return Message("alarm", device, name, START + int(minute * MINUTE), {"id": "1", "state": state})
+
+
+async def kept(folder: Path, records: list[Record], *rules: dict[str, Any], **more: Any) -> list[Row]:
+    """Rows of what is kept of these, merged."""
+    async with journal(folder / "journal", MovingClock()) as made:
+        made.append(records)
+        await made.commit()
+    with keeper(folder / "history", folder / "journal") as history:
+        told = [KeepRule.model_validate(rule).model_dump(mode="json", by_alias=True) for rule in rules]
+        history.answer({"do": "keep", "rules": told, "labels": more.get("labels", {}), "retained": []})
+        take(history, START + HOUR)
+        tend(history, START + 3 * HOUR)
+    return sorted(rows(folder / "history"), key=lambda row: (row[3], row[0]))
+
+
+def values(found: list[Row], series: int) -> list[Any]:
+    return [row[4] if row[5] is None else row[5] for row in found if row[0] == series]
+
+
+async def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
+    records: list[Record] = [at(ONE, 1, 1.0, "a"), at(OTHER, 1, 2.0), at(SINGLE, 1, 3.0)]
+    found = await kept(
+        tmp_path,
+        records,
+        {"device": "pump-*", "source": "Power"},
+        {"device": "pump-?", "keep": "nothing"},
+        {"label": "hall", "keep": "nothing"},
+        labels={"meter": ["roof"]},
+    )
+    assert [(row[3], row[4]) for row in found] == [(2, 2.0), (3, 3.0)]
+
+
+async def test_labels_are_those_of_now(tmp_path: Path) -> None:
+    found = await kept(tmp_path, [at(OTHER, 1, 2.0)], {"label": "hall", "keep": "nothing"}, labels={"meter": ["hall"]})
+    assert found == []
+
+
+async def test_on_change_keeps_what_differs_from_the_one_before(tmp_path: Path) -> None:
+    said = [(1.0, "a"), (1.0, "a"), (1.0, "b"), (2.0, "b"), (2.0, "b"), (1.0, "a")]
+    records: list[Record] = [at(ONE, n, *pair) for n, pair in enumerate(said)]
+    records.append(at(ONE, 9, None, "a", quality={0: TIMEOUT}))
+    records.append(at(ONE, 10, None, "a", quality={0: TIMEOUT}))
+    records.append(at(ONE, 11, 1.0, "a"))
+    found = await kept(tmp_path, records, {"keep": "on-change"})
+    assert values(found, 1) == [1.0, 2.0, 1.0, None, 1.0]
+    assert values(found, 2) == ["a", "b", "a"]
+
+
+async def test_a_deadband_counts_from_what_was_kept(tmp_path: Path) -> None:
+    drift = [0.0, 0.4, 0.8, 1.2, 1.2, 0.9, 0.1, -5.0]
+    records: list[Record] = [at(OTHER, n, value) for n, value in enumerate(drift)]
+    found = await kept(tmp_path, records, {"keep": {"deadband": 1}})
+    assert values(found, 1) == [0.0, 1.2, 0.1, -5.0]
+
+
+async def test_what_changed_is_remembered_from_batch_to_batch(tmp_path: Path) -> None:
+    with keeper(tmp_path / "history", tmp_path / "journal", keep=[{"keep": "on-change"}]) as history:
+        async with journal(tmp_path / "journal", MovingClock()) as made:
+            for n, value in enumerate([1.0, 1.0, 2.0, 2.0]):
+                made.append([at(OTHER, n, value)])
+                await made.commit()
+                take(history, START + HOUR)
+    assert values(rows(tmp_path / "history"), 1) == [1.0, 2.0]
+
+
+async def test_while_looks_at_the_last_values_of_the_device(tmp_path: Path) -> None:
+    records: list[Record] = [
+        at(ONE, 1, 50.0, "idle"),
+        at(ONE, 2, 50.0, "run"),
+        at(SINGLE, 3, 5.0),
+        at(ONE, 4, 60.0, "run"),
+        at(ONE, 5, None, "run", quality={0: TIMEOUT}),
+        at(OTHER, 6, 1.0),
+    ]
+    rule = {"device": "pump-*", "keep": {"while": "Power > 10 and Mode == 'run'"}}
+    found = await kept(tmp_path, records, rule)
+    assert [(row[3], row[4] if row[5] is None else row[5]) for row in found] == [
+        (2, 50.0), (2, "run"), (4, 60.0), (4, "run"), (6, 1.0),
+    ]  # fmt: skip
+
+
+async def test_around_an_alarm(tmp_path: Path) -> None:
+    records: list[Record] = [at(of, n, float(n)) for n in range(40) for of in (SINGLE, OTHER)]
+    records += [alarm("Hot oil", 20, "pump-1"), alarm("Cold", 30, "pump-1"), alarm("Hot oil", 35, "pump-1", "cleared")]
+    window = {"event": "Hot*", "before": "2m", "after": "3m"}
+    found = await kept(tmp_path, records, {"keep": {"around": window}})
+    assert [row[4] for row in found] == [18.0, 19.0, 20.0, 21.0, 22.0, 23.0]  # of the pump only
+    assert {row[0] for row in found} == {values_of(found, 18.0)}
+
+
+def values_of(found: list[Row], value: float) -> int:
+    return int(next(row[0] for row in found if row[4] == value))
+
+
+async def test_around_an_alarm_of_any_device_and_of_the_gateway(tmp_path: Path) -> None:
+    records: list[Record] = [at(of, n, float(n)) for n in range(40) for of in (SINGLE, OTHER)]
+    records += [alarm("Hot", 20, "boiler"), alarm("clock-step", 10)]
+    plant = {"event": "Hot", "before": "0s", "after": "0s", "of": "any"}
+    own = {"event": "clock-*", "before": "0s", "after": "1m"}
+    found = await kept(tmp_path, records, {"device": "meter", "keep": {"around": plant}}, {"keep": {"around": own}})
+    assert [row[4] for row in found] == [10.0, 11.0, 20.0]
+
+
+async def test_messages_have_rules_too(tmp_path: Path) -> None:
+    records: list[Record] = [
+        alarm("Hot", 1, "pump-1"),
+        Message("result", "pump-1", "set", START, {}),
+        alarm("Hot", 1, "meter"),
+        Message("result", "other", "set", START, {}),
+    ]
+    await kept(
+        tmp_path,
+        records,
+        {"device": "pump-*", "source": "Power", "messages": False},
+        {"device": "pump-*", "messages": ["result"]},
+        {"device": "meter", "messages": False},
+    )
+    assert sorted(row[0] for row in rows(tmp_path / "history", "messages")) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"keep": "on_change"}, "write everything, on-change"),
+        ({"keep": {"deadband": 0}}, "greater than 0"),
+        ({"keep": {"while": "Power"}}, "neither true nor false"),
+        ({"keep": {"while": "__import__('os').system('x') == 1"}}, "no function"),
+        ({"keep": {"while": "Power >"}}, "no expression"),
+        ({"keep": {"around": {"event": "x", "before": "3d"}}}, "write 0s to 24h"),
+        ({"device": "x", "tag": "y"}, "Extra inputs"),
+        ({"messages": ["alarms"]}, "'alarm'"),
+    ],
+)
+def test_a_wrong_rule_is_refused_in_words(rule: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        KeepRule.model_validate(rule)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"flush": "0s"}, "write 1s to 1h"),
+        ({"raw": "5m"}, "an hour or more"),
+        ({"raw": "30d", "minute": "7d"}, "at least as long"),
+        ({"max_bytes": "1MB"}, "at least 10MB"),
+    ],
+)
+def test_wrong_settings_are_refused_in_words(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        HistorySettings(**settings)
