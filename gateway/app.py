@@ -133,7 +133,7 @@ class House:
 
     async def _reload_now(self) -> None:
         try:
-            await self._rules_again()
+            rules = await self._rules_again()
             if self.keep_rules is not None:
                 self.keep_rules.reread()
             difference = await self.registry.reload()
@@ -142,13 +142,12 @@ class House:
         except Exception:
             log.exception("the files were not taken over by our own fault, what ran goes on")
         else:
-            log.info("the files were read again: %s", "changes applied" if difference else "nothing changed")
+            log.info("the files were read again: %s", "changes applied" if difference or rules else "nothing changed")
 
-    async def _rules_again(self) -> None:
-        """Of what gateway.yaml says, only the rules change while it runs."""
+    async def _rules_again(self) -> list[str]:
+        """Of what gateway.yaml says, only the rules change while it runs: gives the names of those that did."""
         file = self.settings.gateway.file
-        if file is not None:
-            await self.rules.take((await asyncio.to_thread(load_settings, file)).rules)
+        return await self.rules.take((await asyncio.to_thread(load_settings, file)).rules) if file is not None else []
 
     def _parts(self) -> Parts:
         return Parts(
@@ -174,6 +173,7 @@ class House:
             alarms=self.memory.alarms,
             history=self.memory.history,
             keep_rules=self.keep_rules,
+            again=self._rules_again,
         )
 
     def _health(self) -> Health:

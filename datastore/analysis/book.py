@@ -30,9 +30,9 @@ class RuleBook:
         """Rules made over REST that cannot be in force, and why."""
         self._turn = asyncio.Lock()
 
-    async def take(self, of_file: Iterable[AnyRule]) -> None:
-        """gateway.yaml was read: its rules are these, and those that were made over REST go on beside them. Raises
-        ConfigError; then nothing changed."""
+    async def take(self, of_file: Iterable[AnyRule]) -> list[str]:
+        """gateway.yaml was read: its rules are these, and those that were made over REST go on beside them. Gives the
+        names of those that came, changed or went. Raises ConfigError; then nothing changed."""
         async with self._turn:
             before, self._file = self._file, {rule.name: rule for rule in of_file}
             try:
@@ -40,6 +40,8 @@ class RuleBook:
             except ConfigError:
                 self._file = before
                 raise
+            names = sorted({*before, *self._file})
+            return [name for name in names if before.get(name) != self._file.get(name)]
 
     async def put(self, rule: AnyRule) -> bool:
         """A rule made over REST, or another in its place; true when it is new. Raises ConfigError (it stands in

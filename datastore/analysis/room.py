@@ -52,10 +52,9 @@ class RuleRoom:
         if self._book is not None:
             self._book.engine.start()
 
-    async def take(self, of_file: Sequence[Any]) -> None:
-        """gateway.yaml was read again. Raises ConfigError; then nothing changed."""
-        if self._book is not None or of_file:
-            await self.book.take(of_file)
+    async def take(self, of_file: Sequence[Any]) -> list[str]:
+        """gateway.yaml was read again; see `RuleBook.take`."""
+        return await self.book.take(of_file) if self._book is not None or of_file else []
 
     def report(self) -> list[dict[str, Any]]:
         """Every rule with its state, for people."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -195,8 +196,9 @@ async def configuration(parts: House) -> GoResponse:
 
 @router.post("/config/reload")
 async def reload(parts: House, dry_run: DryRun = False) -> GoResponse:
-    """Reads the files again and applies what changed, all of it or nothing."""
-    return _difference_json(parts.registry, await parts.registry.reload(dry_run), dry_run)
+    """Reads the files again and applies what changed, all of it or nothing; of gateway.yaml its rules, before."""
+    rules = await parts.again() if parts.again is not None and not dry_run else ()
+    return _difference_json(parts.registry, await parts.registry.reload(dry_run), dry_run, rules)
 
 
 @router.post("/config/apply")
@@ -231,7 +233,9 @@ def _applying(body: Any) -> Step:
     return step
 
 
-def _difference_json(registry: Registry, difference: Difference, dry_run: bool) -> GoResponse:
-    return GoResponse(
-        {"changed": bool(difference), "dry_run": dry_run, "digest": registry.digest, **dataclasses.asdict(difference)}
-    )
+def _difference_json(
+    registry: Registry, difference: Difference, dry_run: bool, rules: Sequence[str] = ()
+) -> GoResponse:
+    changed = bool(difference or rules)
+    head = {"changed": changed, "dry_run": dry_run, "digest": registry.digest, "changed_rules": rules}
+    return GoResponse({**head, **dataclasses.asdict(difference)})

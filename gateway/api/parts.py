@@ -1,6 +1,6 @@
 """What the API is given: contracts, and the few snapshots that people look at."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -65,6 +65,8 @@ class Parts:
     history: History | None = None
     """What is kept for long; None: nothing is."""
     keep_rules: KeepRules | None = None
+    again: Callable[[], Awaitable[Sequence[str]]] | None = None
+    """Takes the rules that gateway.yaml has now; gives the names of those that changed. Raises ConfigError."""
     scanning: Scanning = field(init=False)
     """Discoveries and profile scans."""
     recordings: Recordings = field(init=False)

@@ -31,6 +31,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
         for kind in KINDS:
             for name in difference[f"{kind}_{what}"]:
                 output.line(f"{kind:8} {what[:-1]} {name}")
+    for name in difference.get("changed_rules", ()):
+        output.line(f"changed  rule {name}")
     verb = "would change" if options.dry_run else "changed"
     output.line(f"something {verb}" if difference["changed"] else f"nothing {verb}")
     output.line(f"configuration in force: {difference['digest']}")

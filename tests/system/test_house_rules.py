@@ -139,7 +139,8 @@ async def test_rules_come_and_go_over_rest_and_with_gateway_yaml(tmp_path: Path)
         assert (await gateway.ask("GET", "/core-metadata/api/v3/device/name/plant")).status_code == 404
         document["rules"] = []
         gateway.config.write_text(yaml.safe_dump(document))
-        gateway.reload()
+        applied = await gateway.cli("apply")
+        assert (applied.code, "changed  rule overload" in applied.out) == (0, True), applied.err
         await gateway.until(lambda: _gone(gateway))
         assert (await gateway.own("alarms"))["alarms"] == []
 
