@@ -188,3 +188,57 @@ async def test_what_divides_by_zero_is_a_bad_value_and_counted_and_nothing_stall
         world.set("meter", "Power", 4.0)
         await gateway.until_value("plant", "power", 0.25)
         await asyncio.sleep(0)
+
+
+MODEL = """
+def score(window):
+    last = window["p"][-1]
+    return {"score": last / 1000, "label": "high" if last > 500 else "low", "hard": last > 800}
+"""
+SCORE: Mapping[str, Any] = {
+    "name": "load",
+    "kind": "score",
+    "of": {"p": "meter/Power"},
+    "window": 2,
+    "call": "model_of_plant:score",
+    "version": "7",
+    "into": "plant/score",
+    "label": "plant/label",
+    "hard": {"into": "plant/hard"},
+}
+
+
+async def test_a_model_beside_gateway_yaml_scores_and_its_process_ends_with_the_gateway(tmp_path: Path) -> None:
+    (tmp_path / "plant").mkdir()
+    (tmp_path / "plant" / "model_of_plant.py").write_text(MODEL)
+    async with plant(tmp_path, [SCORE]) as (world, cloud, gateway):
+        await gateway.until_value("plant", "label", "low")
+        world.set("meter", "Power", 900.0)
+        await gateway.until_value("plant", "score", 0.9)
+        hard = await cloud.until(lambda: _last(cloud, gateway.topic("plant", "tele/hard")))
+        assert (hard["hard"]["label"], hard["hard"]["version"]) == ("high", "7")
+        text = (await gateway.ask("GET", "/metrics")).text
+        assert 'southgate_model_running{rule="load"} 1.0' in text
+        for end in (gateway.stop, gateway.kill):
+            workers = _workers(gateway.pid)
+            assert len(workers) == 1
+            await end()
+            await gateway.until(lambda workers=workers: _ended(workers))
+            await gateway.start()
+            await gateway.until_value("plant", "score", 0.9)
+
+
+def _workers(parent: int) -> list[int]:
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in found if b"analysis.scoring" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def _ended(workers: Sequence[int]) -> bool:
+    return not any(b"analysis.scoring" in _command_line(pid) for pid in workers)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
