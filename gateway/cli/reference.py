@@ -53,7 +53,11 @@ cloud:
     url: mqtts://broker.example:8883
     user: plant-7
     password_file: secrets/mqtt
+exporters:
+  plant-db: { kind: influx, url: "https://influx.example:8086", org: plant, bucket: readings, token_file: secrets/influx }
 ```
+
+How exporters are used: [export values](../how-to/export-values.md).
 """,
     ),
     "profile.md": Page(

@@ -132,3 +132,37 @@ async def test_a_dead_letter_is_listed_sent_again_and_a_stretch_exported(tmp_pat
             assert (said.code, said.body["state"], said.body["sent"] > 3) == (0, "done", True)
             again = {event["id"] for one in fake.posts[before:] for event in one.json}
             assert len(again & ids) > 3, "what is sent again has the ids it had"
+
+
+async def test_killed_while_it_exports_nothing_is_lost_and_what_comes_twice_has_its_id(tmp_path: Path) -> None:
+    """T1 of exports: kill -9 three times while two exporters are at work, one of them slow and cut now and then."""
+    (tmp_path / "world.yaml").write_text(WORLD)
+    async with serve(World.from_file(tmp_path / "world.yaml")) as world, fake_http() as fake:
+        turns = iter(range(10**9))
+        fake.says = lambda asked: Says(cut=True) if asked.target == "/cut" and next(turns) % 4 == 3 else Says()
+        exporters = {
+            "quick": {"kind": "http", "url": f"{fake.url}/quick", "linger": "0s"},
+            "cut": {"kind": "http", "url": f"{fake.url}/cut", "linger": "300ms", "batch": 7},
+        }
+        async with house(tmp_path, world, exporters=exporters) as gateway:
+            for _ in range(3):
+                count = len(fake.posts)
+                await fake.until(lambda count=count: len(fake.posts) > count + 15)
+                await gateway.kill()
+                await gateway.start()
+
+            async def caught_up() -> bool:
+                found = await consumers(gateway)
+                return all(found[f"export-{name}"]["behind"] < 5 for name in exporters)
+
+            await gateway.until(caught_up, 30)
+            kept = (await gateway.get("/core-data/api/v3/event/all?limit=1000"))["events"]
+            stop = kept[5]["origin"]
+            for name in exporters:
+                came: dict[str, Any] = {}
+                for one in fake.posts:
+                    for event in one.json if one.target == f"/{name}" else ():
+                        same = {key: event[key] for key in ("device", "source", "origin", "values")}
+                        assert came.setdefault(event["id"], same) == same
+                wanted = {event["id"] for event in kept if event["origin"] < stop}
+                await fake.until(lambda came=came, wanted=wanted: wanted <= came.keys())
