@@ -54,7 +54,7 @@ cloud:
     user: plant-7
     password_file: secrets/mqtt
 exporters:
-  plant-db: { kind: influx, url: "https://influx.example:8086", org: plant, bucket: readings, token_file: secrets/influx }
+  plant-db: { kind: influx, url: "https://influx.example:8086", bucket: readings, token_file: secrets/influx }
 ```
 
 How exporters are used: [export values](../how-to/export-values.md).
@@ -137,16 +137,18 @@ def _sections(page: Page) -> Iterator[str]:
     models = schema["$defs"]
     told: set[int] = set()
 
-    def below(one: Mapping[str, Any], path: str) -> Iterator[str]:
-        yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{one['description']}\n"
+    def below(one: Mapping[str, Any], path: str, kind: str = "") -> Iterator[str]:
+        told_apart = f" of kind `{kind}`" if kind else ""
+        yield f"\n## {f'`{path}`' if path else 'Top level'}{told_apart}\n\n{one['description']}\n"
         yield "\n| Key | Type | Default | |\n|---|---|---|---|\n"
         yield from (_row(key, about, one, models) for key, about in one["properties"].items() if _told(about))
         for key, about in one["properties"].items():
-            for inner, many in _insides(about, models):
+            for inner, which in _insides(about, models):
                 if id(inner) in told:  # what several kinds have alike
                     continue
                 told.add(id(inner))
-                yield from below(inner, f"{path}.{key}{many}".lstrip("."))
+                many, _, kind = which.partition(" ")
+                yield from below(inner, f"{path}.{key}{many}".lstrip("."), kind)
 
     yield from below(schema, "")
 
@@ -157,7 +159,8 @@ def _told(about: Mapping[str, Any]) -> bool:
 
 
 def _insides(about: Mapping[str, Any], models: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
-    """What a key holds, if that has keys of its own, and how many of it; several where `kind` tells them apart."""
+    """What a key holds, if that has keys of its own, and how many of it, with its `kind` where that tells several
+    apart."""
     if "properties" in about:
         return [({"description": about.get("description", ""), **about}, "")]
     for one in _alternatives(about):
@@ -167,7 +170,7 @@ def _insides(about: Mapping[str, Any], models: Mapping[str, Any]) -> list[tuple[
             kinds = inside.get("discriminator", {}).get("mapping", {"": inside.get("$ref", "")})
             found = [(models.get(ref.rpartition("/")[2]), kind) for kind, ref in kinds.items()]
             if all(model and "properties" in model for model, _ in found):
-                return [(model, f"{many} kind: {kind}" if kind else many) for model, kind in found if model]
+                return [(model, f"{many} {kind}".rstrip()) for model, kind in found if model]
     return []
 
 
