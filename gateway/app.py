@@ -23,15 +23,13 @@ from datastore.journal import Journal
 from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
 from gateway.api.server import Listener, listen, serve
-from gateway.config import Export, Settings, load_settings
-from gateway.model.contracts import DeviceProtocol, Exporter
+from gateway.config import Settings, load_settings
+from gateway.model.contracts import DeviceProtocol
 from gateway.model.device import Flow
 from gateway.model.errors import ConfigError
-from gateway.model.export.narrow import Selector
 from gateway.model.ids import event_id
 from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
-from gateway.northbound.settings import MqttExportSettings
 from gateway.runtime.alarms import Alarms
 from gateway.runtime.bus import Bus
 from gateway.runtime.certificates import CertificateWatch
@@ -42,7 +40,7 @@ from gateway.runtime.configuration.files import Folders
 from gateway.runtime.configuration.learning import Learning
 from gateway.runtime.configuration.registry import FileRegistry, Keeping
 from gateway.runtime.exports import Exports
-from gateway.runtime.forwarder import Forwarder, Forwarders, ForwardSettings
+from gateway.runtime.forwarder import Forwarder, Forwarders
 from gateway.runtime.garbage import set_aside
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
 from gateway.runtime.lanes.running import RunningLanes
@@ -265,7 +263,10 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         clouds.append(MqttCloud(settings.cloud.mqtt, identity, twins, commands, state, clock))
     twins.listeners.extend(cloud.state_changed for cloud in clouds)
     forwarders = [_forwarder(memory, cloud, clock) for cloud in clouds]
-    forwarders += _exporting(settings, memory, registry, clock)
+    if settings.exporters:
+        from gateway.exporting import exporting
+
+        forwarders += exporting(settings, journal, memory.letters, registry, clock)
     kept_for = [CONSUMER] if memory.history is not None else []
     journal.forget_all_but([*kept_for, *(forwarder.name for forwarder in forwarders)])
     keep_rules = None
@@ -298,43 +299,6 @@ def _forwarder(memory: Memory, cloud: MqttCloud, clock: SystemClock) -> Forwarde
     forwarder = Forwarder(memory.journal, cloud, clock, cloud.name)
     forwarder.remember(memory.letters)
     return forwarder
-
-
-def _exporting(settings: Settings, memory: Memory, registry: FileRegistry, clock: SystemClock) -> list[Forwarder]:
-    """One for every entry of `exporters`, each with its own cursor and pace. Raises ConfigError."""
-    found = []
-    for name, own in settings.exporters.items():
-        exporter = _exporter(name, own, settings.gateway.name, clock)
-        feeding = ForwardSettings(
-            linger_s=own.linger_s,
-            batch=own.batch,
-            backlog_batch=own.batch,
-            backlog_rate=own.rate,
-            first_retry_s=1.0,
-            longest_retry_s=10.0,
-            tries=own.tries,
-        )
-        select = Selector(own.only, own.rename, lambda device: _labels(registry, device))
-        forwarder = Forwarder(memory.journal, exporter, clock, f"export-{name}", feeding, select)
-        forwarder.remember(memory.letters)
-        found.append(forwarder)
-    return found
-
-
-def _exporter(name: str, own: Export, gateway: str, clock: SystemClock) -> Exporter:
-    """Brings in what its kind needs, and no other kind. Raises ConfigError."""
-    if isinstance(own, MqttExportSettings):
-        from gateway.northbound.republish import MqttExporter
-
-        return MqttExporter(name, own, gateway, clock)
-    from datastore.exporters.build import Identity, open_exporter
-
-    return open_exporter(Identity(name, gateway), own)
-
-
-def _labels(registry: FileRegistry, device: str) -> Sequence[str]:
-    planned = registry.planned.get(device)
-    return planned.device.labels if planned is not None else ()
 
 
 @asynccontextmanager

@@ -1,19 +1,11 @@
 """gateway.yaml → settings. Unknown keys are refused; paths are relative to the file."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-from datastore.exporters.settings import (
-    FilesSettings,
-    HttpSettings,
-    InfluxSettings,
-    PostgresSettings,
-    WebhookSettings,
-)
 from datastore.history.settings import HistorySettings, KeepRule
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
@@ -22,7 +14,7 @@ from gateway.model.load import load_model
 from gateway.model.names import check_name
 from gateway.model.place import Place
 from gateway.model.profile import Compat
-from gateway.northbound.settings import MqttExportSettings, MqttSettings
+from gateway.northbound.settings import MqttSettings
 
 
 class _Strict(BaseModel):
@@ -70,13 +62,6 @@ class GatewaySettings(_Strict):
         return self
 
 
-Export = Annotated[
-    InfluxSettings | HttpSettings | MqttExportSettings | FilesSettings | PostgresSettings | WebhookSettings,
-    Field(discriminator="kind"),
-]
-"""One entry of `exporters`."""
-
-
 class CloudSettings(_Strict):
     """Where readings go and commands come from."""
 
@@ -84,7 +69,7 @@ class CloudSettings(_Strict):
 
 
 class Settings(_Strict):
-    """The whole of gateway.yaml."""
+    """The whole of gateway.yaml, where it has no exporters; else `gateway.exporting.WithExporters`."""
 
     gateway: GatewaySettings = GatewaySettings()
     api: ApiSettings = ApiSettings()
@@ -95,9 +80,7 @@ class Settings(_Strict):
         default={},
         description="Where `POST /discovery` of a device service looks: `device-opcua: [opc.tcp://192.168.1.5:4840]`",
     )
-    exporters: dict[str, Export] = Field(
-        default={}, description="Where else records go, by a name of yours; `kind` says how"
-    )
+    exporters: dict[str, Any] = Field(default={}, max_length=0, description="See gateway.exporting")
     rules: list[Any] = Field(
         default=[], description="Rules over the live stream; each has a `name` and a `kind`: docs/reference/rules.md"
     )
@@ -106,14 +89,6 @@ class Settings(_Strict):
         """Those of the history as the file says now. Raises ConfigError."""
         now = load_settings(self.gateway.file) if self.gateway.file else self
         return list(now.history.keep) if now.history is not None else []
-
-    @field_validator("exporters")
-    @classmethod
-    def _names(cls, exporters: dict[str, Export]) -> dict[str, Export]:
-        for name in exporters:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
-                raise ValueError(f"{name!r} must be a name of letters, digits, dots, - and _ such as plant-db")
-        return exporters
 
     @field_validator("rules")
     @classmethod
@@ -133,9 +108,18 @@ def load_settings(path: Path) -> Settings:
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; --config names the settings file, gateway.yaml") from None
     folder = path.absolute().parent
-    settings = _anchored(load_model(Settings, text, str(path)).value, folder)
+    settings = _anchored(load_model(_model_for(text), text, str(path)).value, folder)
     settings.gateway.in_file(path.absolute())
     return settings
+
+
+def _model_for(text: bytes) -> type[Settings]:
+    """The kinds of exporters are types that take time and memory at every start: only who has some pays for them."""
+    if b"exporters" not in text:
+        return Settings
+    from gateway.exporting import WithExporters
+
+    return WithExporters
 
 
 def missing_folders(gateway: GatewaySettings) -> list[Problem]:
@@ -172,6 +156,8 @@ def unreadable_secrets(settings: Settings) -> list[Problem]:
 
 def missing_extras(settings: Settings) -> list[Problem]:
     """Every exporter whose library is not installed; the gateway would not start."""
+    if not settings.exporters:
+        return []
     from datastore.exporters.build import check
 
     found = []

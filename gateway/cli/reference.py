@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from gateway import cli
-from gateway.config import Settings
+from gateway.exporting import WithExporters
 from gateway.model.device import Device
 from gateway.model.profile import DeviceProfile
 from gateway.model.schema import model_schema, text_of
@@ -36,7 +36,7 @@ class Page(NamedTuple):
 KEYS = {
     "settings.md": Page(
         "gateway.yaml",
-        Settings,
+        WithExporters,
         """
 The settings of one gateway. Every key may be left out. Unknown keys are an error. Relative paths are relative to the
 file. Durations are written as Go writes them (`500ms`, `10s`, `1h30m`) or in days (`30d`). Secrets are in files of
@@ -128,7 +128,7 @@ def pages() -> Mapping[str, str]:
     }
     return texts | {
         "cli.md": "".join(_command_line()),
-        "schemas/gateway.json": text_of(model_schema(Settings, "gateway.yaml of Southgate")),
+        "schemas/gateway.json": text_of(model_schema(WithExporters, "gateway.yaml of Southgate")),
     }
 
 

@@ -15,7 +15,7 @@ from gateway.northbound.client import MqttClient
 from gateway.northbound.delivery import REFUSED, Outgoing
 from gateway.northbound.mqtt import FOR_GOOD
 from gateway.northbound.payload import encode
-from gateway.northbound.settings import MqttExportSettings
+from gateway.northbound.republishing import MqttExportSettings
 
 TICK_S = 1.0
 

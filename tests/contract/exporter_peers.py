@@ -9,10 +9,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from datastore.exporters.build import Identity, open_exporter
-from gateway.config import Export
+from gateway.exporting import Export
 from gateway.model.contracts import Exporter
 from gateway.northbound.republish import MqttExporter
-from gateway.northbound.settings import MqttExportSettings
+from gateway.northbound.republishing import MqttExportSettings
 from gateway.runtime.clock import SystemClock
 from tests.support import databases
 from tests.support.broker import mosquitto

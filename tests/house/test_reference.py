@@ -9,7 +9,7 @@ import pytest
 
 from gateway import cli
 from gateway.cli import reference
-from gateway.config import Settings
+from gateway.exporting import WithExporters as Settings
 from gateway.model.command import Outcome
 from gateway.model.device import Flow
 from gateway.model.reading import Reason

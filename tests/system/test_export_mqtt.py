@@ -9,7 +9,7 @@ import pytest
 from gateway.model.errors import NotConnected, NotTaken, PartialSend
 from gateway.model.ids import event_id
 from gateway.northbound.republish import MqttExporter
-from gateway.northbound.settings import MqttExportSettings
+from gateway.northbound.republishing import MqttExportSettings
 from gateway.runtime.clock import SystemClock
 from tests.support.broker import Broker, BrokerOptions, mosquitto
 from tests.support.mqtt import cloud_client
