@@ -16,6 +16,7 @@ from datastore.analysis.place import Surroundings as Analysed
 from datastore.analysis.place import remembering
 from datastore.analysis.room import RuleRoom
 from datastore.deadletters import SqliteLetters
+from datastore.history.asking.client import AskedHistory
 from datastore.history.catalog import cursor_of
 from datastore.history.history import CONSUMER, History, check_extra
 from datastore.history.rules import KeepRules, wishes
@@ -170,6 +171,7 @@ class House:
             rules=self.rules,
             alarms=self.memory.alarms,
             history=self.memory.history,
+            answers=self.memory.answers,
             keep_rules=self.keep_rules,
             again=self._rules_again,
         )
@@ -208,6 +210,7 @@ class Memory:
     bus: Bus
     alarms: Alarms
     history: History | None
+    answers: AskedHistory | None
 
 
 @asynccontextmanager
@@ -233,15 +236,17 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
         bus = Bus(journal)
         stack.push_async_callback(journal.close)
         await journal.open(cursor_of(data / "history") if settings.history is not None else 0)
-        history = None
+        history = answers = None
         if settings.history is not None:
             check_extra()
             history = History(data, journal, settings.history, clock, alarms.tell)
             stack.push_async_callback(history.close)
+            answers = AskedHistory(data, journal, settings.history.ask, clock, history.bury)
+            stack.push_async_callback(answers.close)
         for said in early:  # there was no journal yet that could have kept it
             alarms.tell(*said)
         alarms.start()
-        yield Memory(journal, state, letters, bus, alarms, history)
+        yield Memory(journal, state, letters, bus, alarms, history, answers)
 
 
 def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:

@@ -17,7 +17,8 @@ from datastore.history.spans import BUCKET, SECOND, Span, Tier
 from datastore.sqlite import sync_folder
 
 TEMPORARY = "tmp"
-_COPY = "(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2)"
+ROW_GROUP: Mapping[Tier, int] = {"raw": 122_880, "minute": 16_384, "hour": 16_384, "messages": 122_880}
+"""Rows that are read at least, if any are. A month of one resource is in the files of thirty days: of each little."""
 RAW = 'series, origin, event, "offset", value, exact, quality'
 SUMMED = "series, origin, min, max, mean, first, last, count, good, valued"
 COLUMNS: Mapping[Tier, str] = {
@@ -80,7 +81,7 @@ class Engine:
         name = f"{what.tier}-{stamp}-{secrets.token_hex(8)}.parquet"
         fresh = self._temporary / name
         try:
-            rows = self._db.execute(f"COPY ({sql}) TO {_quoted(str(fresh))} {_COPY}").fetchall()[0][0]
+            rows = self._db.execute(f"COPY ({sql}) TO {_quoted(str(fresh))} {copying(what.tier)}").fetchall()[0][0]
             if not rows:
                 fresh.unlink()
                 return None
@@ -147,6 +148,11 @@ class Engine:
         except (duckdb.Error, OSError):
             return False
         return True
+
+
+def copying(tier: Tier) -> str:
+    """How DuckDB is to write a file of a tier."""
+    return f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {ROW_GROUP[tier]})"
 
 
 def _quoted(text: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from datastore.history.asking.settings import AskSettings
 from datastore.settings import parse_size
 from gateway.model.duration import parse_duration
 
@@ -115,6 +116,7 @@ class HistorySettings(_Strict):
         default="10GB",
         description="Bytes on disk, at least 10MB; the oldest readings go first, then minutes, messages and hours",
     )
+    ask: AskSettings = AskSettings()
     keep: list[KeepRule] = Field(
         default=[], description="What is kept, the first rule that fits counts; what fits none is kept"
     )

@@ -9,8 +9,8 @@ from fastapi import Depends, Header, Query, Request
 from gateway.api.bodies import read_json
 from gateway.api.envelope import EdgexError, as_edgex, base, rejected_status
 from gateway.api.parts import Parts
-from gateway.api.values import event_json
 from gateway.model.command import SENT, Command, CommandResult, Outcome
+from gateway.model.edgexjson import event_json
 from gateway.model.errors import CommandRejected, GatewayError
 from gateway.model.plan import PlannedDevice
 from gateway.model.profile import Compat

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gateway.api import (
     alarms,
+    asking,
     certificates,
     command,
     common,
@@ -52,7 +53,7 @@ def add_routes(app: FastAPI) -> None:
     """Every route of the common port."""
     for service, router in CORE.items():
         _mount(app, router, f"/{service}{API}", serving(service))
-    mine = (gateway, facts, effective, recording, certificates, exports, rules, alarms, history)
+    mine = (gateway, facts, effective, recording, certificates, exports, rules, alarms, history, asking)
     for own in (*(module.router for module in mine), discovery.own):
         app.include_router(own, prefix="/gateway/api/v1", dependencies=[Depends(serving(GATEWAY))], tags=[GATEWAY])
     app.include_router(metrics.router, tags=[GATEWAY])

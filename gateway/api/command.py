@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request, Response
 from gateway.api.actuate import CommandId, Wanted, read_now, wish, write_now
 from gateway.api.common import address_of
 from gateway.api.devices import find_device
-from gateway.api.envelope import EdgexError, GoResponse, base, explain, go_json, reply
+from gateway.api.envelope import EdgexError, GoResponse, base, explain, reply
 from gateway.api.paging import Paged
 from gateway.api.parts import House
 from gateway.api.paths import Name
 from gateway.model.device import Device
+from gateway.model.gojson import go_json
 from gateway.model.profile import DeviceProfile, DeviceResource, ReadWrite
 
 router = APIRouter(prefix="/device")

@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from gateway.api.envelope import API_VERSION, DeviceServiceResponse, EdgexError, GoResponse
+from gateway.api.envelope import DeviceServiceResponse, EdgexError, GoResponse
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
+from gateway.model.edgexjson import API_VERSION
 
 router = APIRouter()
 CORE_SERVICES = ("core-data", "core-metadata", "core-command")

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from gateway.api.bodies import read_upload
-from gateway.api.envelope import go_json
 from gateway.api.parts import House, Parts
+from gateway.model.gojson import go_json
 from gateway.runtime.configuration.bulk import Import, Outcome, Verdict, exported
 from gateway.runtime.turns import Turns
 

@@ -9,7 +9,7 @@ from gateway.api.bodies import read_json
 from gateway.api.envelope import EdgexError, GoResponse
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
-from gateway.api.values import event_json
+from gateway.model.edgexjson import event_json
 from gateway.model.errors import ConfigError, NotConnected
 from gateway.model.letter import Letter
 from gateway.model.reading import Event, Record

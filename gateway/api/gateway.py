@@ -17,10 +17,10 @@ from gateway.api.envelope import EdgexError, GoResponse
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
 from gateway.api.profiles import find_profile
-from gateway.api.values import event_json
 from gateway.model.command import Command, CommandResult
 from gateway.model.configuration import Configuration, Difference
 from gateway.model.contracts import Registry
+from gateway.model.edgexjson import event_json
 from gateway.model.load import device_from_json, profile_from_json
 from gateway.model.plan import PlannedDevice, Poll
 from gateway.runtime.twin.lastvalues import Row

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from datastore.analysis.room import RuleRoom
 from datastore.history.history import History
 from datastore.history.rules import KeepRules
+from gateway.model.asking import Answers
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
 from gateway.runtime.alarms import Alarms
@@ -54,6 +55,8 @@ class Parts:
     """More gauges for /metrics: name without the prefix → value (loop lag, memory)."""
     cloud: Callable[[], Mapping[str, int]] = dict
     """What the cloud room handled, ignored and refused, by cause."""
+    answers: Answers | None = None
+    """For whoever asks what was; None: no history is kept, and the journal answers."""
     places: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Where discoveries look, by service."""
     exports: Exports | None = None

@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "history": "show what is kept for long, and how long the room for it lasts",
     "read": "read a device now, through a running gateway",
     "write": "write to a device, through a running gateway, and read back",
+    "query": "ask all that is kept, with SQL: a table to look at, CSV, JSON or Arrow",
+    "completeness": "show what should have come of every source, what came, and the gaps with their cause",
     "import": "carry over what other programs have: profiles, devices, and a report of what was left out",
     "effective": "show what the profile of a device comes to, and where each value comes from",
     "rules": "list the rules over readings: what they watch, what they raised, why one does nothing",

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,10 @@ class Remote:
         """Of a GET, as they come. Raises as `ask`."""
         with self._open("GET", path, None, "application/json", timeout) as answer:
             yield from answer
+
+    def answer(self, method: str, path: str, body: bytes, timeout: float) -> AbstractContextManager[Any]:
+        """As `exchange`, to be read a piece at a time."""
+        return self._open(method, path, body, "application/json", timeout)
 
     @contextmanager
     def _open(self, method: str, path: str, body: bytes | None, kind: str, timeout: float) -> Iterator[Any]:

@@ -93,3 +93,12 @@ class PartialSend(GatewayError):
 
 class StoreFailed(GatewayError):
     """The disk refused (full, read-only, EIO). The declared drop policy applies; polling and commands go on."""
+
+
+class QuestionRefused(GatewayError):
+    """History does not answer. `code`: 400 the question is wrong, 413 it asks for too much, 416 there is no such page,
+    503 too many others ask, 504 it took too long."""
+
+    def __init__(self, code: int, text: str) -> None:
+        self.code = code
+        super().__init__(text)

@@ -39,6 +39,9 @@ MUST: dict[str, tuple[str, float]] = {
     "store.events1.readings_per_s": (">=", 100_000),
     "store.journal.bytes_per_reading": ("<=", 12),
     "store.history.bytes_per_reading": ("<=", 5),
+    "query.day_of_1s.ms": ("<=", 50),
+    "query.bucketed_month.ms": ("<=", 300),
+    "query.loop_lag_p99_ms": ("<=", 20),
     "cloud.outage.back_after_s": ("<=", 3),
     "cloud.outage.lost": ("<=", 0),
     "cloud.outage.lost_after_kill": ("<=", 0),
@@ -66,6 +69,12 @@ def _store() -> Iterator[Figure]:
     yield from store.store()
 
 
+def _queries() -> Iterator[Figure]:
+    from tests.bench import queries
+
+    yield from queries.queries()
+
+
 def _plan() -> Iterator[Figure]:
     yield from planning.optimum()
     yield from planning.large()
@@ -86,6 +95,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "export": _export,
     "rules": rules.cost,
     "store": _store,
+    "query": _queries,
     "cloud.outage": outage.cloud,
     "start": modbus.start,
 }

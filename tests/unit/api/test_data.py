@@ -179,3 +179,36 @@ async def test_deletes(kept: House, api: httpx.AsyncClient) -> None:
     assert min(e.origin for e in kept.store.kept) == NOW - 995
     assert (await api.delete(f"{DATA}/event/age/{2**63 - 1}")).status_code == 202
     assert (await api.delete(f"{DATA}/event/age/x")).status_code == 400
+
+
+async def test_numbers_as_numbers(kept: House, api: httpx.AsyncClient) -> None:
+    events = await get(api, "/event/device/name/a%2Fb?limit=1&numeric=true")
+    assert events["events"][0]["readings"][0]["value"] == 9.5
+    readings = await get(api, "/reading/device/name/boiler/resourceName/Setpoint?limit=1&numeric=TRUE")
+    assert readings["readings"][0]["value"] == 9
+    assert (await api.get(DATA + "/event/all?numeric=yes")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "kind"),
+    [
+        ("min", 0, "Int16"),
+        ("MAX", 9, "Int16"),
+        ("Count", 10, "Int64"),
+        ("SUM", 45, "Int64"),
+        ("AVG", 4.5, "Float64"),
+    ],
+)
+async def test_one_number_of_all(kept: House, api: httpx.AsyncClient, how: str, value: float, kind: str) -> None:
+    found = await get(api, f"/reading/device/name/boiler/resourceName/Setpoint?aggregateFunc={how}")
+    assert list(found) == ["apiVersion", "statusCode", "aggregateFunc", "readings"]
+    assert found["aggregateFunc"] == how.upper()
+    assert found["readings"] == [
+        {
+            "deviceName": "boiler", "resourceName": "Setpoint", "profileName": "Boiler", "valueType": kind,
+            "value": value,
+        }
+    ]  # fmt: skip
+    everything = await get(api, f"/reading/all?aggregateFunc={how}&limit=2&offset=1")
+    assert [one["resourceName"] for one in everything["readings"]] == ["Secret", "Setpoint"]
+    assert (await api.get(DATA + "/reading/all?aggregateFunc=MEDIAN")).status_code == 400

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.values import event_json, float_text, quality_tags, shown_type, value_text
+from gateway.model.edgexjson import event_json, float_text, quality_tags, shown_type, value_text
 from gateway.model.profile import DeviceResource, ResourceProperties, ValueType
 from gateway.model.reading import GOOD, OVERFLOW, Event, Quality, Source, refused
 

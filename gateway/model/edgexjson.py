@@ -6,22 +6,27 @@ are null).
 """
 
 import base64
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from gateway.api.envelope import API_VERSION, go_json
+from gateway.model.gojson import go_json
 from gateway.model.ids import event_id
 from gateway.model.profile import ValueType
 from gateway.model.reading import GOOD, Event, Quality, Reading
 
+API_VERSION = "v3"
 _SINGLE = struct.Struct("f")
 
 
-def event_json(event: Event, tags: Mapping[str, Any] | None = None, raw: bool = False) -> dict[str, Any]:
+def event_json(
+    event: Event, tags: Mapping[str, Any] | None = None, raw: bool = False, numeric: bool = False
+) -> dict[str, Any]:
     """An event with all its readings; `tags` are the device's and win over the command's. `raw`: readings that the
-    profile changes have the number of before as their tag `raw`, where it was kept."""
+    profile changes have the number of before as their tag `raw`, where it was kept. `numeric`: numbers are numbers,
+    not text."""
     source = event.source
     body: dict[str, Any] = {
         "apiVersion": API_VERSION,
@@ -30,7 +35,7 @@ def event_json(event: Event, tags: Mapping[str, Any] | None = None, raw: bool = 
         "profileName": source.profile,
         "sourceName": source.name,
         "origin": event.origin,
-        "readings": list(readings_json(event)),
+        "readings": list(readings_json(event, numeric=numeric)),
     }
     if raw:
         for shown, reading in zip(body["readings"], event.readings(), strict=True):
@@ -42,14 +47,15 @@ def event_json(event: Event, tags: Mapping[str, Any] | None = None, raw: bool = 
     return body
 
 
-def readings_json(event: Event, only: frozenset[str] | None = None) -> Iterator[dict[str, Any]]:
+def readings_json(event: Event, only: frozenset[str] | None = None, numeric: bool = False) -> Iterator[dict[str, Any]]:
     """The readings of an event, all or those of some resources."""
     for position, reading in enumerate(event.readings(), start=1):
         if only is None or reading.resource.name in only:
-            yield _reading_json(reading, event_id(reading.device, event.source.name, event.origin, position))
+            identity = event_id(reading.device, event.source.name, event.origin, position)
+            yield _reading_json(reading, identity, numeric)
 
 
-def _reading_json(reading: Reading, identity: str) -> dict[str, Any]:
+def _reading_json(reading: Reading, identity: str, numeric: bool) -> dict[str, Any]:
     resource = reading.resource
     kind = shown_type(resource.properties.value_type, reading.value)
     body: dict[str, Any] = {
@@ -65,7 +71,14 @@ def _reading_json(reading: Reading, identity: str) -> dict[str, Any]:
     tags = {**resource.tags, **quality_tags(reading.quality)}
     if tags:
         body["tags"] = dict(sorted(tags.items()))
+    if numeric and _is_number(reading.value):
+        return body | {"value": reading.value}
     return body | _value_json(kind, reading.value, resource.properties.media_type)
+
+
+def _is_number(value: Any) -> bool:
+    """One that JSON has a word for."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
 
 
 def _is_changed(reading: Reading) -> bool:

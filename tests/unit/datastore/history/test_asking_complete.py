@@ -1,0 +1,84 @@
+"""What should have come, what came, and where nothing did, with the cause."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datastore.history.asking import complete
+from datastore.history.spans import DAILY, HOUR, MINUTE, SECOND
+from gateway.model.asking import Completeness
+from gateway.model.reading import Source
+from tests.support.histories import COLUMNS
+from tests.support.records import resource, source
+from tests.unit.datastore.history.asked import Asked, asked
+
+pytest.importorskip("duckdb")
+MIDNIGHT = 1_763_596_800 * SECOND
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[Asked]:
+    with asked(tmp_path) as made:
+        yield made
+
+
+def report(history: Asked, end: int, *sources: tuple[str, str, int]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = history.json(Completeness(MIDNIGHT, MIDNIGHT + end, sources))["sources"]
+    return found
+
+
+def gaps(of: dict[str, Any]) -> list[tuple[float, float, str]]:
+    return [((g["start"] - MIDNIGHT) / 1e9, (g["end"] - MIDNIGHT) / 1e9, g["cause"]) for g in of["gaps"]]
+
+
+def test_nothing_missing(history: Asked) -> None:
+    history.values(history.source(source()), MIDNIGHT, [1] * 60)
+    found = report(history, 60 * SECOND, ("meter", "all", SECOND))
+    assert found == [
+        {
+            "device": "meter", "source": "all", "interval_s": 1.0, "expected": 60, "received": 60, "good": 60,
+            "percent": 100.0, "gaps": [],
+        }
+    ]  # fmt: skip
+
+
+def test_gaps_have_the_reason_that_the_device_gave(history: Asked) -> None:
+    series = history.source(source())
+    history.values(series, MIDNIGHT, [1] * 10 + [None])
+    history.values(series, MIDNIGHT + 40 * SECOND, [2] * 20, offset=50)
+    [found] = report(history, 60 * SECOND, ("meter", "all", SECOND))
+    assert (found["expected"], found["received"], found["good"]) == (60, 31, 30)
+    assert gaps(found) == [(10, 40, "timeout")]
+
+
+def test_a_gap_of_all_is_the_gateway_s(history: Asked) -> None:
+    other = Source("s", "p", "pump", "Flow", (resource("Flow"),))
+    one, two = history.source(source()), history.source(other)
+    history.values(one, MIDNIGHT, [1] * 10)
+    history.values(one, MIDNIGHT + 40 * SECOND, [1] * 20)
+    history.values(two, MIDNIGHT, [1] * 20)
+    history.values(two, MIDNIGHT + 40 * SECOND, [1] * 20)
+    first, second = report(history, 60 * SECOND, ("meter", "all", SECOND), ("pump", "Flow", SECOND))
+    assert gaps(first) == [(10, 40, complete.UNKNOWN)]
+    assert gaps(second) == [(20, 40, complete.NOBODY)]
+
+
+def test_one_that_never_came_is_one_gap(history: Asked) -> None:
+    history.values(history.source(source()), MIDNIGHT, [1] * 60)
+    never, known = report(history, 60 * SECOND, ("gone", "x", 10 * SECOND), ("meter", "all", 0))
+    assert (never["received"], never["percent"], gaps(never)) == (0, 0.0, [(0, 60, complete.UNKNOWN)])
+    assert (known["expected"], known["received"], known["gaps"]) == (None, 60, [])
+
+
+def test_over_long_spans_minutes_tell(history: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(complete, "FEW", 0)
+    series = history.source(source())
+    rows = f"SELECT {series}, {MIDNIGHT} + i * {SECOND}, NULL, i + 1, 1, NULL, NULL FROM range(7200) r(i)"
+    kept = "i NOT BETWEEN 600 AND 1199 AND i NOT BETWEEN 3000 AND 3010"
+    history.raw(f"SELECT * FROM ({rows} WHERE {kept}) v({COLUMNS})", DAILY)
+    [found] = report(history, 2 * HOUR, ("meter", "all", SECOND))
+    assert (found["expected"], found["received"]) == (7200, 7200 - 600 - 11)
+    assert gaps(found) == [(600, 1200, complete.NOBODY)]
+    assert history.json(Completeness(MIDNIGHT, MIDNIGHT + HOUR, ()))["resolution"] in (SECOND, MINUTE)
