@@ -42,6 +42,7 @@ READINGS = 12_000_000
 """In events of a hundred; of events of one a sixth as many."""
 DEVICES = 100
 RULES = 10
+STEPS = 97
 TURN = 1000
 """Events of a hundred appended at once, or ten times as many of one; the loop runs in between."""
 
@@ -97,18 +98,27 @@ async def _measure(size: int, readings: int) -> Store:
 
 async def _load(bus: Bus, journal: Journal, sources: list[Source], size: int, readings: int) -> None:
     """As devices tell: each in turn, its values near those it had before. No faster than the disk takes it."""
-    values = [[20.0 + (n * 37 + k * 11) % 60 / 10 for k in range(size)] for n in range(DEVICES)]
+    walks = [_walk(n, size) for n in range(DEVICES)]
     done, turn = 0, TURN if size > 1 else 10 * TURN
     while done < readings:
         batch = []
         for n in range(turn):
             which = n % DEVICES
-            row = values[which]
-            row[(done + n) % size] = round(row[(done + n) % size] + ((done + n) % 5 - 2) / 10, 1)
-            batch.append(Event(sources[which], time.time_ns(), row.copy()))
+            batch.append(Event(sources[which], time.time_ns(), walks[which][(done // turn + n) % STEPS]))
         bus.publish(batch)
         done += turn * size
         await journal.commit()
+
+
+def _walk(number: int, size: int) -> list[list[float]]:
+    """What a device tells one after the other: some of its values a tenth up or down."""
+    row = [20.0 + (number * 37 + k * 11) % 60 / 10 for k in range(size)]
+    walk = []
+    for step in range(STEPS):
+        for k in range(step % 3, size, 3):
+            row[k] = round(row[k] + ((number + step + k) % 5 - 2) / 10, 1)
+        walk.append(row.copy())
+    return walk
 
 
 def _planned(number: int, size: int) -> PlannedDevice:
