@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ulid import ULID
 
@@ -16,10 +16,6 @@ from datastore.analysis.place import Surroundings as Analysed
 from datastore.analysis.place import remembering
 from datastore.analysis.room import RuleRoom
 from datastore.deadletters import SqliteLetters
-from datastore.history.asking.client import AskedHistory
-from datastore.history.catalog import cursor_of
-from datastore.history.history import CONSUMER, History, check_extra
-from datastore.history.rules import KeepRules, wishes
 from datastore.journal import Journal
 from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
@@ -50,6 +46,11 @@ from gateway.runtime.steady import steadily
 from gateway.runtime.twin.store import TwinStore
 from mappers import Switchboard
 
+if TYPE_CHECKING:
+    from datastore.history.asking.client import AskedHistory
+    from datastore.history.history import History
+    from datastore.history.rules import KeepRules
+
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +72,7 @@ class House:
     exports: Exports
     clouds: Sequence[MqttCloud]
     rules: RuleRoom
-    keep_rules: KeepRules | None
+    keep_rules: "KeepRules | None"
 
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None, ends: bool = False) -> None:
         """Runs until cancelled or until SIGTERM or SIGINT; SIGHUP reads the files again. Raises ConfigError when the
@@ -116,7 +117,7 @@ class House:
                 finally:
                     await cancel(base)
 
-    def _base(self) -> Sequence[Journal | History | RunningLanes | LoopLag | ClockWatch]:
+    def _base(self) -> "Sequence[Journal | History | RunningLanes | LoopLag | ClockWatch]":
         """What runs from before the first device is planned until after the last command ended. The cloud follows when
         the devices are there: it would be refused what is not yet known."""
         history = [self.memory.history] if self.memory.history is not None else []
@@ -209,8 +210,8 @@ class Memory:
     letters: SqliteLetters
     bus: Bus
     alarms: Alarms
-    history: History | None
-    answers: AskedHistory | None
+    history: "History | None"
+    answers: "AskedHistory | None"
 
 
 @asynccontextmanager
@@ -235,18 +236,38 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
         journal = Journal(data / "journal", settings.journal, clock, alarms.tell)
         bus = Bus(journal)
         stack.push_async_callback(journal.close)
-        await journal.open(cursor_of(data / "history") if settings.history is not None else 0)
-        history = answers = None
-        if settings.history is not None:
-            check_extra()
-            history = History(data, journal, settings.history, clock, alarms.tell)
+        history = _history(settings, journal, clock, alarms)
+        if history is not None:
             stack.push_async_callback(history.close)
-            answers = AskedHistory(data, journal, settings.history.ask, clock, history.bury)
+        answers = _answers(settings, journal, clock, history)
+        if answers is not None:
             stack.push_async_callback(answers.close)
+        await journal.open(history.seen() if history is not None else 0)
         for said in early:  # there was no journal yet that could have kept it
             alarms.tell(*said)
         alarms.start()
         yield Memory(journal, state, letters, bus, alarms, history, answers)
+
+
+def _history(settings: Settings, journal: Journal, clock: SystemClock, alarms: Alarms) -> "History | None":
+    """Loaded only where one is kept. Raises ConfigError."""
+    if settings.history is None:
+        return None
+    from datastore.history.history import History, check_extra
+
+    check_extra()
+    return History(settings.gateway.data, journal, settings.history, clock, alarms.tell)
+
+
+def _answers(
+    settings: Settings, journal: Journal, clock: SystemClock, history: "History | None"
+) -> "AskedHistory | None":
+    """What people ask of a history."""
+    if history is None:
+        return None
+    from datastore.history.asking.client import AskedHistory
+
+    return AskedHistory(settings.gateway.data, journal, settings.history.ask, clock, history.bury)
 
 
 def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
@@ -272,12 +293,14 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         from gateway.exporting import exporting
 
         forwarders += exporting(settings, journal, memory.letters, registry, clock)
-    kept_for = [CONSUMER] if memory.history is not None else []
+    kept_for = [memory.history.consumer] if memory.history is not None else []
     journal.forget_all_but([*kept_for, *(forwarder.name for forwarder in forwarders)])
     keep_rules = None
     if memory.history is not None:
+        from datastore.history.rules import KeepRules
+
         keep_rules = KeepRules(state, settings.keep_rules)
-        memory.history.wishes = lambda: wishes(keep_rules.in_force(), registry.planned.values())
+        keep_rules.decide_for(memory.history, lambda: registry.planned)
     forwards = Forwarders(forwarders)
     told, planned = remembering(protocols, bus.publish), lambda: registry.planned
     analysed = Analysed(told, clock, memory.alarms, planned, registry.make, state, own.file, own.data)

@@ -1,12 +1,12 @@
 """gateway.yaml → settings. Unknown keys are refused; paths are relative to the file."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-from datastore.history.settings import HistorySettings, KeepRule
 from datastore.settings import JournalSettings
 from gateway.api.settings import ApiSettings
 from gateway.model.errors import ConfigError, Problem
@@ -15,6 +15,9 @@ from gateway.model.names import check_name
 from gateway.model.place import Place
 from gateway.model.profile import Compat
 from gateway.northbound.settings import MqttSettings
+
+if TYPE_CHECKING:
+    from datastore.history.settings import KeepRule
 
 
 class _Strict(BaseModel):
@@ -74,7 +77,7 @@ class Settings(_Strict):
     gateway: GatewaySettings = GatewaySettings()
     api: ApiSettings = ApiSettings()
     journal: JournalSettings = JournalSettings()
-    history: HistorySettings | None = None
+    history: Any = Field(default=None, description="See gateway.exporting")
     cloud: CloudSettings = CloudSettings()
     discovery: dict[str, list[str]] = Field(
         default={},
@@ -85,7 +88,7 @@ class Settings(_Strict):
         default=[], description="Rules over the live stream; each has a `name` and a `kind`: docs/reference/rules.md"
     )
 
-    def keep_rules(self) -> list[KeepRule]:
+    def keep_rules(self) -> "list[KeepRule]":
         """Those of the history as the file says now. Raises ConfigError."""
         now = load_settings(self.gateway.file) if self.gateway.file else self
         return list(now.history.keep) if now.history is not None else []
@@ -114,8 +117,9 @@ def load_settings(path: Path) -> Settings:
 
 
 def _model_for(text: bytes) -> type[Settings]:
-    """The kinds of exporters are types that take time and memory at every start: only who has some pays for them."""
-    if b"exporters" not in text:
+    """The kinds of exporters and of keep rules are types that take time and memory at every start: only who has some
+    pays for them."""
+    if b"exporters" not in text and b"history" not in text:
         return Settings
     from gateway.exporting import WithExporters
 
@@ -155,18 +159,27 @@ def unreadable_secrets(settings: Settings) -> list[Problem]:
 
 
 def missing_extras(settings: Settings) -> list[Problem]:
-    """Every exporter whose library is not installed; the gateway would not start."""
-    if not settings.exporters:
-        return []
-    from datastore.exporters.build import check
-
+    """Every exporter whose library is not installed, and the history's; the gateway would not start."""
     found = []
-    for name, exporter in settings.exporters.items():
+    for ready in _ready(settings):
         try:
-            check(name, exporter)
+            ready()
         except ConfigError as error:
             found += error.problems
     return found
+
+
+def _ready(settings: Settings) -> Iterator[Callable[[], None]]:
+    """Each raises ConfigError."""
+    if settings.history is not None:
+        from datastore.history.history import check_extra
+
+        yield check_extra
+    if settings.exporters:
+        from datastore.exporters.build import check
+
+        for name, exporter in settings.exporters.items():
+            yield functools.partial(check, name, exporter)
 
 
 def _files(model: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,5 @@
-"""`exporters` of gateway.yaml: their settings, and the forwarders that feed them; only where there are some."""
+"""`exporters` and `history` of gateway.yaml: their settings, and the forwarders of exporters; only where there are
+some."""
 
 import re
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from datastore.exporters.settings import (
     PostgresSettings,
     WebhookSettings,
 )
+from datastore.history.settings import HistorySettings
 from gateway.config import Settings
 from gateway.model.contracts import Clock, Exporter, Registry, Store
 from gateway.model.export.narrow import Selector
@@ -32,6 +34,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 class WithExporters(Settings):
     """The whole of gateway.yaml."""
 
+    history: HistorySettings | None = None
     exporters: dict[str, Export] = Field(
         default={}, description="Where else records go, by a name of yours; `kind` says how"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from datastore.drops import Alarm, untold
-from datastore.history.catalog import Tombstone
+from datastore.history.catalog import Tombstone, cursor_of
 from datastore.history.outlook import Outlook
 from datastore.history.process import Ended, Process, Refused
 from datastore.history.settings import HistorySettings, KeepRule
@@ -60,6 +60,8 @@ class Wishes:
 class History:
     """`run()` as a task that never ends by itself; `await close()` after it was cancelled."""
 
+    consumer = CONSUMER
+
     def __init__(
         self,
         data: Path,
@@ -89,6 +91,10 @@ class History:
         self._outlook = Outlook(settings.bytes_max)
         self._last: dict[str, Any] = {}
         """What the keeper reported last."""
+
+    def seen(self) -> int:
+        """The highest offset of the journal that is in the files; 0 where there are none."""
+        return cursor_of(self.folder)
 
     async def run(self) -> NoReturn:
         """Starts the process again whenever it ends."""

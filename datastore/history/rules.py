@@ -1,9 +1,9 @@
 """Keep rules in force: those made over REST, kept among the small facts, before those of gateway.yaml."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from datastore.history.history import Wishes
+from datastore.history.history import History, Wishes
 from datastore.history.settings import KeepRule
 from gateway.model.contracts import State
 from gateway.model.device import AutoEvent, Retention
@@ -12,10 +12,6 @@ from gateway.model.plan import PlannedDevice
 
 TABLE = "keep"
 _KEY = "rules"
-
-
-class RuleStandsInFile(Exception):
-    """It is changed in gateway.yaml, not over REST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +45,24 @@ class KeepRules:
     def in_force(self) -> list[KeepRule]:
         return [standing.rule for standing in self.all()]
 
+    def decide_for(self, history: History, planned: Callable[[], Mapping[str, PlannedDevice]]) -> None:
+        """From now on the history asks these rules, and the devices in force."""
+        history.wishes = lambda: wishes(self.in_force(), planned().values())
+
     def reread(self) -> bool:
         """Takes over what gateway.yaml says now; whether that is something else. Raises ConfigError."""
         before, self._file = self._file, list(self._read())
         return before != self._file
 
     async def put(self, name: str, rule: KeepRule) -> bool:
-        """A rule that is tried before all others but those made before it; whether it is new. Raises RuleStandsInFile,
+        """A rule that is tried before all others but those made before it; whether it is new. Raises
         StoreFailed."""
-        self._check(name)
         new = name not in self._made
         await self._write({**self._made, name: rule.model_copy(update={"name": ""})})
         return new
 
     async def remove(self, name: str) -> bool:
-        """Whether there was such a rule. Raises RuleStandsInFile, StoreFailed."""
-        self._check(name)
+        """Whether there was such a rule. Raises StoreFailed."""
         if name not in self._made:
             return False
         await self._write({other: rule for other, rule in self._made.items() if other != name})
@@ -74,13 +72,6 @@ class KeepRules:
         told = [[name, rule.model_dump(mode="json", by_alias=True)] for name, rule in made.items()]
         await self._state.put(TABLE, {_KEY: told})
         self._made = made
-
-    def _check(self, name: str) -> None:
-        for standing in self.all():
-            if standing.name == name and standing.where:
-                raise RuleStandsInFile(
-                    f"the rule {name} stands in {standing.where}: change it there, then southgate apply (or SIGHUP)"
-                )
 
 
 def wishes(rules: Sequence[KeepRule], planned: Iterable[PlannedDevice]) -> Wishes:

@@ -2,13 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
 from datastore.analysis.room import RuleRoom
-from datastore.history.history import History
-from datastore.history.rules import KeepRules
 from gateway.model.asking import Answers
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
 from gateway.model.profile import Compat
@@ -17,6 +15,10 @@ from gateway.runtime.exports import Exports
 from gateway.runtime.recorder import Recordings
 from gateway.runtime.scanning import Scanning
 from gateway.runtime.twin.lastvalues import Row
+
+if TYPE_CHECKING:
+    from datastore.history.history import History
+    from datastore.history.rules import KeepRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,9 @@ class Parts:
     """What is worked out of readings."""
     alarms: Alarms | None = None
     """What is raised."""
-    history: History | None = None
+    history: "History | None" = None
     """What is kept for long; None: nothing is."""
-    keep_rules: KeepRules | None = None
+    keep_rules: "KeepRules | None" = None
     again: Callable[[], Awaitable[Sequence[str]]] | None = None
     """Takes the rules that gateway.yaml has now; gives the names of those that changed. Raises ConfigError."""
     scanning: Scanning = field(init=False)
