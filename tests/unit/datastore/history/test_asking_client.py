@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from datastore.history.asking import client
+from datastore.history.asking import client, frames
 from datastore.history.asking.client import AskedHistory, Asker, Chunks
 from datastore.history.asking.settings import AskSettings
 from datastore.history.catalog import Tombstone
@@ -58,7 +58,7 @@ async def test_a_large_answer_comes_as_a_file_that_is_gone_afterwards(tmp_path: 
         assert isinstance(answer.chunks, Chunks)
         assert not [one for one in (tmp_path / "history" / "answers").rglob("*") if one.is_file()]
         whole = await body(answer)
-        assert len(whole) == answer.size > client.CHUNK
+        assert len(whole) == answer.size > frames.INLINE
         await (await asked.ask(Sql("SELECT i FROM range(90000) r(i)"))).chunks.aclose()  # type: ignore[attr-defined]
 
 
