@@ -5,8 +5,8 @@ WORKDIR /src
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/southgate
 ENV PATH=/opt/southgate/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# the libraries change rarely: a layer of their own, each file checked against its hash. Debug symbols are a fifth of it;
-# the address space is for simulated OPC UA servers only, which then start a second later
+# the libraries change rarely: a layer of their own, each file checked against its hash. uvloop's
+# debug symbols alone are 12 MB; the address space is for simulated OPC UA servers only, which then start a second later
 COPY requirements-runtime.lock ./
 RUN pip install --require-hashes -r requirements-runtime.lock \
  && find /opt/southgate -name '*.so' -exec strip --strip-unneeded {} + \

@@ -7,6 +7,7 @@ from gateway.model.load import load_profile
 from gateway.model.near import nearest
 from gateway.model.profile import DeviceProfile
 from gateway.runtime.configuration.files import LIBRARY, files_under
+from gateway.runtime.configuration.library import Library
 
 
 def shipped(folder: str = "") -> list[Path]:
@@ -25,13 +26,12 @@ def find_profile(name: str, near: Path | None = None) -> DeviceProfile:
 
 def shipped_profile(name: str) -> DeviceProfile:
     """One of the shipped library, by file name or its own name. Raises ConfigError, naming the nearest."""
-    library = {entry.name.rsplit(".", 1)[0]: entry for entry in shipped()}
+    files = {entry.name.rsplit(".", 1)[0]: entry for entry in shipped()}
+    if name in files:
+        return load_profile(files[name].read_bytes(), files[name].name).value
+    library = Library(files.values())
     if name in library:
-        return load_profile(library[name].read_bytes(), library[name].name).value
-    for entry in library.values():
-        profile = load_profile(entry.read_bytes(), entry.name).value
-        if profile.name == name:
-            return profile
-    guess = nearest(name, library)
-    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(library)}"
+        return library[name]
+    guess = nearest(name, files)
+    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(files)}"
     raise ConfigError(f"{name} is neither a profile file nor a shipped profile; {hint}")

@@ -39,7 +39,7 @@ class Place(Generic[T]):
     value: T
     file: str
     path: Path | None
-    """None: shipped with the gateway."""
+    """None: it stands in no folder, such as a profile that is looked at alone."""
     index: int = 0
     """In its file's list."""
 
