@@ -49,12 +49,13 @@ bench: $(STAMP)
 	$(BIN)/python -m tests.bench
 
 # the versions everybody gets: requirements.lock (with hashes), constraints.txt (the same for plain pip) and
-# requirements-runtime.lock (what the container image installs)
+# requirements-runtime.lock, requirements-full.lock (what the container image installs, and its full variant)
 lock: $(STAMP)
 	$(BIN)/pip install -q uv
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-emit-index-url --no-annotate --no-header pyproject.toml -c requirements.lock -o constraints.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra image --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -c requirements.lock -o requirements-runtime.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --extra all --no-emit-index-url --no-annotate --no-header --generate-hashes pyproject.toml -c requirements.lock -o requirements-full.lock
 
 clean:
 	rm -rf $(VENV) build dist southgate-demo mutants .coverage

@@ -20,7 +20,7 @@ MACHINE = re.compile(r"(?<![\w.~$}-])/(?:work|root|home|Users|mnt)/\w")
 INDEX = re.compile(r"pypi\.org|pythonhosted|debian\.org|ubuntu\.com|npmjs|docker\.io|ghcr\.io|quay\.io")
 """Where packages come from is each machine's own business."""
 HERE = str(Path(__file__).relative_to(ROOT))
-LOCKS = {"requirements.lock", "requirements-runtime.lock"}
+LOCKS = {"requirements.lock", "requirements-runtime.lock", "requirements-full.lock"}
 """Hashes: any letters may stand there by chance."""
 DECISION = re.compile(
     r"# (?P<number>\d+)\. \S.*\n\n"

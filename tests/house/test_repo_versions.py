@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 MAKE = "run make lock"
+IMAGES = {"requirements-runtime.lock": "image", "requirements-full.lock": "all"}
+"""What the image and its full variant install, and the extra that asks for it."""
 
 
 def project() -> dict[str, Any]:
@@ -60,19 +62,21 @@ def test_what_an_extra_asks_for_is_in_the_constraints(extra: str) -> None:
 
 
 def test_every_pin_has_hashes() -> None:
-    for name in ("requirements.lock", "requirements-runtime.lock"):
+    for name in ("requirements.lock", *IMAGES):
         assert [pin for pin, hashes in entries(name).items() if "--hash=sha256:" not in hashes] == []
 
 
-def test_the_image_has_versions_and_hashes_of_the_lock() -> None:
-    whole, image = entries("requirements.lock"), entries("requirements-runtime.lock")
+@pytest.mark.parametrize("lock", IMAGES)
+def test_an_image_has_versions_and_hashes_of_the_lock(lock: str) -> None:
+    whole, image = entries("requirements.lock"), entries(lock)
     known = {pin.partition(" ;")[0]: hashes for pin, hashes in whole.items()}  # a marker may be narrower in the image
     assert {pin: h for pin, h in image.items() if known.get(pin.partition(" ;")[0]) != h} == {}, MAKE
 
 
-def test_the_image_has_all_that_its_extra_asks_for_and_no_tools() -> None:
-    image = set(pins("requirements-runtime.lock"))
-    used = closure([*asked(""), *asked("image")])
+@pytest.mark.parametrize(("lock", "extra"), IMAGES.items())
+def test_an_image_has_all_that_its_extra_asks_for_and_no_tools(lock: str, extra: str) -> None:
+    image = set(pins(lock))
+    used = closure([*asked(""), *asked(extra)])
     assert used <= image, MAKE
     tools = {canonicalize_name(r.name) for extra in ("demo", "dev") for r in asked(extra)}
     assert not (tools - used) & image

@@ -152,8 +152,8 @@ def composed(file: Path, settings: Path, kept: Path) -> list[str]:
     return options
 
 
-def build(root: Path, name: str) -> Image:
-    """The image of the Dockerfile in `root`. Skips (fails on CI) where a program or the right to use it is missing."""
+def build(root: Path, name: str, **arguments: str) -> Image:
+    """The image of the Dockerfile in `root`, built with these arguments. Skips (fails on CI) where a program or the right to use it is missing."""
     for program in ("buildah", "podman", "runc", "mmdebstrap", "apt-get"):
         need(program)
     if os.geteuid() != 0:
@@ -161,9 +161,10 @@ def build(root: Path, name: str) -> Image:
     environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(_storage() / "storage.conf")}
     with _alone(), tempfile.TemporaryDirectory() as scratch:
         _base(environment)
+        given = [word for argument in arguments.items() for word in ("--build-arg", "=".join(argument))]
         mounts = [word for mount in _mounts(Path(scratch)) for word in ("--volume", mount)]
         _call(
-            ["buildah", "build", *BUILDAH, *mounts, "--tag", name, str(root)],
+            ["buildah", "build", *BUILDAH, *mounts, *given, "--tag", name, str(root)],
             environment,
         )
         _call([*PODMAN, "image", "prune", "--force", "--filter", "until=168h"], environment)

@@ -192,9 +192,23 @@ async def test_many_large_bodies_at_once_are_503_and_then_forgotten(
 ) -> None:
     monkeypatch.setattr(border, "MAX_HELD", 25_000)
     path = "/core-metadata/api/v3/device"
-    async with client(house.parts) as api:
-        answers = await asyncio.gather(*(api.post(path, content=_pieces(10)) for _ in range(5)))
-        assert sorted({answer.status_code for answer in answers}) == [400, 503]
+    waiting = [asyncio.Event(), asyncio.Event()]
+    go_on = asyncio.Event()
+
+    async def stopping(reached: asyncio.Event) -> AsyncIterator[bytes]:
+        async for piece in _pieces(10):
+            yield piece
+        reached.set()
+        await go_on.wait()
+        yield b"x"
+
+    async with client(house.parts) as api, asyncio.TaskGroup() as tasks:
+        under_way = [tasks.create_task(api.post(path, content=stopping(reached))) for reached in waiting]
+        for reached in waiting:
+            await reached.wait()
+        assert (await api.post(path, content=_pieces(10))).status_code == 503
+        go_on.set()
+        assert {(await post).status_code for post in under_way} == {400}
         assert (await api.post(path, content=_pieces(20))).status_code == 400
 
 
