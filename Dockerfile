@@ -5,13 +5,14 @@ WORKDIR /src
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/southgate
 ENV PATH=/opt/southgate/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# the libraries change rarely: a layer of their own, each file checked against its hash. uvloop's
-# debug symbols alone are 12 MB; the address space is for simulated OPC UA servers only, which then start a second later.
+# the libraries change rarely: a layer of their own, each file checked against its hash. uvloop's debug symbols alone
+# are 12 MB (what wheels bring along in .libs does not survive strip); the address space is for simulated OPC UA servers
+# only, which then start a second later.
 # LOCK=requirements-full.lock adds the history, all exporters and models
 ARG LOCK=requirements-runtime.lock
 COPY requirements-runtime.lock requirements-full.lock ./
 RUN pip install --require-hashes -r "$LOCK" \
- && find /opt/southgate -name '*.so' -exec strip --strip-unneeded {} + \
+ && find /opt/southgate -name '*.so' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
  && rm -r "$(python -c 'import asyncua.server as s; print(s.__path__[0])')/standard_address_space/__pycache__"
 COPY pyproject.toml README.md ./
 COPY gateway gateway

@@ -23,7 +23,7 @@ history: {{ flush: 1s }}
 exporters:
   files: {{ kind: files, format: parquet, folder: {kept}/data/out, max_age: 1s }}
 rules:
-  double: {{ kind: formula, value: "2 * p", of: {{ p: {meter}/Power }}, into: plant/double }}
+  - {{ name: double, kind: formula, value: "2 * p", of: {{ p: {meter}/Power }}, into: plant/double }}
 """
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(900)]
