@@ -153,8 +153,8 @@ def composed(file: Path, settings: Path, kept: Path) -> list[str]:
 
 
 def build(root: Path, name: str, **arguments: str) -> Image:
-    """The image of the Dockerfile in `root`, built with these arguments. Skips (fails on CI) where a program or the right
-    to use it is missing."""
+    """The image of the Dockerfile in `root`, built with these arguments. Skips (fails on CI) where a program or the
+    right to use it is missing."""
     for program in ("buildah", "podman", "runc", "mmdebstrap", "apt-get"):
         need(program)
     if os.geteuid() != 0:
