@@ -6,6 +6,7 @@ historical. Source, origin and offset are columns of the row itself.
 
 from array import array
 from collections.abc import Mapping
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -15,12 +16,17 @@ from gateway.model.reading import Event, Message, OneTime, Quality, Record, Sour
 MESSAGE = 0
 """What a row says in place of a source's number when it is a message."""
 
+PLAIN = 0x92
+"""First byte of the body of an event of which nothing is said beside its values: all of its source came, all good, all
+at its origin."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 _INTEGERS = "Hiq"
 _COLUMNS = {"H": 1, "i": 2, "q": 3, "f": 4, "d": 5}
 """How a packed column is told in the row; 0: plain MessagePack. Little-endian machines only, as all we run on."""
 _CODES = {number: code for code, number in _COLUMNS.items()}
+_PICK = {number: Struct(f"<{code}") for number, code in _CODES.items()}
 
 
 def encode(record: Record) -> bytes:
@@ -65,8 +71,26 @@ def decode_message(offset: int, origin: int, body: bytes) -> Message:
 
 def carries(body: bytes, index: int) -> bool:
     """Whether the event of a row has a value for the resource at `index` of its source."""
+    which = carried(body)
+    return which is None or index in which
+
+
+def carried(body: bytes) -> list[int] | None:
+    """For which resources of its source the event of a row has values; None: for all."""
     _, _, *rest = _decode(body)
-    return not rest or rest[0] is None or index in rest[0]
+    return rest[0] if rest else None
+
+
+def value_at(body: bytes, index: int) -> Any:
+    """The value of the resource at `index` of the source, of a PLAIN body."""
+    column, values = _decode(body)
+    return _PICK[column].unpack_from(values, _PICK[column].size * index)[0] if column else values[index]
+
+
+def plain_values(body: bytes) -> "array[Any] | list[Any]":
+    """All values of a PLAIN body."""
+    column, values = _decode(body)
+    return array(_CODES[column], values) if column else values
 
 
 def _pack(values: list[Any]) -> tuple[int, Any]:

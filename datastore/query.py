@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
-from datastore.codec import MESSAGE, carries, decode, decode_message
+from datastore.codec import MESSAGE, PLAIN, carried, carries, decode, decode_message
 from datastore.segment import Row, Segment
 from datastore.sources import Sources
 from datastore.sqlite import open_reader, reading
@@ -128,6 +128,38 @@ def by_selection(
                 keys.sort(key=_first, reverse=picked.newest_first)
                 del keys[need:]
     return _fetch(sources, keys[picked.offset : need], extra), total
+
+
+def rows(segments: Sequence[Segment], want: Wanted, where: str = "true") -> Iterator[Row]:
+    """All rows of a selection for which something more holds, file by file. Raises Corrupt, sqlite3.Error."""
+    for segment in segments:
+        if touches(want, segment):
+            with suppress(_Gone), _open(segment) as db:
+                sql = f"SELECT offset, source, origin, body FROM records WHERE {condition(want, segment, db)}"  # noqa: S608
+                yield from db.execute(f"{sql} AND {where}")
+
+
+def count_readings(
+    segments: Sequence[Segment], sources: Sequence[Source], want: Wanted, only: frozenset[str] | None
+) -> int:
+    """How many readings of these resources (None: of all) the events of a selection have. Raises Corrupt,
+    sqlite3.Error."""
+    known = {one.number: {at for at, name in enumerate(one.names) if only is None or name in only} for one in sources}
+
+    def came(number: int, body: bytes) -> int:
+        which = carried(body)
+        return len(known[number]) if which is None else len(known[number].intersection(which))
+
+    total = 0
+    for segment in segments:
+        if touches(want, segment):
+            with suppress(_Gone), _open(segment) as db:
+                db.create_function("came", 2, came)
+                plain = f"substr(body, 1, 1) = x'{PLAIN:02x}'"
+                sql = f"SELECT source, sum({plain}), sum(CASE WHEN {plain} THEN 0 ELSE came(source, body) END)"
+                sql = f"{sql} FROM records WHERE {condition(want, segment, db)} GROUP BY source"
+                total += sum(len(known[number]) * whole + some for number, whole, some in db.execute(sql))
+    return total
 
 
 def _wholly(want: Wanted, segment: Segment, upto: int) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -94,6 +95,20 @@ class Segment:
         except (msgspec.MsgspecError, TypeError, ValueError) as error:
             raise Corrupt(f"{self.path}: {error}") from error
 
+    def look(self, sources: Sources) -> None:
+        """As `load`, beside the writer: nothing is checked or counted, so that of a file that is not sealed all is
+        possible. Raises ConfigError, Corrupt, sqlite3.Error."""
+        with reading(self.path), closing(open_reader(self.path)) as db:
+            if not is_version(db, FORMAT, self.path):
+                return
+            found = db.execute("SELECT * FROM summary").fetchone()
+            if found is None:
+                self.first, self.last, self.count, self.oldest, self.newest = 1, 2**63 - 1, 1, -(2**63), 2**63 - 1
+                self.partial = True
+            else:
+                self._sum(found)
+            self._load(db, sources)
+
     def _learn(self, db: sqlite3.Connection, sources: Sources) -> dict[str, list[Range]]:
         found = db.execute("SELECT * FROM summary").fetchone()
         self.sealed = found is not None
@@ -102,17 +117,24 @@ class Segment:
             check(db, self.path)
             self.partial = True  # for all that is known
             self._count(db)
-        elif found[2]:
-            self.first, self.last, self.count, self.oldest, self.newest, partial, self.visible = found
-            self.partial = bool(partial)
-        rows = [SourceRow(*row) for row in db.execute("SELECT * FROM sources")]
-        sources.load(rows, dict(db.execute("SELECT * FROM definitions").fetchall()))
-        self.numbers = {row.number for row in rows}
+        else:
+            self._sum(found)
+        self._load(db, sources)
         self.bytes = size(self.path)
         return {
             consumer: [(first, last) for first, last in msgspec.msgpack.decode(ranges)]
             for consumer, ranges in db.execute("SELECT * FROM cursors")
         }
+
+    def _sum(self, told: tuple[Any, ...]) -> None:
+        if told[2]:
+            self.first, self.last, self.count, self.oldest, self.newest, partial, self.visible = told
+            self.partial = bool(partial)
+
+    def _load(self, db: sqlite3.Connection, sources: Sources) -> None:
+        rows = [SourceRow(*row) for row in db.execute("SELECT * FROM sources")]
+        sources.load(rows, dict(db.execute("SELECT * FROM definitions").fetchall()))
+        self.numbers = {row.number for row in rows}
 
     def open(self, wal_bytes: int) -> sqlite3.Connection:
         """The connection that writes. Raises ConfigError, Corrupt, sqlite3.Error, OSError."""

@@ -16,6 +16,7 @@ from datastore.analysis.place import Surroundings as Analysed
 from datastore.analysis.place import remembering
 from datastore.analysis.room import RuleRoom
 from datastore.deadletters import SqliteLetters
+from datastore.history.asking.client import AskedHistory, AskedJournal
 from datastore.journal import Journal
 from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
@@ -47,7 +48,6 @@ from gateway.runtime.twin.store import TwinStore
 from mappers import Switchboard
 
 if TYPE_CHECKING:
-    from datastore.history.asking.client import AskedHistory
     from datastore.history.history import History
     from datastore.history.rules import KeepRules
 
@@ -159,6 +159,7 @@ class House:
             lanes=self.lanes,
             forwards=self.forwarders,
             clock=self.clock,
+            publish=self.memory.bus.publish,
             last=self.twins.last,
             health=self._health,
             name=self.settings.gateway.name,
@@ -211,7 +212,7 @@ class Memory:
     bus: Bus
     alarms: Alarms
     history: "History | None"
-    answers: "AskedHistory | None"
+    answers: AskedHistory | AskedJournal
 
 
 @asynccontextmanager
@@ -240,8 +241,7 @@ async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memor
         if history is not None:
             stack.push_async_callback(history.close)
         answers = _answers(settings, journal, clock, history)
-        if answers is not None:
-            stack.push_async_callback(answers.close)
+        stack.push_async_callback(answers.close)
         await journal.open(history.seen() if history is not None else 0)
         for said in early:  # there was no journal yet that could have kept it
             alarms.tell(*said)
@@ -261,12 +261,10 @@ def _history(settings: Settings, journal: Journal, clock: SystemClock, alarms: A
 
 def _answers(
     settings: Settings, journal: Journal, clock: SystemClock, history: "History | None"
-) -> "AskedHistory | None":
-    """What people ask of a history."""
-    if history is None:
-        return None
-    from datastore.history.asking.client import AskedHistory
-
+) -> AskedHistory | AskedJournal:
+    """What people ask."""
+    if history is None or settings.history is None:
+        return AskedJournal(settings.gateway.data, journal, clock)
     return AskedHistory(settings.gateway.data, journal, settings.history.ask, clock, history.bury)
 
 

@@ -70,7 +70,7 @@ CREATE TABLE files (id INTEGER PRIMARY KEY AUTOINCREMENT, tier TEXT NOT NULL, le
     name TEXT NOT NULL UNIQUE, start INTEGER NOT NULL, "end" INTEGER NOT NULL, oldest INTEGER NOT NULL,
     newest INTEGER NOT NULL, first_series INTEGER NOT NULL, last_series INTEGER NOT NULL, first_offset INTEGER NOT NULL,
     last_offset INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, cleaned INTEGER NOT NULL,
-    made INTEGER NOT NULL);
+    made INTEGER NOT NULL, first_event INTEGER NOT NULL, last_event INTEGER NOT NULL);
 CREATE INDEX files_of ON files (tier, start);
 CREATE TABLE tombstones (id INTEGER PRIMARY KEY AUTOINCREMENT, first_series INTEGER NOT NULL,
     last_series INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, first_offset INTEGER NOT NULL,
@@ -78,7 +78,7 @@ CREATE TABLE tombstones (id INTEGER PRIMARY KEY AUTOINCREMENT, first_series INTE
 CREATE TABLE moments (origin INTEGER NOT NULL, device TEXT NOT NULL, name TEXT NOT NULL)
 """
 WAL_BYTES = 1_000_000
-_FILE = 'id, tier, level, name, start, "end", oldest, newest, first_series, last_series, first_offset, last_offset, rows, bytes, cleaned, made'  # noqa: E501
+_FILE = 'id, tier, level, name, start, "end", oldest, newest, first_series, last_series, first_offset, last_offset, rows, bytes, cleaned, made, first_event, last_event'  # noqa: E501
 _TOMBSTONE = 'id, first_series, last_series, start, "end", first_offset, last_offset, standing'
 
 
@@ -110,6 +110,10 @@ class File:
     """Tombstones up to this id have been applied."""
     made: int
     """ns UTC."""
+    first_event: int = FIRST
+    """Lowest and highest origin of the events of its rows, both inclusive: a device may tell a value long after its
+    time."""
+    last_event: int = LAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +307,7 @@ class Catalog:
 
     def add(self, files: Iterable[File]) -> None:
         """Files that count from now on; they are on the disk under their name."""
-        marks = ",".join("?" * 15)
+        marks = ",".join("?" * 17)
         rows = [astuple(file)[1:] for file in files]
         self._db.executemany(f"INSERT INTO files ({_FILE.partition(', ')[2]}) VALUES ({marks})", rows)  # noqa: S608
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datastore.codec import MESSAGE
+from datastore.history.spelling import spelled
 from datastore.segment import Row
 
 log = logging.getLogger(__name__)
@@ -87,13 +88,6 @@ class Place:
 
     first: int
     count: int
-
-
-def spelled(number: float) -> str:
-    """A number whose `value` does not say all."""
-    if isinstance(number, int):
-        return str(number)
-    return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
 
 
 class Batch:

@@ -99,11 +99,11 @@ class Engine:
         """With the lowest and highest of its columns, from the file's own statistics."""
         series = "0, 0" if file.tier == "messages" else "min(series), max(series)"
         offset = "0, 0" if file.tier in BUCKET else 'min("offset"), max("offset")'
-        sql = f"SELECT min(origin), max(origin), {series}, {offset} FROM {self.reading([file])}"  # noqa: S608
-        oldest, newest, first, last, low, high = self.rows(sql)[0]
-        return replace(
-            file, oldest=oldest, newest=newest, first_series=first, last_series=last, first_offset=low, last_offset=high
-        )
+        made = "coalesce(event, origin)" if file.tier == "raw" else "origin"
+        sql = f"SELECT min(origin), max(origin), {series}, {offset}, min({made}), max({made})"
+        names = ("oldest", "newest", "first_series", "last_series", "first_offset", "last_offset", "first_event")
+        found = self.rows(f"{sql} FROM {self.reading([file])}")[0]
+        return replace(file, **dict(zip((*names, "last_event"), found, strict=True)))
 
     def write_readings(self, readings: Readings, words: Words, what: Belonging) -> File | None:
         """Readings in any order."""

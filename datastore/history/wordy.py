@@ -1,7 +1,6 @@
 """Events that say more than their values (which came, their quality, their own times), or whose values are not numbers
 of one type: looked at one by one."""
 
-import base64
 import logging
 import math
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from datastore.history.columns import EXACT, NONE, TYPES, Place, Readings, Words, numbers, spelled
+from datastore.history.columns import EXACT, NONE, TYPES, Place, Readings, Words, numbers
+from datastore.history.spelling import quality, spelled, text
 from datastore.segment import Row
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ class _Body(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 
 _decode = msgspec.msgpack.Decoder(_Body).decode
-_json = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -144,15 +143,3 @@ def _shifts(times: dict[int, int] | int | None, count: int, origin: int) -> dict
         _within(at, count)
         _within(origin + shift + 2**63, 2**64)
     return shifts
-
-
-def quality(level: str, reason: str, code: str) -> str:
-    """`bad refused 2`; empty: good, and nothing more to say."""
-    return f"{level} {reason} {code}".rstrip() if level != "good" or reason or code else ""
-
-
-def text(value: Any) -> str:
-    """`exact` of what is no number."""
-    if isinstance(value, str):
-        return value
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else _json(value).decode()

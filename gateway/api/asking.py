@@ -19,7 +19,6 @@ from gateway.model.plan import Poll
 router = APIRouter()
 SMALLEST_BUCKET = 1_000_000
 """ns."""
-NONE = "no history is kept; add `history: {}` to gateway.yaml, and install southgate[history]"
 _MOMENT = "ns since 1970, an ISO time, `now`, or how long ago, such as 24h"
 Start = Annotated[str, Query(description=f"From then on; {_MOMENT}")]
 End = Annotated[str, Query(description=f"Before then; {_MOMENT}")]
@@ -69,9 +68,7 @@ async def posted(request: Request, parts: House) -> Response:
 
 
 async def pass_on(parts: Parts, question: Question) -> Response:
-    """The answer as it comes. Raises EdgexError, QuestionRefused."""
-    if parts.answers is None:
-        raise EdgexError(501, NONE)
+    """The answer as it comes. Raises QuestionRefused."""
     return response(await parts.answers.ask(question))
 
 
@@ -136,8 +133,9 @@ async def completeness(parts: House, start: Start = "-24h", end: End = "now", de
     planned = parts.registry.planned
     if device and device not in planned:
         raise EdgexError(404, f"there is no device {device}")
-    polls = [poll for name, one in planned.items() if device in ("", name) for poll in one.polls]
-    return await pass_on(parts, Completeness(first, last, tuple(one for poll in polls for one in _expected(poll))))
+    polls = [poll for one in planned.values() for poll in one.polls]
+    expected = tuple(one for poll in polls for one in _expected(poll))
+    return await pass_on(parts, Completeness(first, last, expected, device))
 
 
 def _expected(poll: Poll) -> Iterator[tuple[str, str, int]]:

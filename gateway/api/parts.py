@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from datastore.analysis.room import RuleRoom
 from gateway.model.asking import Answers
-from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Registry, Store, Twins
+from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Publish, Registry, Store, Twins
 from gateway.model.profile import Compat
 from gateway.runtime.alarms import Alarms
 from gateway.runtime.exports import Exports
@@ -45,6 +45,10 @@ class Parts:
     lanes: Lanes
     forwards: Forwards
     clock: Clock
+    answers: Answers
+    """For whoever asks what was: of the history, or of the journal where none is kept."""
+    publish: Publish
+    """For what others bring."""
     last: Callable[[str], Iterable[Row]]
     """Newest values of a device."""
     health: Callable[[], Health]
@@ -57,8 +61,6 @@ class Parts:
     """More gauges for /metrics: name without the prefix → value (loop lag, memory)."""
     cloud: Callable[[], Mapping[str, int]] = dict
     """What the cloud room handled, ignored and refused, by cause."""
-    answers: Answers | None = None
-    """For whoever asks what was; None: no history is kept, and the journal answers."""
     places: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Where discoveries look, by service."""
     exports: Exports | None = None
@@ -72,6 +74,8 @@ class Parts:
     keep_rules: "KeepRules | None" = None
     again: Callable[[], Awaitable[Sequence[str]]] | None = None
     """Takes the rules that gateway.yaml has now; gives the names of those that changed. Raises ConfigError."""
+    posted: dict[str, None] = field(default_factory=dict)
+    """Ids of events that others brought lately, the oldest first."""
     scanning: Scanning = field(init=False)
     """Discoveries and profile scans."""
     recordings: Recordings = field(init=False)

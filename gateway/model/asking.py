@@ -75,7 +75,10 @@ class Completeness:
     end: int
     """ns UTC, exclusive."""
     sources: tuple[tuple[str, str, int], ...]
-    """Device, source, and the ns between two events; 0: nobody knows."""
+    """Of all devices, since it tells whether others were read: device, source, and the ns between two events; 0: nobody
+    knows."""
+    device: str = ""
+    """Only of this one; empty: of all."""
 
 
 Question = Values | Sql | Records | Completeness

@@ -29,6 +29,7 @@ ASKED = 30
 """Days back from the end whose minutes are real."""
 TIMES = 20
 LAG_S = 62.0
+_TIMES = ("start", "end", "oldest", "newest", "first_event", "last_event")
 _SUMS = "min(v) AS min, max(v) AS max, avg(v) AS mean, first(v) AS first, last(v) AS last, {0}::INTEGER AS count"
 
 
@@ -123,7 +124,7 @@ def _link(history: History, made: File, end: int) -> None:
         shift = made.start - (end - (day + 1) * DAY)
         name = f"{day}-{made.name}"
         history.catalog.path(replace(made, name=name)).hardlink_to(history.catalog.path(made))
-        moved = {key: getattr(made, key) - shift for key in ("start", "end", "oldest", "newest")}
+        moved = {key: getattr(made, key) - shift for key in _TIMES}
         if moved["end"] < made.end:
             linked.append(replace(made, id=0, name=name, **moved))
     with history.catalog.change():

@@ -78,9 +78,27 @@ class History:
             offsets = "0, 0" if tier != "raw" else 'min("offset"), max("offset")'
             told = f"SELECT min(origin), max(origin), min(series), max(series), {offsets}, count(*) FROM '{path}'"
             oldest, newest, first, last, low, high, rows = db.execute(told).fetchone()  # type: ignore[misc]
+            made = "coalesce(event, origin)" if tier == "raw" else "origin"
+            events = db.execute(f"SELECT min({made}), max({made}) FROM '{path}'").fetchone()
         start, end = span(oldest, level or 1) if level <= DAILY else (oldest // DAY * DAY, newest // DAY * DAY + DAY)
         file = File(
-            0, tier, level, name, start, end, oldest, newest, first, last, low, high, rows, path.stat().st_size, 0, 1
+            0,
+            tier,
+            level,
+            name,
+            start,
+            end,
+            oldest,
+            newest,
+            first,
+            last,
+            low,
+            high,
+            rows,
+            path.stat().st_size,
+            0,
+            1,
+            *events,  # type: ignore[misc]
         )
         with self.catalog.change():
             self.catalog.add([file])

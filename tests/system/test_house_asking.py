@@ -99,3 +99,30 @@ async def _endless(gateway: Gateway) -> None:
     refused = await question
     assert refused.status_code == 504
     assert "longer than 2 s" in json.loads(refused.text)["message"]
+
+
+async def test_without_a_history_the_journal_answers(tmp_path: Path) -> None:
+    """As JSON and CSV, and what is missing; what it cannot says what to install; polling goes on meanwhile."""
+    (tmp_path / "world.yaml").write_text(WORLD, "utf-8")
+    async with serve(World.from_file(tmp_path / "world.yaml")) as world, house(tmp_path, world) as gateway:
+
+        async def enough() -> Any:
+            return await count(gateway, "climate") >= 30
+
+        await gateway.until(enough, 30)
+        await _values(gateway)
+        path = "/gateway/api/v1/history/climate/Temperature"
+        cells = await gateway.ask("GET", f"{path}?start=-1m&bucket=1s&of=mean,count,gaps&format=csv")
+        assert cells.text.splitlines()[0] == "time,mean,count"
+        sums = await gateway.ask(
+            "GET", "/core-data/api/v3/reading/device/name/climate?aggregateFunc=COUNT&numeric=true"
+        )
+        assert {one["resourceName"]: one["value"] >= 30 for one in sums.json()["readings"]} == {
+            "Temperature": True, "Humidity": True,
+        }  # fmt: skip
+        await _edgex(gateway)
+        for question in ("query?sql=SELECT%201", "history/climate/Temperature?format=arrow"):
+            refused = await gateway.ask("GET", f"/gateway/api/v1/{question}")
+            assert (refused.status_code, "southgate[history]" in refused.text) == (501, True)
+        said = await southgate("completeness", "climate", "--start", "2s", "--url", gateway.url)
+        assert "climate" in said.out, said.err

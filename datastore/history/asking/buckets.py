@@ -28,6 +28,12 @@ _SUMMED = (
     "series, origin, min AS low, max AS high, mean * valued AS total, valued AS weight, first AS earliest, "
     "last AS latest, count AS n, good"
 )
+_RAW_EVENTS = (
+    "series, coalesce(event, origin) AS origin, false AS summed, 1 AS n, "
+    "(NOT coalesce(starts_with(quality, 'bad'), false))::INT AS usable, quality"
+)
+_SUMMED_EVENTS = "series, origin, true AS summed, count AS n, greatest(good, valued) AS usable, NULL AS quality"
+"""Series, the event's origin (or a bucket's start: `summed`), how many, how many of them not bad, quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,12 @@ def _kept(archive: Archive, part: Part) -> list[Part]:
 
 
 def pieces(
-    archive: Archive, series: Sequence[Series] | None, start: int, end: int, bucket: int, quality: bool = False
+    archive: Archive, series: Sequence[Series] | None, start: int, end: int, bucket: int, of_events: bool = False
 ) -> tuple[str, Tier]:
     """SQL for all there is of some series (None: of all), as rows that can be put together in any way: series, origin,
-    low, high, total, weight, earliest, latest, n, good; and the coarsest tier it uses. `quality`: with that, too."""
-    raw, summed_up = (f"{_RAW}, quality", f"{_SUMMED}, NULL AS quality") if quality else (_RAW, _SUMMED)
+    low, high, total, weight, earliest, latest, n, good; and the coarsest tier it uses. `of_events`: what completeness
+    asks instead."""
+    raw, summed_up = (_RAW_EVENTS, _SUMMED_EVENTS) if of_events else (_RAW, _SUMMED)
     found = parts(archive, start, end, bucket)
     rows = [f"SELECT {raw if p.tier == 'raw' else summed_up} FROM ({_told(archive, series, p)})" for p in found]
     summed = [part for part in found if part.tier != "raw"]

@@ -15,9 +15,10 @@ import msgspec
 from datastore.history.asking import frames
 from datastore.history.asking.frames import MAX_FRAME, TOO_LARGE, Reply, Request
 from datastore.history.asking.graves import graves
+from datastore.history.asking.serving import TOO_MUCH
 from datastore.history.asking.settings import AskSettings
 from datastore.history.catalog import Tombstone
-from gateway.model.asking import Answer, Question, Sql
+from gateway.model.asking import Answer, Question, Sql, Values
 from gateway.model.contracts import Clock, Store
 from gateway.model.errors import QuestionRefused, StoreFailed
 from gateway.model.query import Selection
@@ -31,6 +32,7 @@ GRACE_S = 2.0
 START_S = 60.0
 """As long may a process take until it is ready; a second is usual."""
 CHUNK = 262_144
+INSTEAD = "install southgate[history] and add `history: {}` to gateway.yaml"
 Bury = Callable[[Sequence[Tombstone]], Awaitable[None]]
 """How the keeper is told what people have deleted. Raises StoreFailed."""
 _decoder = msgspec.msgpack.Decoder(Reply)
@@ -41,12 +43,11 @@ class AskedHistory:
     day never waits for it."""
 
     def __init__(self, data: Path, store: Store, settings: AskSettings, clock: Clock, bury: Bury) -> None:
-        history, journal = data / "history", data / "journal"
         self._store = store
         self._bury = bury
-        self._folder = history
-        self._people = Asker("people", history, journal, settings, clock)
-        self._analysts = Asker("analysts", history, journal, settings, clock)
+        self._folder = data / "history"
+        self._people = Asker("people", data, settings, clock, history=True)
+        self._analysts = Asker("analysts", data, settings, clock, history=True)
 
     async def ask(self, question: Question) -> Answer:
         with suppress(StoreFailed):  # then what is on disk is what there is to say
@@ -65,10 +66,35 @@ class AskedHistory:
         await self._analysts.close()
 
 
+class AskedJournal:
+    """Implements `gateway.model.asking.Answers` where no history is kept: what the journal still has, by a process that
+    needs neither DuckDB nor NumPy."""
+
+    def __init__(self, data: Path, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._people = Asker("people", data, AskSettings(), clock, history=False)
+
+    async def ask(self, question: Question) -> Answer:
+        if isinstance(question, Sql):
+            raise QuestionRefused(501, f"SQL is asked of a history: {INSTEAD}")
+        if isinstance(question, Values) and question.form == "arrow":
+            raise QuestionRefused(501, f"Arrow comes out of a history (JSON and CSV do without): {INSTEAD}")
+        with suppress(StoreFailed):
+            await self._store.commit()
+        return await self._people.ask(question)
+
+    async def delete(self, selection: Selection) -> None:
+        """What is in the journal is the journal's."""
+
+    async def close(self) -> None:
+        """Ends the process. Idempotent, never raises."""
+        await self._people.close()
+
+
 class Asker:
     """One process that answers one question at a time."""
 
-    def __init__(self, name: str, history: Path, journal: Path, settings: AskSettings, clock: Clock) -> None:
+    def __init__(self, name: str, data: Path, settings: AskSettings, clock: Clock, *, history: bool) -> None:
         self._settings = settings
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -78,9 +104,9 @@ class Asker:
         self._process: asyncio.subprocess.Process | None = None
         self._orders = json.dumps(
             {
-                "name": name,
-                "history": str(history),
-                "journal": str(journal),
+                "journal": str(data / "journal"),
+                "answers": str(data / "answers" / name),
+                "history": str(data / "history") if history else "",
                 "memory": settings.memory_bytes,
                 "idle": settings.idle_s,
             }
@@ -127,9 +153,7 @@ class Asker:
             await self._kill()
             raise
         if reply is None and await self._ended() == TOO_LARGE:
-            raise QuestionRefused(
-                413, "the question needs too much memory; ask for a shorter span or larger buckets (history.ask.memory)"
-            )
+            raise QuestionRefused(413, TOO_MUCH)
         return reply
 
     async def _start(self) -> asyncio.subprocess.Process:

@@ -1,7 +1,8 @@
 """Answers to `Completeness`: of each source what should have come, what came, and the gaps, with their cause.
 
-One resource stands for its source: events of polled sources are whole. A gap is where no value came that is not bad for
-longer than `PATIENCE` times the interval; among very many readings minutes tell, and gaps are known to the minute.
+An event came when a reading of any of its resources did, and it is good unless all of them are bad. A gap is where no
+good one came for longer than `PATIENCE` times the interval; among very many readings minutes tell (of an hour as many
+events as its busiest resource has readings), and gaps are known to the minute.
 """
 
 from collections.abc import Sequence
@@ -10,94 +11,108 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from datastore.history.asking import forms
+from datastore.history.asking import shapes
 from datastore.history.asking.archive import Archive, Series
 from datastore.history.asking.buckets import pieces
 from datastore.history.asking.found import Found
+from datastore.history.asking.shapes import MOST_GAPS, PATIENCE
 from datastore.history.spans import MINUTE, SECOND
 from gateway.model.asking import MEDIA, Completeness
 
-PATIENCE = 2.5
 FEW = 2_000_000
-"""Readings among which gaps are looked for one by one."""
-MOST_GAPS = 10_000
-NOBODY = "nothing was read of any device: the gateway did not run, or its clock was set"
-UNKNOWN = "not read, for a reason that nothing kept tells"
+"""Events among which gaps are looked for one by one, of ten times as many readings."""
+Owned = tuple[Series, int]
+"""A resource, and the place of its source in the question."""
 
 
 def answer(con: duckdb.DuckDBPyConnection, archive: Archive, asked: Completeness) -> Found:
     """Raises duckdb.Error."""
-    standing = _standing(archive, asked)
-    fine = sum(max(asked.end - asked.start, 0) // step for _, _, step in asked.sources if step) <= FEW
-    width = SECOND if fine and archive.since("raw") <= asked.start else MINUTE
-    archive.tail(con, standing)
-    _told(con, archive, asked, standing, width)
-    counts = {row[0]: row[1:] for row in con.execute(_COUNTS).fetchall()}
-    gaps = _gaps(con, asked, width)
-    sources = [
-        _source(asked, at, counts.get(at, (0, 0)), [gap for gap in gaps if gap["of"] == at])
-        for at in range(len(asked.sources))
-    ]
-    body = {"start": asked.start, "end": asked.end, "resolution": width, "sources": sources}
-    return Found(MEDIA["json"], forms.encode(body), rows=len(sources))
+    own, others = _standing(archive, asked)
+    archive.tail(con, [one for one, _ in [*own, *others]])
+    width = _width(archive, asked, own)
+    reach = _width(archive, asked, others)
+    _told(con, archive, asked, own, "told", width)
+    _told(con, archive, asked, others, "others", reach)
+    counts = {row[0]: (row[1], row[2]) for row in con.execute(_COUNTS).fetchall()}
+    body = shapes.completeness(asked, width, counts, _gaps(con, asked, width, reach))
+    return Found(MEDIA["json"], body, rows=len(asked.sources))
 
 
-_COUNTS = "SELECT owner, sum(n)::BIGINT, sum(good)::BIGINT FROM told GROUP BY owner"
+_COUNTS = "SELECT owner, sum(n)::BIGINT, sum(usable)::BIGINT FROM told GROUP BY owner"
 
 
-def _standing(archive: Archive, asked: Completeness) -> list[Series]:
-    """The first resource of each source, as it was defined at any time."""
-    wanted = {(device, source) for device, source, _ in asked.sources}
-    first: dict[int, Series] = {}
+def _standing(archive: Archive, asked: Completeness) -> tuple[list[Owned], list[Owned]]:
+    """All resources of the sources that are reported, as they were defined at any time; and the first of each other
+    source, since it tells whether anything was read."""
+    places = {(device, source): at for at, (device, source, _) in enumerate(asked.sources)}
+    own: list[Owned] = []
+    others: dict[int, Owned] = {}
     for one in archive.series():
-        if (one.device, one.source) in wanted:
-            known = first.setdefault(one.number, one)
-            first[one.number] = min(known, one, key=lambda s: s.series)
-    return list(first.values())
+        at = places.get((one.device, one.source))
+        if at is not None and asked.device in ("", one.device):
+            own.append((one, at))
+        elif at is not None:
+            others.setdefault(one.number, (one, at))
+    return own, list(others.values())
+
+
+def _width(archive: Archive, asked: Completeness, owned: Sequence[Owned]) -> int:
+    """Whether events tell, or minutes."""
+    expected = [max(asked.end - asked.start, 0) // step if step else 0 for _, _, step in asked.sources]
+    events = sum(expected[at] for at in {at for _, at in owned})
+    readings = sum(expected[at] for _, at in owned)
+    return SECOND if events <= FEW and readings <= 10 * FEW and archive.since("raw") <= asked.start else MINUTE
 
 
 def _told(
-    con: duckdb.DuckDBPyConnection, archive: Archive, asked: Completeness, standing: Sequence[Series], width: int
+    con: duckdb.DuckDBPyConnection, archive: Archive, asked: Completeness, owned: Sequence[Owned], name: str, width: int
 ) -> None:
-    """Makes the tables `owners` and `told`: what came of each source."""
-    numbers = {(device, source): at for at, (device, source, _) in enumerate(asked.sources)}
-    owners = [numbers[one.device, one.source] for one in standing]
-    con.register("standing", {"series": _ints([one.series for one in standing]), "owner": _ints(owners)})
-    steps = [step for _, _, step in asked.sources]
-    con.register("steps", {"owner": _ints(list(range(len(steps)))), "step": _ints(steps)})
-    con.execute("CREATE OR REPLACE TABLE owners AS SELECT * FROM steps WHERE step > 0")
+    """Makes a table of what came of each source: owner, origin, n, usable, quality (of what is bad)."""
+    standing = [one for one, _ in owned]
+    con.register(
+        "standing", {"series": _ints([one.series for one in standing]), "owner": _ints([at for _, at in owned])}
+    )
     none = [Series(0, 0, "", "", "", "", "", "", "")]
-    rows, _ = pieces(archive, list(standing) or none, asked.start, asked.end, width, quality=True)
-    columns = "owner, origin, n, good, weight, quality"
-    con.execute(f"CREATE OR REPLACE TABLE told AS SELECT {columns} FROM ({rows}) JOIN standing USING (series)")
+    rows, _ = pieces(archive, standing or none, asked.start, asked.end, width, of_events=True)
+    columns = "owner, origin, max(n) AS n, max(usable) AS usable, min(quality) AS quality"
+    con.execute(
+        f"CREATE OR REPLACE TABLE {name} AS SELECT {columns} FROM ({rows}) JOIN standing USING (series) "
+        "GROUP BY owner, origin, summed"
+    )
     con.unregister("standing")
-    con.unregister("steps")
 
 
 def _ints(numbers: Sequence[int]) -> "np.ndarray[Any, Any]":
     return np.array(numbers, np.int64)
 
 
-def _gaps(con: duckdb.DuckDBPyConnection, asked: Completeness, width: int) -> list[dict[str, Any]]:
-    """In order of their sources and of time."""
+def _gaps(con: duckdb.DuckDBPyConnection, asked: Completeness, width: int, reach: int) -> dict[int, list[Any]]:
+    """Of each source, in order of time."""
+    wanted = [at for at, (device, _, step) in enumerate(asked.sources) if step and asked.device in ("", device)]
+    con.register("steps", {"owner": _ints(wanted), "step": _ints([asked.sources[at][2] for at in wanted])})
+    con.execute("CREATE OR REPLACE TABLE owners AS SELECT * FROM steps")
+    con.unregister("steps")
     con.execute(f"CREATE OR REPLACE TABLE gaps AS {_missing(asked, width)}")
     causes = (
         "SELECT gaps.owner AS owner, since, arg_min(quality, origin) AS cause FROM gaps JOIN told ON "
-        "told.owner = gaps.owner AND origin >= since - 2 * step AND origin < till WHERE quality IS NOT NULL "
-        "GROUP BY ALL"
+        "told.owner = gaps.owner AND origin >= since - 2 * step AND origin < till WHERE usable = 0 AND "
+        "quality IS NOT NULL GROUP BY ALL"
     )
-    everything = f"SELECT origin FROM told UNION SELECT {asked.start} - 1 UNION SELECT {asked.end}"
-    idle = f"SELECT origin AS next, lag(origin) OVER (ORDER BY origin) AS prev FROM ({everything})"
-    idle = f"SELECT * FROM ({idle}) WHERE next - prev >= (SELECT min(till - since) FROM gaps)"
     sql = (
-        f"SELECT gaps.owner, gaps.since, till, cause, next IS NOT NULL FROM gaps LEFT JOIN ({causes}) c ON "
-        f"c.owner = gaps.owner AND c.since = gaps.since LEFT JOIN ({idle}) ON prev < gaps.since AND next >= till "
-        "ORDER BY gaps.owner, gaps.since"
+        f"SELECT gaps.owner, gaps.since, till, cause, coalesce(t.until <= gaps.since, true) AND "
+        f"coalesce(o.until <= gaps.since, true) FROM gaps LEFT JOIN ({causes}) c ON c.owner = gaps.owner AND "
+        f"c.since = gaps.since ASOF LEFT JOIN ({_read('told', width)}) t ON gaps.till > t.origin "
+        f"ASOF LEFT JOIN ({_read('others', reach)}) o ON gaps.till > o.origin ORDER BY gaps.owner, gaps.since"
     )
-    return [
-        {"of": of, "start": since, "end": till, "seconds": (till - since) / 1e9, "cause": _cause(cause, nobody)}
-        for of, since, till, cause, nobody in con.execute(sql).fetchall()
-    ]
+    found: dict[int, list[Any]] = {}
+    for owner, since, till, cause, nobody in con.execute(sql).fetchall():
+        found.setdefault(owner, []).append(shapes.missing(since, till, cause, nobody))
+    return found
+
+
+def _read(table: str, width: int) -> str:
+    """SQL: when anything was read, and until when that tells; a minute stands for all of itself."""
+    return f"SELECT DISTINCT origin, origin + {MINUTE if width == MINUTE else 1} AS until FROM {table}"
 
 
 def _missing(asked: Completeness, width: int) -> str:
@@ -105,7 +120,7 @@ def _missing(asked: Completeness, width: int) -> str:
     unit = "step" if width == SECOND else f"greatest(step, {MINUTE})"
     patience = f"step * {PATIENCE}" if width == SECOND else f"greatest(step * {PATIENCE}, {MINUTE} + 1)"
     marks = (
-        f"SELECT owner, origin FROM told WHERE weight > 0 UNION ALL SELECT owner, {asked.start} - {unit} FROM owners "
+        f"SELECT owner, origin FROM told WHERE usable > 0 UNION ALL SELECT owner, {asked.start} - {unit} FROM owners "
         f"UNION ALL SELECT owner, {asked.end} FROM owners"
     )
     before = (
@@ -113,25 +128,3 @@ def _missing(asked: Completeness, width: int) -> str:
     )
     found = f"SELECT owner, prev + {unit} AS since, till, step FROM ({before}) JOIN owners USING (owner)"
     return f"{found} WHERE till - prev > {patience} ORDER BY owner, since LIMIT {MOST_GAPS}"
-
-
-def _cause(quality: str | None, nobody: bool) -> str:
-    if quality:
-        return quality.removeprefix("bad ")
-    return NOBODY if nobody else UNKNOWN
-
-
-def _source(asked: Completeness, at: int, counts: Sequence[int], gaps: list[dict[str, Any]]) -> dict[str, Any]:
-    device, source, step = asked.sources[at]
-    received, good = counts
-    expected = (asked.end - asked.start) // step if step else None
-    return {
-        "device": device,
-        "source": source,
-        "interval_s": step / 1e9 if step else None,
-        "expected": expected,
-        "received": received,
-        "good": good,
-        "percent": round(min(100.0, 100 * good / expected), 3) if expected else None,
-        "gaps": [{name: value for name, value in gap.items() if name != "of"} for gap in gaps],
-    }

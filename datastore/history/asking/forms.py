@@ -2,12 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 import numpy as np
 from nanoarrow.ipc import StreamWriter
 
@@ -18,7 +16,6 @@ INTEGERS = frozenset(f"{sign}int{bits}".capitalize() for sign in ("", "u") for b
 FLOATS = frozenset(("Float32", "Float64"))
 _ARMED = r"^ *[''=+\-@\t\r＝＋－＠]"
 """See `gateway.model.csvcell`; quoted for SQL."""
-_encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
 _HARMLESS = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 _PLAIN = ("BIGINT", "DOUBLE", "FLOAT", "BOOLEAN", "TIMESTAMP", "DATE", "INTEGER", "HUGEINT", "SMALLINT", "TINYINT")
 
@@ -103,11 +100,6 @@ def value(number: float | None, exact: str | None, value_type: str) -> Any:
     if value_type.endswith("Array") or value_type == "Object":
         return json.loads(exact)
     return exact
-
-
-def encode(body: Mapping[str, Any]) -> bytes:
-    """JSON; what is not finite becomes null, what it has no word for is as text."""
-    return _encoder.encode(body)
 
 
 def quoted(name: str) -> str:

@@ -9,15 +9,14 @@ import numpy as np
 from datastore.history.asking import forms
 from datastore.history.asking.archive import TAIL, Archive, Series
 from datastore.history.asking.buckets import pieces
-from datastore.history.asking.found import Found
+from datastore.history.asking.found import Found, check_page, edgex
 from datastore.history.asking.rebuild import events
 from datastore.history.catalog import File
-from datastore.history.spans import DAY, FIRST, HOUR, LAST, SECOND
+from datastore.history.spans import HOUR, SECOND
 from gateway.model.aggregate import Sums, aggregate_json
-from gateway.model.asking import MEDIA, Records
-from gateway.model.edgexjson import API_VERSION, event_json, readings_json
+from gateway.model.asking import Records
+from gateway.model.edgexjson import event_json, readings_json
 from gateway.model.errors import QuestionRefused
-from gateway.model.gojson import go_json
 from gateway.model.ids import mark
 from gateway.model.profile import ValueType
 from gateway.model.reading import Event
@@ -34,23 +33,18 @@ def answer(con: duckdb.DuckDBPyConnection, archive: Archive, asked: Records) -> 
     """Raises QuestionRefused, duckdb.Error."""
     question = _Question(con, archive, asked)
     if asked.aggregate:
-        return _body(aggregateFunc=asked.aggregate, readings=question.aggregates())
+        return edgex(aggregateFunc=asked.aggregate, readings=question.aggregates())
     if asked.mark:
         event = question.one()
-        found = _body(event=event_json(event, asked.tags.get(event.source.device), numeric=asked.numeric))
+        found = edgex(event=event_json(event, asked.tags.get(event.source.device), numeric=asked.numeric))
         found.notes = {"offset": str(event.offset)}
         return found
     total, exact = question.total()
     if asked.count:
-        return _body(count=total)
-    if asked.selection.limit and total and exact and asked.selection.offset > total:
-        offset = asked.selection.offset
-        raise QuestionRefused(416, f"query objects bounds out of range. length:{total} offset:{offset}")
-    return _body(totalCount=total, **{asked.kind: question.page() if asked.selection.limit else []})
-
-
-def _body(**more: Any) -> Found:
-    return Found(MEDIA["json"], go_json({"apiVersion": API_VERSION, "statusCode": 200, **more}) + b"\n")
+        return edgex(count=total)
+    if exact:
+        check_page(asked, total)
+    return edgex(totalCount=total, **{asked.kind: question.page() if asked.selection.limit else []})
 
 
 class _Question:
@@ -66,10 +60,9 @@ class _Question:
         if picked.device or picked.source or picked.resource or asked.only:
             found = archive.series(picked.device, picked.resource, picked.source)
             self._series = [one for one in found if not asked.only or one.resource in asked.only]
-        low = picked.start - DAY if picked.start > 0 else FIRST
-        high = picked.end + DAY if picked.end < NEVER else LAST
         numbers = None if self._series is None else [one.series for one in self._series]
-        self._files = [] if numbers == [] else archive.snapshot.of("raw", low, high, numbers)
+        found_files = [] if numbers == [] else archive.snapshot.of("raw", series=numbers)
+        self._files = _of_events(found_files, picked.start, picked.end)
         archive.tail(con, self._series)
 
     # ----------------------------------------------------------------------------------------------------- count
@@ -121,7 +114,7 @@ class _Question:
         for a few that say so: those may lie in another file."""
         where = where or self._wanted
         own = [file for file in self._files if file.oldest <= end and file.newest >= start]
-        near = [file for file in self._files if file.oldest - DAY <= end and file.newest + DAY >= start]
+        near = _of_events(self._files, start, end)
         between = f"BETWEEN {start} AND {end} AND {where}"
         usual = self._archive.rows("raw", own, f"event IS NULL AND origin {between}")
         others = self._archive.rows("raw", near, f"event {between}")
@@ -182,7 +175,7 @@ class _Question:
         """Where to look back from for what is not above `high`; None: there is nothing more."""
         if high < self._picked.start:
             return None
-        edges = [min(file.newest, high) for file in self._files if file.oldest - DAY <= high]
+        edges = [min(file.last_event, high) for file in self._files if file.first_event <= high]
         last = self._con.execute(f"SELECT max({_AT}) FROM {TAIL} WHERE {_AT} <= {high}").fetchall()[0][0]
         return max([*edges, *([last] if last is not None else [])], default=None)
 
@@ -220,6 +213,11 @@ class _Question:
             groups.setdefault(who, (ValueType(one.value_type), Sums()))[1].add(Sums(*parts))
         shown = [aggregate_json(who, *group, self._asked.aggregate) for who, group in sorted(groups.items(), key=_who)]
         return shown[self._picked.offset : self._picked.offset + self._picked.limit]
+
+
+def _of_events(files: Sequence[File], start: int, end: int) -> list[File]:
+    """Those that may have rows of events from `start` to `end`."""
+    return [file for file in files if file.first_event <= end and file.last_event >= start]
 
 
 def _who(group: tuple[tuple[str, str, str], Any]) -> tuple[str, str, str]:

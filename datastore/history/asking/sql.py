@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from datastore.history.asking import forms
+from datastore.history.asking import forms, shapes
 from datastore.history.asking.archive import EMPTY, TAIL, Archive, Series
 from datastore.history.asking.found import Found, NewFile
 from datastore.history.spans import BUCKET, FLUSHED, Tier
@@ -88,7 +88,7 @@ def _rows(con: duckdb.DuckDBPyConnection, text: str, asked: Sql, fresh: NewFile)
 def _json(described: Sequence[tuple[str, str]], rows: Sequence[Any]) -> bytes:
     body = {"columns": [name for name, _ in described], "types": [kind for _, kind in described], "rows": rows}
     try:
-        return forms.encode(body)
+        return shapes.encode(body)
     except OverflowError:  # integers beyond 64 bits
         return json.dumps(body, default=str).encode()
 

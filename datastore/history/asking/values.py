@@ -3,17 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from datastore.history.asking import forms
+from datastore.history.asking import forms, shapes
 from datastore.history.asking.archive import Archive, Series
 from datastore.history.asking.buckets import bucketed, every
 from datastore.history.asking.found import Found, NewFile
 from datastore.history.spans import HOUR
 from gateway.model.asking import MEDIA, TIME_COLUMN, Values
-from gateway.model.errors import QuestionRefused
 
 MOST_ROWS = 2_000_000
 """Of one answer: three weeks of a reading a second."""
@@ -25,7 +23,7 @@ def answer(con: duckdb.DuckDBPyConnection, archive: Archive, asked: Values, fres
     """Raises QuestionRefused, duckdb.Error."""
     series = archive.series(asked.device, asked.resource)
     if not series and not asked.value_type:
-        raise QuestionRefused(404, f"{asked.device} has no {asked.resource}, and nothing of it was ever kept")
+        raise shapes.nothing_known(asked)
     series = series or [Series(0, 0, "", "", asked.device, "", asked.resource, asked.value_type, "")]
     archive.tail(con, series)
     if asked.bucket:
@@ -36,9 +34,7 @@ def answer(con: duckdb.DuckDBPyConnection, archive: Archive, asked: Values, fres
 def _bucketed(
     con: duckdb.DuckDBPyConnection, archive: Archive, series: Sequence[Series], asked: Values, fresh: NewFile
 ) -> Found:
-    count = -(-asked.end // asked.bucket) - asked.start // asked.bucket
-    if count > MOST_ROWS:
-        raise QuestionRefused(413, f"{count} buckets are too many, at most {MOST_ROWS}; ask for larger ones")
+    shapes.check_buckets(asked, MOST_ROWS)
     sql, tier = bucketed(archive, series, asked)
     if "gaps" in asked.of:
         sql = _with_empty(sql, asked)
@@ -48,10 +44,14 @@ def _bucketed(
         return _file(con, f"SELECT {shown} FROM ({sql})", asked, fresh, {"tier": tier})
     found = {name: forms.listed(column) for name, column in forms.columns(con, sql).items()}
     at = found.pop("stamp")
-    body = _head(series, asked) | {"tier": tier, "rows": len(at), TIME_COLUMN: at} | {n: found[n] for n in names}
+    body = (
+        shapes.head(asked, series[-1].value_type, series[-1].units)
+        | {"tier": tier, "rows": len(at), TIME_COLUMN: at}
+        | {n: found[n] for n in names}
+    )
     if "gaps" in asked.of:
-        body["gaps"] = _gaps(at, found["readings"], asked)
-    return Found(MEDIA["json"], forms.encode(body), rows=len(at), notes={"tier": tier})
+        body["gaps"] = shapes.gaps(at, found["readings"], asked)
+    return Found(MEDIA["json"], shapes.encode(body), rows=len(at), notes={"tier": tier})
 
 
 def _with_empty(sql: str, asked: Values) -> str:
@@ -63,21 +63,6 @@ def _with_empty(sql: str, asked: Values) -> str:
     )
     wanted = f"SELECT unnest(range({first}, {asked.end}, {width})) AS stamp"
     return f"SELECT stamp, {counts} FROM ({wanted}) LEFT JOIN ({sql}) USING (stamp) ORDER BY stamp"
-
-
-def _gaps(at: Sequence[int], readings: Sequence[int], asked: Values) -> list[dict[str, int]]:
-    """Stretches of buckets without a reading, half open, cut to the span asked for."""
-    found: list[dict[str, int]] = []
-    for start, count in zip(at, readings, strict=True):
-        if count:
-            continue
-        if found and found[-1]["end"] == start:
-            found[-1]["end"] = start + asked.bucket
-        else:
-            found.append({"start": start, "end": start + asked.bucket})
-    for gap in found:
-        gap["start"], gap["end"] = max(gap["start"], asked.start), min(gap["end"], asked.end)
-    return found
 
 
 def _every(
@@ -94,12 +79,16 @@ def _every(
         return _file(con, f"SELECT {columns} FROM ({sql})", asked, fresh, {"tier": "raw"})
     found = forms.columns(con, sql)
     rows = len(found["stamp"])
-    _not_too_many(rows)
-    body = _head(series, asked) | {"tier": "raw", "rows": rows, TIME_COLUMN: forms.listed(found["stamp"])}
+    shapes.check_rows(rows, MOST_ROWS)
+    body = shapes.head(asked, series[-1].value_type, series[-1].units) | {
+        "tier": "raw",
+        "rows": rows,
+        TIME_COLUMN: forms.listed(found["stamp"]),
+    }
     body["value"] = forms.values(found["value"], found["exact"], kind)
     if found["quality"].count():
         body["quality"] = forms.listed(found["quality"])
-    return Found(MEDIA["json"], forms.encode(body), rows=rows, notes={"tier": "raw"})
+    return Found(MEDIA["json"], shapes.encode(body), rows=rows, notes={"tier": "raw"})
 
 
 def _expect_few(con: duckdb.DuckDBPyConnection, archive: Archive, series: Sequence[Series], asked: Values) -> None:
@@ -107,33 +96,12 @@ def _expect_few(con: duckdb.DuckDBPyConnection, archive: Archive, series: Sequen
     files = archive.snapshot.of("raw", asked.start, asked.end - 1, [one.series for one in series])
     if sum(file.rows for file in files) > MOST_ROWS:
         sql, _ = bucketed(archive, series, replace(asked, bucket=HOUR, of=("count",)))
-        _not_too_many(forms.number(con, f"SELECT sum(count) FROM ({sql})"))
-
-
-def _head(series: Sequence[Series], asked: Values) -> dict[str, Any]:
-    newest = series[-1]
-    return {
-        "device": asked.device,
-        "resource": asked.resource,
-        "valueType": newest.value_type,
-        "units": newest.units,
-        "start": asked.start,
-        "end": asked.end,
-        "bucket": asked.bucket,
-    }
+        shapes.check_rows(forms.number(con, f"SELECT sum(count) FROM ({sql})"), MOST_ROWS)
 
 
 def _file(con: duckdb.DuckDBPyConnection, sql: str, asked: Values, fresh: NewFile, notes: Mapping[str, str]) -> Found:
     path = fresh()
     write: Callable[[duckdb.DuckDBPyConnection, str, Path], int] = forms.csv if asked.form == "csv" else forms.arrow
     rows = write(con, sql, path)
-    _not_too_many(rows)
+    shapes.check_rows(rows, MOST_ROWS)
     return Found(MEDIA[asked.form], path=path, rows=rows, notes=notes)
-
-
-def _not_too_many(rows: int) -> None:
-    if rows > MOST_ROWS:
-        raise QuestionRefused(
-            413,
-            f"there are more than {MOST_ROWS} readings; ask for a shorter span, or with `bucket`, such as bucket=1m",
-        )

@@ -1,6 +1,7 @@
 """A house with one boiler, and a client that asks it."""
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +11,9 @@ from gateway.api.app import create_app
 from gateway.api.border import Token
 from gateway.api.parts import Parts
 from gateway.model.load import device_from_json, profile_from_json
+from tests.support.answers import Directly
+from tests.support.clock import MovingClock
+from tests.support.journals import journal
 from tests.unit.api.fakes import House
 
 PROFILE: dict[str, Any] = {
@@ -71,6 +75,16 @@ def house() -> House:
     house = House()
     house.put(profile_from_json(PROFILE), device_from_json(device_body()))
     return house
+
+
+@pytest.fixture
+async def journaled(tmp_path: Path) -> AsyncIterator[House]:
+    """The same with a real journal, which answers."""
+    clock = MovingClock()
+    async with journal(tmp_path / "journal", clock) as store:
+        house = House(clock, store=store, answers=Directly(tmp_path, store))
+        house.put(profile_from_json(PROFILE), device_from_json(device_body()))
+        yield house
 
 
 def client_of(parts: Parts, token: Token | None = None, **more: Any) -> httpx.AsyncClient:

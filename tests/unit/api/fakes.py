@@ -1,11 +1,12 @@
 """The house as the API sees it: contracts kept in memory, real words."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from gateway.api.parts import Health, Parts
+from gateway.model.asking import Answer, Answers, Question
 from gateway.model.command import Command, CommandResult, Desired, Outcome
 from gateway.model.configuration import Configuration, Difference
 from gateway.model.device import Device, DeviceState, Flow
@@ -276,14 +277,28 @@ class FakeForwards:
         return [ConsumerReport("mqtt", True, "", 5, 1_763_635_200_000_000_000, 100, 0)]
 
 
+class NoAnswers:
+    """Answers everything with an empty object."""
+
+    async def ask(self, question: Question) -> Answer:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"{}"
+
+        return Answer("application/json", 2, chunks())
+
+    async def delete(self, selection: Selection) -> None: ...
+
+
 @dataclass
 class House:
     """The fakes one by one, and as `Parts`."""
 
     clock: MovingClock = field(default_factory=MovingClock)
     registry: FakeRegistry = field(default_factory=FakeRegistry)
-    store: FakeStore = field(default_factory=FakeStore)
+    store: Any = field(default_factory=FakeStore)
+    answers: Answers = field(default_factory=NoAnswers)
     problems: tuple[str, ...] = ()
+    published: list[Record] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=lambda: {"api": {"listen": "127.0.0.1:8080"}})
 
     def __post_init__(self) -> None:
@@ -297,6 +312,8 @@ class House:
             lanes=FakeLanes(),
             forwards=FakeForwards(),
             clock=self.clock,
+            answers=self.answers,
+            publish=self.publish,
             last=self.rows,
             health=lambda: Health(self.problems),
             name="plant-7",
@@ -305,6 +322,10 @@ class House:
             metrics=lambda: {"loop_lag_seconds": 0.002},
             cloud=lambda: {"commands": 3},
         )
+
+    def publish(self, batch: Batch) -> None:
+        self.published += batch
+        self.store.append(batch)
 
     def rows(self, device: str) -> Iterable[Row]:
         return [Row("Temperature", 21.5, GOOD, 1_763_635_200_000_000_000, 0.25, "fresh", 1.0, 21.5)]

@@ -107,11 +107,6 @@ async def test_a_refusal_has_its_code_and_its_words(asking: httpx.AsyncClient, h
     assert (answer.status_code, answer.json()["message"]) == (504, "the question took longer than 30 s")
 
 
-async def test_without_history_it_is_said_how_to_get_one(api: httpx.AsyncClient) -> None:
-    answer = await api.get("/gateway/api/v1/history/boiler/Temperature")
-    assert (answer.status_code, "history:" in answer.json()["message"]) == (501, True)
-
-
 TAGS = {"boiler": {"site": "north"}}
 
 
@@ -172,5 +167,6 @@ async def test_completeness_is_asked_for_what_is_polled(
     await asking.get("/gateway/api/v1/completeness")
     await asking.get("/gateway/api/v1/completeness", params={"device": "boiler", "start": "-1h"})
     assert history.asked[0] == Completeness(now - day, now, (("boiler", "Both", 10**9),))
+    assert history.asked[1] == Completeness(now - day // 24, now, (("boiler", "Both", 10**9),), "boiler")
     assert (await asking.get("/gateway/api/v1/completeness", params={"device": "nobody"})).status_code == 404
     assert (await asking.get("/gateway/api/v1/completeness", params={"start": "now"})).status_code == 400

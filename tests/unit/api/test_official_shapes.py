@@ -57,6 +57,11 @@ ASKED: list[tuple[str, str, str, str, Any, int]] = [
 ]
 
 
+@pytest.fixture
+def house(journaled: House) -> House:
+    return journaled
+
+
 @pytest.fixture(scope="module")
 def documents() -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

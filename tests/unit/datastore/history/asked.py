@@ -10,31 +10,23 @@ from typing import Any
 
 import nanoarrow
 
-from datastore.history.asking import frames
-from datastore.history.asking.worker import Orders, Worker
+from datastore.history.asking.serving import Orders
+from datastore.history.asking.worker import Worker
 from gateway.model.asking import Question
+from tests.support.answers import Desks
 from tests.support.histories import History
 
 
-class Asked(History):
+class Asked(History, Desks):
     """`ask` as people do; beside it the folder of a journal."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "history")
+        History.__init__(self, folder / "history")
         self.journal = folder / "journal"
         self.journal.mkdir(exist_ok=True)
-        self.worker = Worker(Orders("test", str(self.folder), str(self.journal), 200_000_000, 60.0))
-
-    def reply(self, question: Question, seconds: float = 30.0) -> frames.Reply:
-        request = frames.Request(7, type(question).__name__, question, seconds)
-        return self.worker.reply(frames.pack(request)[4:])
-
-    def body(self, question: Question) -> bytes:
-        reply = self.reply(question)
-        assert reply.code == 200, reply.said
-        body = Path(reply.path).read_bytes() if reply.path else reply.body
-        assert len(body) == reply.size
-        return body
+        orders = Orders(str(self.journal), str(folder / "answers"), 200_000_000, 60.0, str(self.folder))
+        self.worker = Worker(orders)
+        Desks.__init__(self, self.worker, folder / "answers")
 
     def json(self, question: Question) -> Any:
         return json.loads(self.body(question))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from datastore.history.asking import client, frames
-from datastore.history.asking.client import AskedHistory, Asker, Chunks
+from datastore.history.asking.client import AskedHistory, AskedJournal, Asker, Chunks
 from datastore.history.asking.settings import AskSettings
 from datastore.history.catalog import Tombstone
 from gateway.model.asking import Answer, Sql, Values
@@ -33,7 +33,7 @@ async def body(answer: Answer) -> bytes:
 
 @asynccontextmanager
 async def asker(folder: Path, **settings: str) -> AsyncIterator[Asker]:
-    made = Asker("test", folder / "history", folder / "journal", AskSettings(**settings), SystemClock())
+    made = Asker("test", folder, AskSettings(**settings), SystemClock(), history=True)
     try:
         yield made
     finally:
@@ -52,11 +52,25 @@ async def test_what_was_just_appended_is_in_the_answer(tmp_path: Path) -> None:
         await history.close()
 
 
+async def test_without_a_history_the_journal_answers_and_says_what_it_cannot(tmp_path: Path) -> None:
+    clock = SystemClock()
+    async with journal(tmp_path / "journal", clock) as store:
+        asked = AskedJournal(tmp_path, store, clock)
+        store.append([event(source(), 1, [4, 5])])
+        assert b'"value":[5]' in await body(await asked.ask(Values("meter", "Current", 0, 2**62)))
+        assert not [name for name in ("duckdb", "numpy") if name in mapped(pid(asked._people))]
+        for question in (Sql("SELECT 1"), Values("meter", "Current", 0, 2**62, form="arrow")):
+            with pytest.raises(QuestionRefused, match=r"install southgate\[history\] and add `history") as refused:
+                await asked.ask(question)
+            assert refused.value.code == 501
+        await asked.close()
+
+
 async def test_a_large_answer_comes_as_a_file_that_is_gone_afterwards(tmp_path: Path) -> None:
     async with asker(tmp_path) as asked:
         answer = await asked.ask(Sql("SELECT i FROM range(90000) r(i)"))
         assert isinstance(answer.chunks, Chunks)
-        assert not [one for one in (tmp_path / "history" / "answers").rglob("*") if one.is_file()]
+        assert not [one for one in (tmp_path / "answers").rglob("*") if one.is_file()]
         whole = await body(answer)
         assert len(whole) == answer.size > frames.INLINE
         await (await asked.ask(Sql("SELECT i FROM range(90000) r(i)"))).chunks.aclose()  # type: ignore[attr-defined]
@@ -164,3 +178,8 @@ async def test_a_process_that_takes_too_much_memory_ends(tmp_path: Path, monkeyp
 
 def pid(asked: Asker) -> int:
     return asked._process.pid if asked._process is not None else 0
+
+
+def mapped(process: int) -> str:
+    """Libraries that a process has loaded."""
+    return Path(f"/proc/{process}/maps").read_text()

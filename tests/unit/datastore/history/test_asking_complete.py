@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from datastore.history.asking import complete
+from datastore.history.asking import complete, shapes
 from datastore.history.spans import DAILY, HOUR, MINUTE, SECOND
 from gateway.model.asking import Completeness
+from gateway.model.profile import ValueType
 from gateway.model.reading import Source
 from tests.support.histories import COLUMNS
 from tests.support.records import resource, source
@@ -61,14 +62,14 @@ def test_a_gap_of_all_is_the_gateway_s(history: Asked) -> None:
     history.values(two, MIDNIGHT, [1] * 20)
     history.values(two, MIDNIGHT + 40 * SECOND, [1] * 20)
     first, second = report(history, 60 * SECOND, ("meter", "all", SECOND), ("pump", "Flow", SECOND))
-    assert gaps(first) == [(10, 40, complete.UNKNOWN)]
-    assert gaps(second) == [(20, 40, complete.NOBODY)]
+    assert gaps(first) == [(10, 40, shapes.UNKNOWN)]
+    assert gaps(second) == [(20, 40, shapes.NOBODY)]
 
 
 def test_one_that_never_came_is_one_gap(history: Asked) -> None:
     history.values(history.source(source()), MIDNIGHT, [1] * 60)
     never, known = report(history, 60 * SECOND, ("gone", "x", 10 * SECOND), ("meter", "all", 0))
-    assert (never["received"], never["percent"], gaps(never)) == (0, 0.0, [(0, 60, complete.UNKNOWN)])
+    assert (never["received"], never["percent"], gaps(never)) == (0, 0.0, [(0, 60, shapes.UNKNOWN)])
     assert (known["expected"], known["received"], known["gaps"]) == (None, 60, [])
 
 
@@ -80,5 +81,37 @@ def test_over_long_spans_minutes_tell(history: Asked, monkeypatch: pytest.Monkey
     history.raw(f"SELECT * FROM ({rows} WHERE {kept}) v({COLUMNS})", DAILY)
     [found] = report(history, 2 * HOUR, ("meter", "all", SECOND))
     assert (found["expected"], found["received"]) == (7200, 7200 - 600 - 11)
-    assert gaps(found) == [(600, 1200, complete.NOBODY)]
+    assert gaps(found) == [(600, 1200, shapes.NOBODY)]
     assert history.json(Completeness(MIDNIGHT, MIDNIGHT + HOUR, ()))["resolution"] in (SECOND, MINUTE)
+
+
+def test_any_resource_stands_for_its_source(history: Asked) -> None:
+    """Text alone, a first resource that is always refused, events that bring only some: each has come."""
+    words = Source("s", "p", "plc", "Words", (resource("Word", ValueType.STRING),))
+    some = Source("s", "p", "plc", "Some", (resource("A"), resource("B")))
+    history.values(history.source(words), MIDNIGHT, ["a"] * 60)
+    first = history.source(some)
+    history.values(first, MIDNIGHT, [None] * 60, offset=100)
+    history.values(first + 1, MIDNIGHT, [1] * 30, offset=100)
+    history.values(first + 1, MIDNIGHT + 60 * SECOND, [1] * 30, offset=200)
+    told, both = report(history, 90 * SECOND, ("plc", "Words", SECOND), ("plc", "Some", SECOND))
+    assert (told["received"], told["good"], gaps(told)) == (60, 60, [(60, 90, shapes.UNKNOWN)])
+    assert (both["received"], both["good"], gaps(both)) == (90, 60, [(30, 60, "timeout")])
+
+
+def test_of_one_device_others_tell_whether_anything_was_read(history: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Source("s", "p", "pump", "Flow", (resource("Flow"),))
+    one, two = history.source(source()), history.source(other)
+    for series, count in ((one, 10), (two, 20)):
+        history.values(series, MIDNIGHT, [1] * count)
+        history.values(series, MIDNIGHT + 40 * SECOND, [1] * 200)
+    sources = (("meter", "all", SECOND), ("pump", "Flow", SECOND))
+    for few in (complete.FEW, 0):
+        monkeypatch.setattr(complete, "FEW", few)
+        asked = Completeness(MIDNIGHT, MIDNIGHT + 240 * SECOND, sources, "meter")
+        [found] = history.json(asked)["sources"]
+        assert found["device"] == "meter"
+        assert [gap["cause"] for gap in found["gaps"]] == ([shapes.UNKNOWN] if few else [])
+    asked = Completeness(MIDNIGHT, MIDNIGHT + 240 * SECOND, sources, "pump")
+    monkeypatch.undo()
+    assert [gap["cause"] for gap in history.json(asked)["sources"][0]["gaps"]] == [shapes.NOBODY]

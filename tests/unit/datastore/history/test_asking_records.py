@@ -237,3 +237,18 @@ async def test_a_page_far_back_is_found_in_steps(history: Asked) -> None:
     await fill(history, events, 4)
     told = history.json(Records("events", Selection(limit=3)))
     assert [event["origin"] for event in told["events"]] == [ORIGIN + n * 400 * DAY for n in (3, 2, 1)]
+
+
+@pytest.mark.parametrize("level", [FLUSHED, DAILY])
+async def test_a_value_told_weeks_after_its_time_is_in_its_event(history: Asked, level: int) -> None:
+    """As an OPC UA server tells a value that has not changed since."""
+    events = [Event(BOTH, ORIGIN + n * SECOND, [n, "x"]) for n in range(5)]
+    events[2].times = {0: ORIGIN - 21 * DAY, 1: ORIGIN - 400 * DAY}
+    await fill(history, events, 5, level)
+    only = Selection(start=ORIGIN + 2 * SECOND, end=ORIGIN + 2 * SECOND)
+    for picked in (Selection(), only, Selection(end=ORIGIN + 3 * SECOND), Selection(device="boiler", limit=3)):
+        wanted = [_plain(event_json(one)) for one in newest_first(events) if picked.start <= one.origin <= picked.end]
+        told = history.json(Records("events", picked))
+        assert (told["events"], told["totalCount"]) == (wanted[: picked.limit], len(wanted))
+    assert history.json(Records("readings", only))["totalCount"] == 2
+    assert history.json(Records("readings", Selection(end=ORIGIN - DAY), count=True))["count"] == 0

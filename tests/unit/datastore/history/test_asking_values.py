@@ -10,6 +10,7 @@ from datastore.history.spans import DAILY, DAY, HOUR, MINUTE, SECOND
 from gateway.model.asking import Values
 from gateway.model.profile import ValueType
 from gateway.model.reading import Source
+from tests.support.answers import Desks
 from tests.support.clock import MovingClock
 from tests.support.histories import COLUMNS
 from tests.support.journals import journal
@@ -192,11 +193,11 @@ def test_what_is_not_known_is_refused_unless_it_is_configured(history: Asked) ->
 
 
 def test_before_the_keeper_ever_ran_there_is_nothing(tmp_path: Path) -> None:
-    from datastore.history.asking.worker import Orders, Worker
+    from datastore.history.asking.serving import Orders
+    from datastore.history.asking.worker import Worker
 
-    worker = Worker(Orders("test", str(tmp_path / "none"), str(tmp_path / "nowhere"), 100_000_000, 1.0))
-    from datastore.history.asking.frames import Request, pack
-
-    request = Request(1, "Values", {"device": "d", "resource": "r", "start": 0, "end": 1, "value_type": "Int8"}, 1.0)
-    assert worker.reply(pack(request)[4:]).code == 200
+    orders = Orders(str(tmp_path / "nowhere"), str(tmp_path / "answers"), 100_000_000, 1.0, str(tmp_path / "none"))
+    worker = Worker(orders)
+    question = Values("d", "r", 0, 1, value_type="Int8")
+    assert Desks(worker, tmp_path / "answers").reply(question).code == 200
     worker.close()

@@ -1,0 +1,1 @@
+"""What only the journal has, answered without DuckDB and NumPy."""
