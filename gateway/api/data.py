@@ -9,10 +9,12 @@ from gateway.api.listing import ListedEvents, ListedReadings, Numeric
 from gateway.api.paging import when
 from gateway.api.parts import House
 from gateway.api.paths import Name
+from gateway.api.posting import router as posting
 from gateway.api.records import count, delete, delete_event, event, events, readings
 from gateway.model.query import Selection
 
 router = APIRouter()
+router.include_router(posting)
 
 
 def _span(start: str, end: str) -> tuple[int, int]:

@@ -75,8 +75,13 @@ a session. `POST /gateway/api/v1/commands` gives the full result and takes `expi
   nothing.
 - JSON behind the first value of a body is refused, not ignored.
 - Deleting events removes them from queries; who has not received them yet still does.
-- Not in this version: secrets, provision watchers, units of measure, posting events, single resources
-  and commands of a profile, changes of device services, CBOR, `numeric` and `aggregateFunc`.
+- A posted event must be of a device, a command or resource that is known, with the profile's types; its tags and its
+  own id are not kept, the answer has the id by which it is found.
+- Events and readings are listed, found by time and paged by the event's origin, also where a reading's own is another.
+- Aggregates are of readings that are not bad.
+- Without a history, what the journal still has is what is there.
+- Not in this version: secrets, provision watchers, units of measure, single resources and commands of a profile,
+  changes of device services, answers as CBOR.
 """
 
 
