@@ -87,7 +87,7 @@ def _ints(numbers: Sequence[int]) -> "np.ndarray[Any, Any]":
 
 
 def _gaps(con: duckdb.DuckDBPyConnection, asked: Completeness, width: int, reach: int) -> dict[int, list[Any]]:
-    """Of each source, in order of time."""
+    """Of each source, in order of time. When reading begins again, others may come first by less than an interval."""
     wanted = [at for at, (device, _, step) in enumerate(asked.sources) if step and asked.device in ("", device)]
     con.register("steps", {"owner": _ints(wanted), "step": _ints([asked.sources[at][2] for at in wanted])})
     con.execute("CREATE OR REPLACE TABLE owners AS SELECT * FROM steps")
@@ -101,8 +101,8 @@ def _gaps(con: duckdb.DuckDBPyConnection, asked: Completeness, width: int, reach
     sql = (
         f"SELECT gaps.owner, gaps.since, till, cause, coalesce(t.until <= gaps.since, true) AND "
         f"coalesce(o.until <= gaps.since, true) FROM gaps LEFT JOIN ({causes}) c ON c.owner = gaps.owner AND "
-        f"c.since = gaps.since ASOF LEFT JOIN ({_read('told', width)}) t ON gaps.till > t.origin "
-        f"ASOF LEFT JOIN ({_read('others', reach)}) o ON gaps.till > o.origin ORDER BY gaps.owner, gaps.since"
+        f"c.since = gaps.since ASOF LEFT JOIN ({_read('told', width)}) t ON gaps.till - step > t.origin "
+        f"ASOF LEFT JOIN ({_read('others', reach)}) o ON gaps.till - step > o.origin ORDER BY gaps.owner, gaps.since"
     )
     found: dict[int, list[Any]] = {}
     for owner, since, till, cause, nobody in con.execute(sql).fetchall():

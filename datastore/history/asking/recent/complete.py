@@ -1,7 +1,7 @@
 """Answers to `Completeness` out of the journal: every event is looked at."""
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -75,6 +75,7 @@ def _gaps(asked: Completeness, step: int, told: _Told, everything: Sequence[int]
             since = before + step
             at = bisect_left(bad, (since - 2 * step, ""))
             quality = bad[at][1] if at < len(bad) and bad[at][0] < till else None
-            nobody = bisect_right(everything, since - 1) == bisect_left(everything, till)
+            # when reading begins again, others may come first by less than an interval
+            nobody = bisect_left(everything, since) >= bisect_left(everything, till - step)
             found.append(shapes.missing(since, till, quality, nobody))
     return found[: shapes.MOST_GAPS]

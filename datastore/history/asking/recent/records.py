@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from datastore import query
-from datastore.codec import PLAIN, plain_values
+from datastore.codec import PLAIN, plain_values, value_at
 from datastore.history.asking.found import Found, check_page, edgex
 from datastore.history.asking.recent.shelf import Shelf
 from gateway.model.aggregate import Sums, aggregate_json
@@ -90,28 +90,32 @@ def _aggregates(shelf: Shelf, asked: Records) -> list[dict[str, Any]]:
     """One number for each resource of each device; empty for what is no number."""
     picked, only = asked.selection, _names(asked)
     want = shelf.wanted(picked)
-    sums = {one.number: [Sums() for _ in one.resources] for one in shelf.named(want)}
+    named = shelf.named(want)
+    sums = {one.number: [Sums() for _ in one.resources] for one in named}
+    few = {one.number: [one.names.index(name) for name in sorted(only) if name in one.names] for one in named if only}
     waiting: dict[int, list[Sequence[Any]]] = {number: [] for number in sums}
     seen: set[int] = set()
     for row in query.rows(shelf.segments, want):
         _, number, _, body = row
         seen.add(number)
         if body[0] == PLAIN:
-            waiting[number].append(plain_values(body))
+            places = few.get(number)
+            waiting[number].append(plain_values(body) if places is None else [value_at(body, at) for at in places])
             if len(waiting[number]) >= CHUNK:
-                _add(sums[number], waiting[number])
+                _add(sums[number], waiting[number], places)
                 waiting[number] = []
         elif (event := shelf.event(row)) is not None:
             _add_one(sums[number], event)
     for number, rows in waiting.items():
-        _add(sums[number], rows)
+        _add(sums[number], rows, few.get(number))
     shown = _grouped([(shelf.sources.get(number), sums[number]) for number in sorted(seen)], only, asked.aggregate)
     return shown[picked.offset : picked.offset + picked.limit]
 
 
-def _add(sums: Sequence[Sums], rows: Sequence[Sequence[Any]]) -> None:
-    """Whole events, all good."""
-    for at, column in enumerate(zip(*rows, strict=True)):
+def _add(sums: Sequence[Sums], rows: Sequence[Sequence[Any]], places: Sequence[int] | None) -> None:
+    """Of whole events, all good, the values at these places of their source; None: all."""
+    for number, column in enumerate(zip(*rows, strict=True)):
+        at = number if places is None else places[number]
         numbers = [one for one in column if type(one) in (int, float, bool) and math.isfinite(one)]
         if numbers:
             sums[at].add(Sums(len(numbers), sum(numbers), min(numbers), max(numbers)))

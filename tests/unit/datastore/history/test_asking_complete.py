@@ -66,6 +66,15 @@ def test_a_gap_of_all_is_the_gateway_s(history: Asked) -> None:
     assert gaps(second) == [(20, 40, shapes.NOBODY)]
 
 
+def test_after_a_stop_of_all_one_comes_back_first(history: Asked) -> None:
+    other = Source("s", "p", "pump", "Flow", (resource("Flow"),))
+    for series, late in ((history.source(source()), 0), (history.source(other), 300_000_000)):
+        history.values(series, MIDNIGHT + late, [1] * 10)
+        history.values(series, MIDNIGHT + 40 * SECOND + late, [1] * 20)
+    for one in report(history, 60 * SECOND, ("meter", "all", SECOND), ("pump", "Flow", SECOND)):
+        assert [gap["cause"] for gap in one["gaps"]] == [shapes.NOBODY]
+
+
 def test_one_that_never_came_is_one_gap(history: Asked) -> None:
     history.values(history.source(source()), MIDNIGHT, [1] * 60)
     never, known = report(history, 60 * SECOND, ("gone", "x", 10 * SECOND), ("meter", "all", 0))

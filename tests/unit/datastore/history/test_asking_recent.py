@@ -98,11 +98,14 @@ async def test_buckets_are_those_of_a_history(tmp_path: Path) -> None:
         rows = Values("boiler", "Hot", ORIGIN, ORIGIN + 200 * SECOND, bucket=50 * SECOND, of=COLUMNS, form="csv")
         assert asked.body(rows) == other.body(rows)
         steps = (("boiler", "Both", SECOND), ("boiler", "Never", 10 * SECOND))
-        missing = Completeness(ORIGIN - MINUTE, ORIGIN + 3 * MINUTE, steps)
-        assert answer(asked, missing) == other.json(missing)
+        for device in ("", "boiler"):
+            missing = Completeness(ORIGIN - MINUTE, ORIGIN + 3 * MINUTE, steps, device)
+            assert answer(asked, missing) == other.json(missing)
+            assert [gap["cause"] for gap in answer(asked, missing)["sources"][0]["gaps"]] == [shapes.NOBODY] * 2
         for how in ("MIN", "MAX", "COUNT", "SUM", "AVG"):
-            sums = Records("readings", Selection(limit=1024), aggregate=how)
-            near(answer(asked, sums), other.json(sums))
+            for picked, only in ((Selection(), ()), (Selection(resource="Name"), ()), (Selection("boiler"), ("Hot",))):
+                sums = Records("readings", picked, only, aggregate=how)
+                near(answer(asked, sums), other.json(sums))
 
 
 async def test_too_much_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
