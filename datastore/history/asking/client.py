@@ -7,21 +7,21 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
 from datastore.history.asking import frames
-from datastore.history.asking.frames import MAX_FRAME, TOO_LARGE, Reply, Request
-from datastore.history.asking.graves import graves
-from datastore.history.asking.serving import TOO_MUCH
-from datastore.history.asking.settings import AskSettings
-from datastore.history.catalog import Tombstone
+from datastore.history.asking.frames import MAX_FRAME, TOO_LARGE, TOO_MUCH, Reply, Request
 from gateway.model.asking import Answer, Question, Sql, Values
 from gateway.model.contracts import Clock, Store
 from gateway.model.errors import QuestionRefused, StoreFailed
 from gateway.model.query import Selection
+
+if TYPE_CHECKING:
+    from datastore.history.catalog import Tombstone
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,36 @@ START_S = 60.0
 """As long may a process take until it is ready; a second is usual."""
 CHUNK = 262_144
 INSTEAD = "install southgate[history] and add `history: {}` to gateway.yaml"
-Bury = Callable[[Sequence[Tombstone]], Awaitable[None]]
+Bury = Callable[[Sequence["Tombstone"]], Awaitable[None]]
 """How the keeper is told what people have deleted. Raises StoreFailed."""
 _decoder = msgspec.msgpack.Decoder(Reply)
+
+
+class Limits(Protocol):
+    """Of a question, and of the process; `AskSettings` has them."""
+
+    @property
+    def timeout_s(self) -> float: ...
+    @property
+    def memory_bytes(self) -> int: ...
+    @property
+    def idle_s(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLimits:
+    """Where no history is kept, nothing is set."""
+
+    timeout_s: float = 30.0
+    memory_bytes: int = 256_000_000
+    idle_s: float = 300.0
 
 
 class AskedHistory:
     """Implements `gateway.model.asking.Answers`. Analysts' SQL has a process of its own, so that what people ask all
     day never waits for it."""
 
-    def __init__(self, data: Path, store: Store, settings: AskSettings, clock: Clock, bury: Bury) -> None:
+    def __init__(self, data: Path, store: Store, settings: Limits, clock: Clock, bury: Bury) -> None:
         self._store = store
         self._bury = bury
         self._folder = data / "history"
@@ -56,6 +76,8 @@ class AskedHistory:
         return await asker.ask(question)
 
     async def delete(self, selection: Selection) -> None:
+        from datastore.history.asking.graves import graves
+
         tombstones = await asyncio.to_thread(graves, self._folder, selection, self._store.head)
         if tombstones:
             await self._bury(tombstones)
@@ -72,7 +94,7 @@ class AskedJournal:
 
     def __init__(self, data: Path, store: Store, clock: Clock) -> None:
         self._store = store
-        self._people = Asker("people", data, AskSettings(), clock, history=False)
+        self._people = Asker("people", data, JournalLimits(), clock, history=False)
 
     async def ask(self, question: Question) -> Answer:
         if isinstance(question, Sql):
@@ -94,7 +116,7 @@ class AskedJournal:
 class Asker:
     """One process that answers one question at a time."""
 
-    def __init__(self, name: str, data: Path, settings: AskSettings, clock: Clock, *, history: bool) -> None:
+    def __init__(self, name: str, data: Path, settings: Limits, clock: Clock, *, history: bool) -> None:
         self._settings = settings
         self._clock = clock
         self._turn = asyncio.Lock()

@@ -8,6 +8,10 @@ MAX_FRAME = 64_000_000
 """Bytes; nothing we send is as long, so a longer one is no frame."""
 TOO_LARGE = 77
 """How a process ends that needed too much memory."""
+TOO_MUCH = (
+    "the question needs too much memory; ask for a shorter span or larger buckets, or raise history.ask.memory where a "
+    "history is kept"
+)
 INLINE = 262_144
 """Bytes of an answer that come in the frame; a longer one comes as a file, so that whoever takes it slowly holds up
 nobody."""

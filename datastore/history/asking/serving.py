@@ -19,7 +19,7 @@ import msgspec
 
 from datastore.history.asking import frames
 from datastore.history.asking.found import Answerer, Found
-from datastore.history.asking.frames import TOO_LARGE, Reply, Request
+from datastore.history.asking.frames import TOO_LARGE, TOO_MUCH, Reply, Request
 from gateway.model.asking import Completeness, Question, Records, Sql, Values
 from gateway.model.errors import QuestionRefused
 
@@ -27,10 +27,6 @@ log = logging.getLogger(__name__)
 
 QUESTIONS: dict[str, type[Question]] = {"Values": Values, "Sql": Sql, "Records": Records, "Completeness": Completeness}
 LOOK_S = 0.2
-TOO_MUCH = (
-    "the question needs too much memory; ask for a shorter span or larger buckets, or raise history.ask.memory where a "
-    "history is kept"
-)
 _PAGE = resource.getpagesize()
 
 

@@ -39,7 +39,7 @@ def answer(con: duckdb.DuckDBPyConnection, archive: Archive, asked: Sql, fresh: 
     """`con` belongs to this question alone. Raises QuestionRefused, duckdb.InterruptException,
     duckdb.OutOfMemoryException."""
     text = _select(asked.text)
-    _views(con, archive)
+    _views(con, archive, text.lower())
     folders = [archive.folder, fresh().parent]
     con.execute(f"SET allowed_directories = {[str(folder) for folder in folders]}")
     for lock in _LOCKS:
@@ -100,7 +100,8 @@ def _words(error: duckdb.Error) -> str:
 # --------------------------------------------------------------------------------------------------------------- views
 
 
-def _views(con: duckdb.DuckDBPyConnection, archive: Archive) -> None:
+def _views(con: duckdb.DuckDBPyConnection, archive: Archive, text: str) -> None:
+    """`text`: the question in small letters; what it does not name need not be summed up."""
     _series(con, archive.series())
     archive.tail(con)
     snapshot = archive.snapshot
@@ -110,7 +111,8 @@ def _views(con: duckdb.DuckDBPyConnection, archive: Archive) -> None:
     flushed = archive.rows("raw", [file for file in snapshot.of("raw") if file.level == FLUSHED])
     unsummed = f"{flushed} UNION ALL SELECT * FROM {TAIL}"
     for tier in BUCKET:
-        _summed(con, archive, tier, unsummed)
+        if tier in text or "show" in text:
+            _summed(con, archive, tier, unsummed)
     con.execute(f"CREATE TABLE journal_messages AS {EMPTY['messages']} WHERE false")
     con.executemany("INSERT INTO journal_messages VALUES (?, ?, ?, ?, ?, ?)", archive.messages() or [(None,) * 6])
     kept = archive.rows("messages", snapshot.of("messages"))

@@ -122,3 +122,10 @@ def test_values_that_json_has_no_word_for_come_as_what_is_nearest(history: Asked
 def test_arrow_has_its_columns_even_without_rows(history: Asked) -> None:
     assert history.arrow(Sql("SELECT 1 AS a, 'x' AS b WHERE false", "arrow")) == {"a": [], "b": []}
     assert history.arrow(Sql("SELECT 1 AS a, 'x' AS b", "arrow")) == {"a": [1], "b": ["x"]}
+
+
+def test_what_a_question_does_not_name_is_not_summed_up(history: Asked) -> None:
+    history.values(history.source(source()), MIDNIGHT, [1] * 10)
+    made = "SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'fresh_')"
+    assert rows(history, made) == []
+    assert rows(history, f'{made} AND EXISTS (FROM "MINUTE")') == [["fresh_minute"]]
