@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,10 @@ def main(orders: dict[str, Any]) -> int:
         except TROUBLE as error:
             out.write(pipe.pack({"error": f"{error}"}))
             return 1
-        out.write(pipe.pack({"moved_aside": keeper.moved_aside, "cursor": keeper.catalog.cursor}))
-        while (request := pipe.read(sys.stdin.buffer)) is not None:
-            out.write(pipe.pack(_answered(keeper, request) | {"number": request["number"]}))
+        with suppress(BrokenPipeError):  # the gateway was killed while it waited for an answer
+            out.write(pipe.pack({"moved_aside": keeper.moved_aside, "cursor": keeper.catalog.cursor}))
+            while (request := pipe.read(sys.stdin.buffer)) is not None:
+                out.write(pipe.pack(_answered(keeper, request) | {"number": request["number"]}))
         keeper.close()
     return 0
 

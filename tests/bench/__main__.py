@@ -39,6 +39,7 @@ MUST: dict[str, tuple[str, float]] = {
     "store.events1.readings_per_s": (">=", 100_000),
     "store.journal.bytes_per_reading": ("<=", 12),
     "store.history.bytes_per_reading": ("<=", 5),
+    "store.soak.rss_growth_percent": ("<=", 2),
     "query.day_of_1s.ms": ("<=", 50),
     "query.bucketed_month.ms": ("<=", 300),
     "query.loop_lag_p99_ms": ("<=", 20),
@@ -69,6 +70,12 @@ def _store() -> Iterator[Figure]:
     yield from store.store()
 
 
+def _store_soak() -> Iterator[Figure]:
+    from tests.bench import storesoak
+
+    yield from storesoak.soak()
+
+
 def _queries() -> Iterator[Figure]:
     from tests.bench import queries
 
@@ -95,6 +102,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     "export": _export,
     "rules": rules.cost,
     "store": _store,
+    "store.soak": _store_soak,
     "query": _queries,
     "cloud.outage": outage.cloud,
     "start": modbus.start,

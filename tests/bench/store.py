@@ -98,7 +98,7 @@ async def _measure(size: int, readings: int) -> Store:
 
 async def _load(bus: Bus, journal: Journal, sources: list[Source], size: int, readings: int) -> None:
     """As devices tell: each in turn, its values near those it had before. No faster than the disk takes it."""
-    walks = [_walk(n, size) for n in range(DEVICES)]
+    walks = [walk(n, size) for n in range(DEVICES)]
     done, turn = 0, TURN if size > 1 else 10 * TURN
     while done < readings:
         batch = []
@@ -110,7 +110,7 @@ async def _load(bus: Bus, journal: Journal, sources: list[Source], size: int, re
         await journal.commit()
 
 
-def _walk(number: int, size: int) -> list[list[float]]:
+def walk(number: int, size: int) -> list[list[float]]:
     """What a device tells one after the other: some of its values a tenth up or down."""
     row = [20.0 + (number * 37 + k * 11) % 60 / 10 for k in range(size)]
     walk = []
