@@ -28,6 +28,7 @@ from gateway.model.reading import Event
 from tests.support.dataservice import behind, running, sources
 
 START_S = 20.0
+BATCH_S = 3.0
 PATIENCE_S = 60.0
 """For all that waits, in the last life."""
 POISON = 13.0
@@ -71,11 +72,15 @@ def _rests(house: House) -> bool:
 
 
 def life(config: Path, number: int, chance: random.Random) -> dict[str, Any]:
-    """Forks, kills: a quarter while it starts, most while it works, some of these when the history works, too."""
+    """Forks, kills: a quarter while it starts, a quarter while the history takes a batch, the others at any moment."""
     reading, writing = os.pipe()
     child = _forked(reading, writing, live(config, writing), number)
     parts = [] if number % 4 == 3 else _heard(reading, START_S, 1)
-    parts += _heard(reading, chance.uniform(0.3, 1.2) if number % 4 == 1 else chance.uniform(0.0, 0.25))
+    if number % 4 == 1:
+        parts += _until_a_batch(reading, config.parent / "data/history/files")
+        parts += _heard(reading, chance.uniform(0.0, 0.03))
+    else:
+        parts += _heard(reading, chance.uniform(0.0, 0.3))
     keepers = Path(f"/proc/{child}/task/{child}/children").read_text().split()
     doomed = [child, *(int(pid) for pid in keepers)]
     chance.shuffle(doomed)
@@ -98,6 +103,15 @@ def _heard(reading: int, seconds: float, most: int = sys.maxsize) -> list[bytes]
         if not select.select([reading], [], [], left)[0] or not (part := os.read(reading, 1 << 16)):
             break
         parts.append(part)
+    return parts
+
+
+def _until_a_batch(reading: int, files: Path) -> list[bytes]:
+    """Until the keeper writes a file; what it says meanwhile."""
+    before, end = files.stat().st_mtime_ns if files.exists() else 0, time.monotonic() + BATCH_S
+    parts = list[bytes]()
+    while time.monotonic() < end and (not files.exists() or files.stat().st_mtime_ns == before):
+        parts += _heard(reading, 0.002)
     return parts
 
 

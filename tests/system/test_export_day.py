@@ -70,9 +70,9 @@ class Plant:
 
     async def drained(self) -> None:
         """Until nobody waits for anything."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while self.store.pending(EXPORT) or self.store.pending(CONSUMER):
-                await self.clock.advance(0.1)
+                await self.clock.advance(1.0)
                 await asyncio.sleep(0.001)
                 await self.rest()
 
