@@ -31,6 +31,9 @@ class Bus:
         self._taps: list[Tap] = []
         self._watchers: list[Subscription] = []
         self._last: dict[str, int] = {}
+        self._publishing = False
+        self._after: deque[Batch] = deque()
+        """What taps published of the batch that is being handed on."""
         self.published = 0
         """Records so far."""
         self.suppressed = 0
@@ -43,7 +46,20 @@ class Bus:
         self._taps.append(call)
 
     def publish(self, batch: Batch) -> None:
-        """Stamps, then hands to the taps, the journal and the watchers, in that order."""
+        """Stamps, then hands to the taps, the journal and the watchers, in that order. What a tap publishes, such as
+        the alarm about a reading, comes after the batch it was told."""
+        if self._publishing:
+            self._after.append(batch)
+            return
+        self._publishing = True
+        try:
+            self._hand_on(batch)
+            while self._after:
+                self._hand_on(self._after.popleft())
+        finally:
+            self._publishing = False
+
+    def _hand_on(self, batch: Batch) -> None:
         repeats = self._stamp(batch)
         for tap in self._taps:
             try:

@@ -100,3 +100,20 @@ async def test_a_watcher_waits_gathers_and_ends(bus: Bus) -> None:
     watcher.close()
     await task
     assert bus.watchers == 0
+
+
+async def test_what_a_tap_publishes_comes_after_what_it_was_told_for_everybody(bus: Bus, journal: Journal) -> None:
+    """Reading, then alarm."""
+    heard: list[Record] = []
+    reading, alarm = event(), Message("alarm", "D", "a", 1, {})
+
+    def raises(batch: Batch) -> None:
+        if reading in batch:
+            bus.publish([alarm])
+
+    bus.tap(raises)
+    bus.tap(heard.extend)
+    with bus.subscribe() as watcher:
+        bus.publish([reading])
+        live = await anext(aiter(watcher))
+    assert heard == journal.records == live == [reading, alarm]
