@@ -164,6 +164,8 @@ def _rules(parts: Parts) -> Iterator["Metric"]:
     yield _counter("model_hard_samples", "Of these, hard", keys, [(k, one["hard_samples"]) for k, one in models])
     yield _counter("model_uploaded", "Of these, sent on", keys, [(k, one["uploaded"]) for k, one in models])
     yield _counter("model_skipped", "Windows while it was busy", keys, [(k, one["skipped"]) for k, one in models])
+    ratios = [(k, one["upload_ratio"]) for k, one in models]
+    yield _gauge("model_upload_ratio", "Sent on, of the windows scored", keys, ratios)
     up = [(k, float(one["model"]["state"] in ("running", "rolled back"))) for k, one in models]
     yield _gauge("model_running", "1 while a model runs", keys, up)
 

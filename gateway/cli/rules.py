@@ -11,6 +11,7 @@ EXAMPLES = """  southgate rules                     every rule: what it reads, i
   southgate rules overload            one rule: everything it watches
   southgate rules --json | jq '.[] | select(.state == "idle") | {name, why}'"""
 HEAD = ["RULE", "KIND", "FROM", "STATE", "WATCHES", "RAISED", "ERRORS", "WHY"]
+OF_MODEL = ["MODEL", "STATE", "INFERENCES", "HARD SAMPLES", "UPLOADED", "UPLOAD RATIO", "SKIPPED", "WHY"]
 OF_ONE = ["WATCHES", "VALUE", "RAISED", "READINGS", "ERRORS", "LAST ERROR"]
 
 
@@ -34,6 +35,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if options.rule:
         output.line()
         output.table(OF_ONE, [_watched(one) for one in shown[0]["watching"]])
+        models = [_model(one) for one in shown[0]["watching"] if "model" in one]
+        if models:
+            output.line()
+            output.table(OF_MODEL, models)
     return 1 if any(one["state"] in ("idle", "refused") for one in shown) else 0
 
 
@@ -50,6 +55,13 @@ def _row(one: dict[str, Any]) -> list[Any]:
         one["errors"],
         one["why"] or "-",
     ]
+
+
+def _model(one: dict[str, Any]) -> list[Any]:
+    model = one["model"]
+    counts = [one[name] for name in ("inferences", "hard_samples", "uploaded")]
+    ratio = f"{one['upload_ratio']:.2%}"
+    return [model["version"] or "-", model["state"], *counts, ratio, one["skipped"], model["why"] or "-"]
 
 
 def _watched(one: dict[str, Any]) -> list[Any]:

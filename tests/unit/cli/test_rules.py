@@ -43,6 +43,14 @@ def test_one_rule_shows_what_it_watches(southgate: Run, gateway: Gateway) -> Non
     assert (ran.code, "there are: hot, lost" in ran.err) == (2, True)
 
 
+def test_one_with_a_model_shows_what_it_is_and_what_became_of_its_samples(southgate: Run, gateway: Gateway) -> None:
+    model = {"state": "rolled back", "version": "7", "why": "two.onnx is no model"}
+    counts = {"inferences": 400, "hard_samples": 9, "uploaded": 6, "upload_ratio": 0.015, "skipped": 3}
+    gateway.says(RULES, {"rules": [RULE | {"watching": [WATCHED | counts | {"model": model}]}]})
+    last = southgate("rules", "hot", "--url", gateway.url).out.splitlines()[-1]
+    assert last.split() == ["7", "rolled", "back", "400", "9", "6", "1.50%", "3", "two.onnx", "is", "no", "model"]
+
+
 def test_no_rules(southgate: Run, gateway: Gateway) -> None:
     gateway.says(RULES, {"rules": []})
     assert southgate("rules", "--url", gateway.url).code == 0
