@@ -1,13 +1,15 @@
 """What was dropped before every consumer had it: counted by cause, and told."""
 
 from collections.abc import Callable
+from typing import Final
 
+from gateway.model.alarm import OwnAlarm
 from gateway.model.contracts import Clock
 
-Alarm = Callable[[str, str, str], None]
+Alarm = Callable[[OwnAlarm, str, str], None]
 """Told of trouble: name, `raised` or `cleared`, why. Called on the loop's thread; must not raise."""
 
-DROPPING = "journal-dropping"
+DROPPING: Final = "journal-dropping"
 QUIET_S = 60.0
 """No drop for so long clears the alarm: a full journal drops a file now and then, not all the time."""
 

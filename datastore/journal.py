@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from datastore import query, sqlite
 from datastore.disk import Disk, Lost, Outcome
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FAILING = "journal-failing"
-DAMAGED = "journal-damaged"
-CUT = "journal-cut"
+FAILING: Final = "journal-failing"
+DAMAGED: Final = "journal-damaged"
+CUT: Final = "journal-cut"
 RETRY_S = 1.0
 HOUSEKEEPING_S = 60.0
 """Age is looked at so often even when nothing is appended."""

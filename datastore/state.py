@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from datastore import sqlite
+from datastore.drops import Alarm
 from datastore.sqlite import Corrupt
 from gateway.model.contracts import Clock
 from gateway.model.errors import StoreFailed
@@ -52,7 +53,7 @@ class _Change:
 class SqliteState:
     """`await open()` first, `await close()` last."""
 
-    def __init__(self, path: Path, clock: Clock, alarm: Callable[[str, str, str], None] | None = None) -> None:
+    def __init__(self, path: Path, clock: Clock, alarm: Alarm | None = None) -> None:
         self._path = path
         self._clock = clock
         self._alarm = alarm

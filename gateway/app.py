@@ -21,13 +21,14 @@ from datastore.journal import Journal
 from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
 from gateway.api.server import Listener, listen, serve
-from gateway.config import Settings, load_settings
+from gateway.config import Settings
+from gateway.model.alarm import OwnAlarm
 from gateway.model.contracts import DeviceProtocol
 from gateway.model.device import Flow
-from gateway.model.errors import ConfigError
 from gateway.model.ids import event_id
 from gateway.model.reading import Batch
 from gateway.northbound.mqtt import Identity, MqttCloud
+from gateway.rereading import Rereading
 from gateway.runtime.alarms import Alarms
 from gateway.runtime.bus import Bus
 from gateway.runtime.certificates import CertificateWatch
@@ -72,6 +73,7 @@ class House:
     exports: Exports
     clouds: Sequence[MqttCloud]
     rules: RuleRoom
+    rereading: Rereading
     keep_rules: "KeepRules | None"
 
     async def run(self, ready: Callable[[list[Listener]], None] = lambda _: None, ends: bool = False) -> None:
@@ -83,7 +85,7 @@ class House:
         async with _closing(listeners), told_plainly(), asyncio.TaskGroup() as tasks:
             await self.twins.start()
             base = [tasks.create_task(part.run()) for part in self._base()]
-            with signals(stop, functools.partial(self._reload, tasks), ends):
+            with signals(stop, self.rereading.ask, ends):
                 try:
                     await self.rules.open(self.settings.rules)
                     await self.registry.reload()
@@ -102,6 +104,7 @@ class House:
                         ("setting aside", tidying),
                         ("looking at certificates", papers.run),
                         ("exporting", self.exports.run),
+                        ("reading the files again", self.rereading.run),
                     )
                     base += [tasks.create_task(steadily(name, look, self.clock)) for name, look in looks]
                     base.append(tasks.create_task(self.forwarders.run()))
@@ -127,27 +130,6 @@ class House:
         """The protocols of the devices there are."""
         services = {planned.connection.service for planned in self.registry.planned.values()}
         return map(self.protocols.by_service, sorted(services))
-
-    def _reload(self, tasks: asyncio.TaskGroup) -> None:
-        tasks.create_task(self._reload_now(), name="reload")
-
-    async def _reload_now(self) -> None:
-        try:
-            rules = await self._rules_again()
-            if self.keep_rules is not None:
-                self.keep_rules.reread()
-            difference = await self.registry.reload()
-        except ConfigError as error:
-            log.error("the files were not taken over, what ran goes on:\n%s", error)
-        except Exception:
-            log.exception("the files were not taken over by our own fault, what ran goes on")
-        else:
-            log.info("the files were read again: %s", "changes applied" if difference or rules else "nothing changed")
-
-    async def _rules_again(self) -> list[str]:
-        """Of what gateway.yaml says, only the rules change while it runs: gives the names of those that did."""
-        file = self.settings.gateway.file
-        return await self.rules.take((await asyncio.to_thread(load_settings, file)).rules) if file is not None else []
 
     def _parts(self) -> Parts:
         return Parts(
@@ -175,7 +157,7 @@ class House:
             history=self.memory.history,
             answers=self.memory.answers,
             keep_rules=self.keep_rules,
-            again=self._rules_again,
+            again=self.rereading.read,
         )
 
     def _health(self) -> Health:
@@ -219,7 +201,7 @@ class Memory:
 async def _memory(settings: Settings, clock: SystemClock) -> AsyncIterator[Memory]:
     data = settings.gateway.data
     bus: Bus
-    early: list[tuple[str, str, str]] = []
+    early: list[tuple[OwnAlarm, str, str]] = []
 
     def publish(batch: Batch) -> None:
         bus.publish(batch)  # it comes after the journal, which may already have something to say
@@ -300,8 +282,10 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         keep_rules = KeepRules(state, settings.keep_rules)
         keep_rules.decide_for(memory.history, lambda: registry.planned)
     forwards = Forwarders(forwarders)
+    keep_again = keep_rules.reread if keep_rules is not None else lambda: False
     told, planned = remembering(protocols, bus.publish), lambda: registry.planned
     analysed = Analysed(told, clock, memory.alarms, planned, registry.make, state, own.file, own.data)
+    rules = RuleRoom(analysed, bus.tap)
     return House(
         settings=settings,
         clock=clock,
@@ -316,7 +300,8 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         forwarders=forwards,
         exports=Exports(journal, forwards, memory.letters, state, clock),
         clouds=clouds,
-        rules=RuleRoom(analysed, bus.tap),
+        rules=rules,
+        rereading=Rereading(own.file, registry, rules, keep_again),
         keep_rules=keep_rules,
     )
 

@@ -3,16 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from datastore.analysis.engine import Analysis
 from datastore.analysis.finding import conflicts
 from datastore.analysis.loading import dumped, rule_of
 from datastore.analysis.place import Surroundings
+from datastore.analysis.refs import SERVICE
 from datastore.analysis.room import TABLE
 from datastore.analysis.settings import AnyRule, Score
 from datastore.analysis.virtual import unfound, virtual_devices
+from gateway.model.configuration import Configuration
 from gateway.model.errors import ConfigError, Problem
+from gateway.model.plan import PlannedDevice
 
 FILE, REST = "gateway.yaml", "REST"
 
@@ -35,13 +40,29 @@ class RuleBook:
         names of those that came, changed or went. Raises ConfigError; then nothing changed."""
         async with self._turn:
             before, self._file = self._file, {rule.name: rule for rule in of_file}
+            kept, aside = self._kept(self._file)
             try:
-                await self._apply(self._kept())
+                await self._apply(kept)
             except ConfigError:
                 self._file = before
                 raise
-            names = sorted({*before, *self._file})
-            return [name for name in names if before.get(name) != self._file.get(name)]
+            for name, (_, why) in aside.items():
+                if self._aside.get(name, ("", ""))[1] != why:
+                    log.error("rule %s, made over REST, is not in force: %s", name, why)
+            self._aside = aside
+            return _changed(before, self._file)
+
+    @property
+    def of_file(self) -> list[AnyRule]:
+        """Those of gateway.yaml."""
+        return list(self._file.values())
+
+    def would(self, of_file: Iterable[AnyRule]) -> "Would":
+        """What `take` would do."""
+        there = {rule.name: rule for rule in of_file}
+        kept, aside = self._kept(there)
+        refused = {name: why for name, (_, why) in aside.items()}
+        return Would([*there.values(), *kept.values()], _changed(self._file, there), refused, self._folder)
 
     async def put(self, rule: AnyRule) -> bool:
         """A rule made over REST, or another in its place; true when it is new. Raises ConfigError (it stands in
@@ -88,6 +109,11 @@ class RuleBook:
         ]
         return [*of_file, *of_rest, *(_refused(name, *aside) for name, aside in self._aside.items())]
 
+    @property
+    def _folder(self) -> Path:
+        """Of gateway.yaml."""
+        return self._given.place.absolute().parent
+
     def _refuse_in_file(self, name: str) -> None:
         if name in self._file:
             raise ConfigError(f"rule {name} stands in {self._given.place}; change it there and send SIGHUP")
@@ -99,39 +125,58 @@ class RuleBook:
         all_ = [*self._file.values(), *others.values(), rule]
         wrong = [Problem("", what) for _, what in conflicts(all_)]
         planned = self._given.planned()
-        wrong += unfound([rule], planned)
+        wrong += unfound([rule], planned, self._folder)
         if wrong:
             raise ConfigError(wrong)
 
-    def _kept(self) -> dict[str, AnyRule]:
-        """Those made over REST that go together with gateway.yaml's; the others are put aside, visibly."""
-        kept = self._given.state.all(TABLE)
-        self._aside.clear()
-        if not kept:
-            return {}
+    def _kept(self, of_file: Mapping[str, AnyRule]) -> tuple[dict[str, AnyRule], dict[str, tuple[Any, str]]]:
+        """Those made over REST that go together with gateway.yaml's, and the others, each with the reason."""
         found: dict[str, AnyRule] = {}
-        for name, body in kept.items():
+        aside: dict[str, tuple[Any, str]] = {}
+        for name, body in self._given.state.all(TABLE).items():
             try:
                 rule = rule_of(body)
             except ConfigError as error:
-                self._put_aside(name, body, str(error))
+                aside[name] = body, str(error)
                 continue
-            wrong = conflicts([*self._file.values(), *found.values(), rule])
+            wrong = conflicts([*of_file.values(), *found.values(), rule])
             if wrong:
-                self._put_aside(name, body, "; ".join(what for _, what in wrong))
+                aside[name] = body, "; ".join(what for _, what in wrong)
             else:
                 found[name] = rule
-        return found
-
-    def _put_aside(self, name: str, body: Any, why: str) -> None:
-        log.error("rule %s, made over REST, is not in force: %s", name, why)
-        self._aside[name] = body, why
+        return found, aside
 
     async def _apply(self, rest: dict[str, AnyRule]) -> None:
         rules = [*self._file.values(), *rest.values()]
         await self._given.make(virtual_devices(rules))
         self._rest = rest
         self.engine.put(rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """What rules would be, were gateway.yaml taken again."""
+
+    rules: list[AnyRule]
+    changed: list[str]
+    """Names of those of gateway.yaml that would come, change or go."""
+    refused: Mapping[str, str]
+    """Made over REST, with the reason why they would not be in force."""
+    folder: Path
+
+    def makes(self) -> Configuration:
+        """The virtual devices."""
+        return virtual_devices(self.rules)
+
+    def doubts(self, planned: Mapping[str, PlannedDevice]) -> list[Problem]:
+        """Among these devices: warnings, since a gateway runs on without such a rule."""
+        problems = [Problem(f"rule {name}, made over REST", why) for name, why in self.refused.items()]
+        real = {name: one for name, one in planned.items() if one.connection.service != SERVICE}
+        return [replace(one, severity="warning") for one in [*problems, *unfound(self.rules, real, self.folder)]]
+
+
+def _changed(before: Mapping[str, AnyRule], after: Mapping[str, AnyRule]) -> list[str]:
+    return [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
 
 
 def _refused(name: str, body: Any, why: str) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from datastore.analysis.around import Around, Input, Timers
 from datastore.analysis.finding import NotFound, Planned, find, watched
 from datastore.analysis.kinds import running_rule
 from datastore.analysis.place import Surroundings
-from datastore.analysis.refs import RESERVED, SERVICE, Ref
+from datastore.analysis.refs import SERVICE, Ref
 from datastore.analysis.running import Running
 from datastore.analysis.settings import AnyRule, Missing
+from gateway.model.alarm import OWN, RuleName
 from gateway.model.errors import StoreFailed
 from gateway.model.reading import GOOD, NAN, Batch, Event, Quality, Source
 
@@ -182,6 +183,7 @@ class Analysis:
                 self._idle[rule.name] = str(error)
                 if idle.get(rule.name) != str(error):
                     log.warning("rule %s has nothing to do: %s", rule.name, error)
+                    self._spoil(rule, Quality("bad", "config", str(error)))
                 continue
             for inputs in found:
                 if isinstance(rule, Missing) and not watched(planned[inputs["of"].ref.device]):
@@ -202,6 +204,12 @@ class Analysis:
             one.begin()
         self._clear_ownerless()
 
+    def _spoil(self, rule: AnyRule, quality: Quality) -> None:
+        """What a rule made does not hold any more when it has nothing to read."""
+        for key, target in rule.makes().items():
+            if key != "hard.into":  # samples, which are no state
+                self._emit(target, None, self._given.clock.now(), quality)
+
     def _new(self, rule: AnyRule, inputs: Mapping[str, Input], old: Running | None) -> Running:
         """It goes on with what the one before it knew, if that was of its kind; or with what was kept on disk."""
         one = running_rule(rule, inputs, self._around)
@@ -221,7 +229,7 @@ class Analysis:
         """Alarms of rules that are no more, or that watch something else now, are over."""
         alarming = {(name, *subject) for (name, subject), one in self._running.items() if one.alarming}
         for alarm in self._given.alarms.all():
-            if not alarm.device or alarm.name.startswith(RESERVED):
+            if alarm.name in OWN:
                 continue
             if alarm.name not in self._rules:
                 why = f"there is no rule {alarm.name} any more"
@@ -229,7 +237,7 @@ class Analysis:
                 why = f"rule {alarm.name} does not watch it any more"
             else:
                 continue
-            self._given.alarms.tell(alarm.name, "cleared", why, about=alarm.about, severity=alarm.severity)
+            self._given.alarms.tell(RuleName(alarm.name), "cleared", why, about=alarm.about, severity=alarm.severity)
 
     # -------------------------------------------------------------------------------------------------------- reports
 

@@ -141,6 +141,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tan": _of_numbers(math.tan),
     "atan2": _of_numbers(math.atan2),
 }
+_TAKES = {"min": (2, MAX_NODES), "max": (2, MAX_NODES), "round": (1, 2), "atan2": (2, 2)}
+"""So many values at least and at most; the others take one."""
 CONSTANTS = {"pi": math.pi}
 
 
@@ -182,6 +184,10 @@ def _check(node: ast.AST, names: Collection[str], called: Collection[int]) -> No
             raise WrongFormula(
                 f"there is no function {name}{_meant(name, FUNCTIONS)}; there are {', '.join(FUNCTIONS)}"
             )
+        least, most = _TAKES.get(node.func.id, (1, 1))
+        if not least <= len(node.args) <= most:
+            takes = f"{least}" if least == most else f"{least} or more" if most == MAX_NODES else f"{least} to {most}"
+            raise WrongFormula(f"{node.func.id} takes {takes} values and is given {len(node.args)}")
     elif isinstance(node, ast.Name) and id(node) not in called and node.id not in names and node.id not in CONSTANTS:
         raise WrongFormula(f"{node.id} is not given in `of`{_meant(node.id, names)}")
     elif isinstance(node, ast.Constant):

@@ -1,5 +1,6 @@
 """Rules that work out a number: from a reading, from a window of readings, from several resources."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from datastore.analysis.settings import Formula, Rate, Rolling, Rollover, Thresh
 from datastore.analysis.window import Extreme, Sample, Window
 from gateway.model.duration import parse_duration
 from gateway.model.profile import INTEGER_RANGE
-from gateway.model.reading import Quality
+from gateway.model.reading import NAN, OVERFLOW, Quality
 
 
 class NumberRule(Running):
@@ -38,15 +39,25 @@ class NumberRule(Running):
         """The number after this reading; None: there is none yet, or the reading came too late."""
         raise NotImplementedError
 
+    def _put(self, window: Window | Extreme, at: int, value: float) -> bool:
+        """A reading into a window, which begins again when the clock was set back; false: it came too late."""
+        if window.put(at, value):
+            return True
+        if not self.set_back(window.newest):
+            return False
+        window.clear()
+        return window.put(at, value)
+
     def words(self) -> str:
         """What the number is."""
         return str(self.subject)
 
-    def take(self, slot: str, value: Any, at: int) -> None:  # noqa: ARG002
+    def take(self, slot: str, value: Any, at: int) -> None:
         self.readings += 1
         given = number(value)
         if given is None:
-            self.trouble.note(f"{str(value)[:40]!r} is no number")
+            self.trouble.note(f"{short(value)} is no number")
+            self.bad(slot, OVERFLOW, at)
             return
         found = self.work_out(given, at)
         if found is not None:
@@ -102,11 +113,11 @@ class RateRule(NumberRule):
 
     def _start(self, value: float, at: int) -> tuple[int, float] | None:
         if self._window is not None:
-            if not self._window.put(at, value):
+            if not self._put(self._window, at, value):
                 return None
             return self._window.before(at - self._span) if self._window.oldest[0] <= at - self._span else None
         before = self._before
-        if before is None or at > before[0]:
+        if before is None or at > before[0] or self.set_back(before[0]):
             self._before = (at, value)
         return before
 
@@ -131,10 +142,10 @@ class RollingRule(NumberRule):
         return self._words
 
     def work_out(self, value: float, at: int) -> float | None:
-        if not self._window.put(at, value):
+        if not self._put(self._window, at, value):
             return None
         if self._extreme is not None:
-            self._extreme.put(at, value)
+            self._put(self._extreme, at, value)
             return self._extreme.value
         return self._window.std if self._std else self._window.mean
 
@@ -172,7 +183,7 @@ class RolloverRule(Running):
         super().__init__(rule, inputs, around)
         self.outlet = Outlet(around, rule.makes()["into"], parse_duration(rule.every))
         value_type = inputs["of"].resource.properties.value_type
-        self._modulo = rule.modulo or float(INTEGER_RANGE[value_type][1] + 1)
+        self._modulo = rule.modulo or INTEGER_RANGE[value_type][1] + 1
         self._last: float | None = None
         self.value = 0.0
         self.rollovers = self.resets = 0
@@ -184,17 +195,16 @@ class RolloverRule(Running):
 
     def take(self, slot: str, value: Any, at: int) -> None:  # noqa: ARG002
         self.readings += 1
-        given = number(value)
-        if given is None or not 0 <= given < self._modulo:
-            self.trouble.note(f"{str(value)[:40]} is no count from 0 to below {self._modulo:g}")
+        if not isinstance(value, (int, float)) or not 0 <= value < self._modulo:
+            self.trouble.note(f"{short(value)} is no count from 0 to below {self._modulo:g}")
             return
-        if at < self._at:
+        if at < self._at and not self.set_back(self._at):
             return
         self._at = at
         if self._last is not None:
-            self.value += self._step(given, self._last)
-        self._last = given
-        self.outlet.put(self.value, at)
+            self.value += self._step(value, self._last)
+        self._last = value
+        self.outlet.put(float(self.value), at)
 
     def _step(self, given: float, last: float) -> float:
         """Less than half a round on is a rollover; otherwise the counter was set to 0 in between."""
@@ -232,7 +242,9 @@ class FormulaRule(NumberRule):
         self._expression = Expression(rule.value, list(inputs))
         self._values: dict[str, Any] = {}
         self._spoilt: dict[str, Quality] = {}
-        if self.watch is None and self.outlet is None:
+        self._truth = self.watch is None and self.outlet is None
+        """Raised while the result is true, or a number other than 0."""
+        if self._truth:
             self.watch = Watch(rule, Alert(rule, self.subject, around, None), around)
             self.watch.above = 0.5  # false is 0, true is 1
 
@@ -240,8 +252,11 @@ class FormulaRule(NumberRule):
         given = ", ".join(f"{name} {short(value)}" for name, value in self._values.items())
         return f"{self._expression.text} (with {given})"
 
-    def take(self, slot: str, value: Any, at: int) -> None:  # noqa: ARG002
+    def take(self, slot: str, value: Any, at: int) -> None:
         self.readings += 1
+        if isinstance(value, float) and not math.isfinite(value):
+            self.bad(slot, NAN, at)
+            return
         self._values[slot] = value
         self._spoilt.pop(slot, None)
 
@@ -258,4 +273,4 @@ class FormulaRule(NumberRule):
                 self.trouble.note(str(error))
                 super().bad("", Quality("bad", "config", str(error)), at)
             else:
-                self.tell(found, at)
+                self.tell(bool(found) if self._truth else found, at)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from datastore.analysis.refs import SERVICE
 from gateway.model.abilities import Made
-from gateway.model.alarm import Alarm, Subject
+from gateway.model.alarm import Alarm, AlarmName, Subject
 from gateway.model.configuration import Configuration
 from gateway.model.contracts import Clock, Protocols, Publish, State
 from gateway.model.plan import PlannedDevice
@@ -17,9 +17,15 @@ from gateway.model.reading import Batch, Event
 class Alarming(Protocol):
     """Raises, remembers and clears alarms: `gateway.runtime.alarms`."""
 
-    def is_raised(self, name: str, about: Subject) -> bool: ...
+    def is_raised(self, name: AlarmName, about: Subject) -> bool: ...
     def tell(
-        self, name: str, state: str, why: str, value: float | None = None, about: Subject = ..., severity: str = ...
+        self,
+        name: AlarmName,
+        state: str,
+        why: str,
+        value: float | None = None,
+        about: Subject = ...,
+        severity: str = ...,
     ) -> None: ...
 
     def all(self) -> list[Alarm]: ...

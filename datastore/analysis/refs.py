@@ -6,8 +6,6 @@ from gateway.model.names import check_name, decode_name, encode_name
 
 SERVICE = "device-virtual"
 """Of the devices that rules make."""
-RESERVED = ("write-unconfirmed", "certificate-ends", "clock-", "journal", "state-", "history", "export")
-"""Alarms of the gateway itself begin so."""
 
 
 class Ref(NamedTuple):

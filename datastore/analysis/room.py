@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datastore.analysis.place import Surroundings
-from datastore.analysis.refs import RESERVED
+from gateway.model.alarm import OWN
 from gateway.model.reading import Batch
 
 if TYPE_CHECKING:
-    from datastore.analysis.book import RuleBook
+    from datastore.analysis.book import RuleBook, Would
 
 TABLE = "rules"
 """Name → the rule, as it was made over REST."""
@@ -42,7 +42,7 @@ class RuleRoom:
 
     async def open(self, of_file: Sequence[Any]) -> None:
         """Rules of gateway.yaml, and those made over REST before. Before the registry reads its files."""
-        owed = any(one.device and not one.name.startswith(RESERVED) for one in self._given.alarms.all())
+        owed = any(one.name not in OWN for one in self._given.alarms.all())
         if of_file or owed or self._given.state.all(TABLE):
             await self.book.take(of_file)
 
@@ -55,6 +55,15 @@ class RuleRoom:
     async def take(self, of_file: Sequence[Any]) -> list[str]:
         """gateway.yaml was read again; see `RuleBook.take`."""
         return await self.book.take(of_file) if self._book is not None or of_file else []
+
+    @property
+    def of_file(self) -> Sequence[Any]:
+        """The rules of gateway.yaml that are in force."""
+        return self._book.of_file if self._book is not None else ()
+
+    def would(self, of_file: Sequence[Any]) -> "Would | None":
+        """What `take` would do; None: there are no rules, and would be none."""
+        return self.book.would(of_file) if self._book is not None or of_file else None
 
     def report(self) -> list[dict[str, Any]]:
         """Every rule with its state, for people."""

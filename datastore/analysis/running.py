@@ -8,19 +8,18 @@ from typing import Any
 from datastore.analysis.around import Around, Holding, Input, Outlet, Timer
 from datastore.analysis.refs import Ref
 from datastore.analysis.settings import AnyRule, Limits, Missing, Stuck
-from gateway.model.alarm import Subject
+from gateway.model.alarm import RuleName, Subject
 from gateway.model.duration import parse_duration
 from gateway.model.reading import Quality
+
+MOST = 1e150
+"""Beyond this is no reading of anything: sums of squares of such numbers are not finite."""
 
 
 def number(value: Any) -> float | None:
     """A reading as a number; None: it is none."""
-    if isinstance(value, (int, float)):  # a Bool is 0 or 1
-        try:
-            found = float(value)
-        except OverflowError:
-            return None
-        return found if found - found == 0 else None
+    if isinstance(value, (int, float)) and -MOST < value < MOST:  # a Bool is 0 or 1
+        return float(value)
     return None
 
 
@@ -78,6 +77,10 @@ class Running(ABC):
         """Nothing of it runs any more."""
         return True
 
+    def set_back(self, newest: int) -> bool:
+        """Whether the wall clock was set back since a reading of this time: none is from the future."""
+        return newest > self.around.clock.now()
+
     async def closed(self) -> None:  # noqa: B027
         """Returns when nothing of it runs any more, after `end`."""
 
@@ -95,7 +98,7 @@ class Running(ABC):
         return {
             "subject": str(self.subject),
             "raised": self.raised,
-            "value": self.value,
+            "value": self.value if isinstance(self.value, (int, float)) or self.value is None else short(self.value),
             "readings": self.readings,
             "errors": self.trouble.count,
             "last_error": self.trouble.last,
@@ -108,19 +111,19 @@ class Alert:
     def __init__(self, rule: AnyRule, about: Ref, around: Around, into: Ref | None, quiet: bool = False) -> None:
         """`quiet`: there is no alarm, only the Bool."""
         self._rule, self._around, self._quiet = rule, around, quiet
-        self._about = Subject(about.device, about.resource)
+        self._name, self._about = RuleName(rule.name), Subject(about.device, about.resource)
         self._outlet = Outlet(around, into) if into is not None else None
-        self.before = not quiet and around.alarms.is_raised(rule.name, self._about)
+        self.before = not quiet and around.alarms.is_raised(self._name, self._about)
         """Raised before the restart, or before the rule was changed."""
 
     def flip(self, state: bool, why: str, value: float | None, at: int) -> None:
         if self._outlet is not None:
             self._outlet.put(state, at)
-        if self._quiet or (not state and not self._around.alarms.is_raised(self._rule.name, self._about)):
+        if self._quiet or (not state and not self._around.alarms.is_raised(self._name, self._about)):
             return
         text = f"{self._rule.description}: {why}" if self._rule.description and state else why
         word = "raised" if state else "cleared"
-        self._around.alarms.tell(self._rule.name, word, text, value, self._about, self._rule.severity)
+        self._around.alarms.tell(self._name, word, text, value, self._about, self._rule.severity)
 
     def show(self, state: bool, at: int) -> None:
         """The first state there is."""
@@ -185,12 +188,13 @@ class StuckRule(Running):
 
     def __init__(self, rule: Stuck, inputs: Mapping[str, Input], around: Around) -> None:
         super().__init__(rule, inputs, around)
-        self._span, self._tolerance = int(parse_duration(rule.for_) * 1e9), rule.tolerance
+        self._span, self._tolerance = parse_duration(rule.for_), rule.tolerance
         self._words = rule.for_
         into = rule.makes().get("into")
         self._alert = Alert(rule, self.subject, around, into)
         self._raised = self._alert.before
-        self._since: int | None = None
+        self._since: float | None = None
+        """When it was what it is first, monotonic; None: nobody knows, what came last was bad."""
 
     @property
     def raised(self) -> bool:
@@ -198,22 +202,27 @@ class StuckRule(Running):
 
     def take(self, slot: str, value: Any, at: int) -> None:  # noqa: ARG002
         self.readings += 1
-        if self._since is None or at < self._since:
-            self.value, self._since = value, at
-            self._alert.show(self._raised, at)
-        elif self._changed(value):
-            self.value, self._since = value, at
-            if self._raised:
+        now, first = self.around.clock.monotonic(), self.readings == 1
+        if first or self._changed(value):
+            self.value, self._since = value, now
+            if first or not self._raised:
+                self._alert.show(self._raised, at)
+            else:
                 self._raised = False
                 self._alert.flip(False, f"{self.subject} changes again", number(value), at)
-        elif not self._raised and at - self._since >= self._span:
+        elif self._since is None:
+            self._since = now
+        elif not self._raised and now - self._since >= self._span:
             self._raised = True
             why = f"{self.subject} has been {short(self.value)} for {self._words}, though it is read"
             self._alert.flip(True, why, number(self.value), at)
 
+    def bad(self, slot: str, quality: Quality, at: int) -> None:  # noqa: ARG002
+        self._since = None
+
     def _changed(self, value: Any) -> bool:
         one, other = number(value), number(self.value)
-        if one is None or other is None:
+        if not self._tolerance or one is None or other is None:  # a float does not tell counts beyond 2^53 apart
             return bool(value != self.value)
         return abs(one - other) > self._tolerance
 
@@ -249,7 +258,8 @@ class MissingRule(Running):
         if self._raised:
             self._raised = False
             self._alert.flip(False, f"{self.subject} is there again", number(value), at)
-            self._arm()
+            if self._timer is None:
+                self._arm()
         elif self.readings == 1:
             self._alert.show(False, at)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from datastore.analysis.around import Around, Input, Outlet
 from datastore.analysis.numbers import NumberRule
-from datastore.analysis.running import number
+from datastore.analysis.running import number, short
 from datastore.analysis.scoring.worker import Worker
 from datastore.analysis.settings import Score
 from gateway.model.duration import parse_duration
 from gateway.model.names import encode_name
-from gateway.model.reading import Quality
+from gateway.model.reading import OVERFLOW, Quality
 
 HOUR_S = 3600.0
 
@@ -34,7 +34,7 @@ class ScoreRule(NumberRule):
         self._sent: deque[float] = deque()
         """When hard samples of the last hour left, monotonic."""
         self._worker = Worker(rule.name, self._order(), parse_duration(rule.timeout), around.clock)
-        self._worker.answered = self._answered
+        self._worker.answered, self._worker.failing = self._answered, self._failing
         self._task: asyncio.Task[None] | None = None
         self._said = ""
         self.inferences = self.hard_samples = self.uploaded = 0
@@ -72,17 +72,20 @@ class ScoreRule(NumberRule):
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def take(self, slot: str, value: Any, at: int) -> None:  # noqa: ARG002
+    def take(self, slot: str, value: Any, at: int) -> None:
         self.readings += 1
         given = number(value)
         if given is None:
-            self.trouble.note(f"{str(value)[:40]!r} is no number")
+            self.trouble.note(f"{short(value)} is no number")
+            self.bad(slot, OVERFLOW, at)
         else:
             self._now[slot] = given
 
     def bad(self, slot: str, quality: Quality, at: int) -> None:
         """What has a hole is no window: it begins again."""
         super().bad(slot, quality, at)
+        if self._label is not None:
+            self._label.spoil(quality, at)
         self._now.pop(slot, None)
         self._rows.clear()
 
@@ -93,14 +96,18 @@ class ScoreRule(NumberRule):
         self._new += 1
         if len(self._rows) == self._score.window and self._new >= self._score.step:
             self._new = 0
-            window = [list(column) for column in zip(*self._rows, strict=True)]
-            self._worker.ask(at, window)
+            self._worker.ask(at, self._window)
+
+    def _window(self) -> list[list[float]] | None:
+        """By input; None: a bad reading has emptied it."""
+        if len(self._rows) < self._score.window:
+            return None
+        return [list(column) for column in zip(*self._rows, strict=True)]
 
     def _answered(self, asked: Mapping[str, Any], said: Mapping[str, Any]) -> None:
         at: int = asked["at"]
         if "error" in said:
-            self.trouble.note(str(said["error"]))
-            NumberRule.bad(self, "", Quality("bad", "config", str(said["error"])[:200]), at)
+            self._spoil(str(said["error"]), at)
             return
         self.inferences += 1
         label = said["label"]
@@ -111,6 +118,17 @@ class ScoreRule(NumberRule):
         if said["hard"]:
             self.hard_samples += 1
             self._upload(asked, said)
+
+    def _failing(self, why: str) -> None:
+        self._spoil(why, self.around.clock.now())
+
+    def _spoil(self, why: str, at: int) -> None:
+        """There is no score: what was said before does not hold any more."""
+        self.trouble.note(why)
+        quality = Quality("bad", "config", why[:200])
+        super().bad("", quality, at)
+        if self._label is not None:
+            self._label.spoil(quality, at)
 
     def _upload(self, asked: Mapping[str, Any], said: Mapping[str, Any]) -> None:
         """A hard sample to wherever readings go, not more of them than the rule says."""

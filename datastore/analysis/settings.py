@@ -7,12 +7,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from datastore.analysis.formula import check
-from datastore.analysis.refs import RESERVED, Ref, ref
+from datastore.analysis.refs import Ref, ref
+from gateway.model.alarm import OWN
 from gateway.model.duration import parse_duration
 from gateway.model.names import check_name
 
 SAMPLES = 3600
 """Readings that a window holds at most, unless the rule says more."""
+WINDOW = 65_536
+"""Values that a model is given at most: more would hold up the loop."""
 
 
 def _place(text: str) -> str:
@@ -40,8 +43,8 @@ def _wait(text: str) -> str:
 
 def _rule_name(name: str) -> str:
     check_name(name)
-    if name.startswith(RESERVED):
-        raise ValueError(f"{name!r}: the gateway has alarms of its own whose names begin so; choose another name")
+    if name in OWN:
+        raise ValueError(f"{name!r}: the gateway has an alarm of its own of this name; choose another")
     return name
 
 
@@ -207,7 +210,7 @@ class Stuck(RuleSettings):
 
     kind: Literal["stuck"]
     of: Place = Field(description="What it reads: device/resource; the device may be a pattern")
-    for_: Span = Field(alias="for", description="So long without a change, by the readings' own times")
+    for_: Span = Field(alias="for", description="So long read without a change, by the clock")
     tolerance: Annotated[Finite, Field(ge=0)] = Field(
         default=0.0, description="A change of a number by so much is none"
     )
@@ -267,6 +270,10 @@ class Score(Limits, Made):
     def _one_model(self) -> "Score":
         if bool(self.model) == bool(self.call):
             raise ValueError("a score needs `model` (a file) or `call` (module:function), one of the two")
+        if self.window * len(self.of) > WINDOW:
+            raise ValueError(
+                f"a window of {self.window} readings of {len(self.of)} inputs is more than {WINDOW} values"
+            )
         if self.call and not all(part.isidentifier() for part in self.call.replace(":", ".", 1).split(".")):
             raise ValueError(f"call: {self.call!r} is not module:function")
         return self

@@ -1,11 +1,12 @@
 """The devices that rules make: what their results are, as profiles and devices like any other."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from datastore.analysis.finding import NotFound, Planned, find
 from datastore.analysis.formula import check, is_truth
 from datastore.analysis.refs import SERVICE, Ref
-from datastore.analysis.settings import AnyRule, Formula
+from datastore.analysis.settings import AnyRule, Formula, Score
 from gateway.model.configuration import Configuration
 from gateway.model.device import Device
 from gateway.model.errors import Problem
@@ -27,9 +28,9 @@ def virtual_devices(rules: Iterable[AnyRule]) -> Configuration:
     return Configuration().with_profiles(profiles).with_devices(devices)
 
 
-def unfound(rules: Sequence[AnyRule], planned: Planned) -> list[Problem]:
-    """What rules read that is not there, also not among what they make themselves; and what they would make in a device
-    that somebody else has."""
+def unfound(rules: Sequence[AnyRule], planned: Planned, folder: Path) -> list[Problem]:
+    """What rules read that is not there, also not among what they make themselves; what they would make in a device
+    that somebody else has; models that are not in `folder`, where gateway.yaml is."""
     made = virtual_devices(rules)
     nowhere = Connection(SERVICE, "rules", ())
     virtual = {n: PlannedDevice(d, made.profiles[d.profile_name], nowhere, {}) for n, d in made.devices.items()}
@@ -39,6 +40,8 @@ def unfound(rules: Sequence[AnyRule], planned: Planned) -> list[Problem]:
             find(rule, {**virtual, **planned})
         except NotFound as error:
             problems.append(Problem(f"rule {rule.name}", str(error)))
+        if isinstance(rule, Score) and rule.model is not None and not (folder / rule.model).is_file():
+            problems.append(Problem(f"rule {rule.name}: model", f"there is no file {folder / rule.model}"))
         for key, target in rule.makes().items():
             device = planned.get(target.device)
             if device is not None and device.connection.service != SERVICE:

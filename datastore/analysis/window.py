@@ -24,16 +24,24 @@ class Window:
 
     def __init__(self, span: int, samples: int) -> None:
         self.span, self.samples = span, samples
-        self._times, self._values = array("q"), array("d")
-        self._first = 0
-        self._mean = self._square = 0.0
-        """Mean, and sum of squared deviations from it (Welford)."""
-        self._left = 0
         self.cut = 0
         """Readings that had to leave before their time, for the window's bound."""
+        self.clear()
+
+    def clear(self) -> None:
+        """As in the beginning; what was cut is still counted."""
+        self._times, self._values = array("q"), array("d")
+        self._first = self._left = 0
+        self._mean = self._square = 0.0
+        """Mean, and sum of squared deviations from it (Welford)."""
 
     def __len__(self) -> int:
         return len(self._times) - self._first
+
+    @property
+    def newest(self) -> int:
+        """Its time."""
+        return self._times[-1]
 
     def put(self, at: int, value: float) -> bool:
         """A reading; false when it is older than the newest there is, and is left out."""
@@ -97,28 +105,45 @@ class Window:
 
 class Extreme:
     """The largest (or with `sign` -1 the smallest) of the last `span` ns and `samples` readings: a queue that only
-    falls, so a reading costs the same whatever the window."""
+    falls, so a reading costs the same whatever the window. At most 24 bytes each."""
 
-    __slots__ = ("_count", "_queue", "_sign", "samples", "span")
+    __slots__ = ("_count", "_counts", "_first", "_sign", "_times", "_values", "samples", "span")
 
     def __init__(self, span: int, samples: int, sign: int) -> None:
         self.span, self.samples, self._sign = span, samples, sign
-        self._queue: deque[tuple[int, int, float]] = deque()
-        self._count = 0
+        self.clear()
 
-    def put(self, at: int, value: float) -> None:
-        """Times must not go back."""
-        queue, signed = self._queue, self._sign * value
-        while queue and self._sign * queue[-1][2] <= signed:
-            queue.pop()
-        queue.append((at, self._count, value))
+    def clear(self) -> None:
+        """As in the beginning."""
+        self._times, self._counts, self._values = array("q"), array("q"), array("d")
+        self._first = self._count = 0
+
+    def put(self, at: int, value: float) -> bool:
+        """A reading; false when it is older than the newest there is, and is left out."""
+        times, counts, values, signed = self._times, self._counts, self._values, self._sign * value
+        if times and at < times[-1]:
+            return False
+        while len(values) > self._first and self._sign * values[-1] <= signed:
+            times.pop(), counts.pop(), values.pop()
+        times.append(at)
+        counts.append(self._count)
+        values.append(value)
         self._count += 1
-        while queue[0][0] < at - self.span or queue[0][1] < self._count - self.samples:
-            queue.popleft()
+        while times[self._first] < at - self.span or counts[self._first] < self._count - self.samples:
+            self._first += 1
+        if self._first > len(values) - self._first + 64:  # as a window
+            del times[: self._first], counts[: self._first], values[: self._first]
+            self._first = 0
+        return True
+
+    @property
+    def newest(self) -> int:
+        """Its time."""
+        return self._times[-1]
 
     @property
     def value(self) -> float:
-        return self._queue[0][2]
+        return self._values[self._first]
 
 
 class Sample:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from datastore.drops import Alarm, untold
 from datastore.history.catalog import Tombstone, cursor_of
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 CONSUMER = "history"
 """Its name among the journal's consumers."""
-FAILING = "history-failing"
-DAMAGED = "history-damaged"
+FAILING: Final = "history-failing"
+DAMAGED: Final = "history-damaged"
 READINGS = 1_000_000
 """So many that wait are taken before their time."""
 LOOK_S = 1.0

@@ -196,9 +196,12 @@ async def configuration(parts: House) -> GoResponse:
 
 @router.post("/config/reload")
 async def reload(parts: House, dry_run: DryRun = False) -> GoResponse:
-    """Reads the files again and applies what changed, all of it or nothing; of gateway.yaml its rules, before."""
-    rules = await parts.again() if parts.again is not None and not dry_run else ()
-    return _difference_json(parts.registry, await parts.registry.reload(dry_run), dry_run, rules)
+    """Reads the files again and applies what changed, all of it or nothing: profiles, devices, and the rules of
+    gateway.yaml. What a rule names that is not there is among the `problems`."""
+    if parts.again is None:
+        return _difference_json(parts.registry, await parts.registry.reload(dry_run), dry_run)
+    difference, rules = await parts.again(dry_run)
+    return _difference_json(parts.registry, difference, dry_run, rules)
 
 
 @router.post("/config/apply")

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from datastore.analysis.room import RuleRoom
 from gateway.model.asking import Answers
+from gateway.model.configuration import Difference
 from gateway.model.contracts import Clock, Commands, Forwards, Lanes, Protocols, Publish, Registry, Store, Twins
 from gateway.model.profile import Compat
 from gateway.runtime.alarms import Alarms
@@ -72,8 +73,9 @@ class Parts:
     history: "History | None" = None
     """What is kept for long; None: nothing is."""
     keep_rules: "KeepRules | None" = None
-    again: Callable[[], Awaitable[Sequence[str]]] | None = None
-    """Takes the rules that gateway.yaml has now; gives the names of those that changed. Raises ConfigError."""
+    again: Callable[[bool], Awaitable[tuple[Difference, Sequence[str]]]] | None = None
+    """Reads all files again, or only says what that would change; names the rules that change, too. Raises
+    ConfigError."""
     posted: dict[str, None] = field(default_factory=dict)
     """Ids of events that others brought lately, the oldest first."""
     scanning: Scanning = field(init=False)

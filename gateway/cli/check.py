@@ -56,12 +56,7 @@ def _rules(settings: Settings, planned: list[PlannedDevice]) -> list[Problem]:
         return []
     from datastore.analysis.virtual import unfound
 
-    missing = [
-        Problem(f"rule {rule.name}: model", f"there is no file {rule.model}")
-        for rule in settings.rules
-        if rule.kind == "score" and rule.model is not None and not rule.model.is_file()
-    ]
-    return missing + unfound(settings.rules, {one.device.name: one for one in planned})
+    return unfound(settings.rules, {one.device.name: one for one in planned}, settings.gateway.place.folder)
 
 
 def _counted(number: int, what: str) -> str:

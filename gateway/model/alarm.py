@@ -1,8 +1,26 @@
 """Alarms: what they are about, and what is known of one that is raised."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NewType, get_args
 
+OwnAlarm = Literal[
+    "certificate-ends",
+    "clock-step",
+    "history-damaged",
+    "history-failing",
+    "journal-cut",
+    "journal-damaged",
+    "journal-dropping",
+    "journal-failing",
+    "state-damaged",
+    "write-unconfirmed",
+]
+"""Alarms of the gateway itself. The type checker stops whoever tells of another, so none is missing here."""
+OWN: frozenset[str] = frozenset(get_args(OwnAlarm))
+"""Names that no rule may have."""
+RuleName = NewType("RuleName", str)
+"""Of a rule, and so of its alarm."""
+AlarmName = OwnAlarm | RuleName
 Severity = Literal["info", "warning", "critical"]
 
 

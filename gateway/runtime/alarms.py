@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
-from gateway.model.alarm import GATEWAY, Alarm, Subject
+from gateway.model.alarm import GATEWAY, Alarm, AlarmName, Subject
 from gateway.model.contracts import Clock, Publish, State
 from gateway.model.errors import StoreFailed
 from gateway.model.reading import Message
@@ -18,7 +18,7 @@ _FIELDS = frozenset(field.name for field in fields(Alarm))
 
 log = logging.getLogger(__name__)
 
-_Key = tuple[str, Subject]
+_Key = tuple[AlarmName, Subject]
 
 
 class Alarms:
@@ -32,12 +32,13 @@ class Alarms:
         self._left = {key for key in self._raised if key[1] == GATEWAY}
         """Of the gateway itself, from before the restart."""
         self._unwritten: set[_Key] = set()
+        self._numbered = max((alarm.since for alarm in self._raised.values()), default=0)
         self._writing: asyncio.Task[None] | None = None
 
-    def is_raised(self, name: str, about: Subject = GATEWAY) -> bool:
+    def is_raised(self, name: AlarmName, about: Subject = GATEWAY) -> bool:
         return (name, about) in self._raised
 
-    def raised(self, name: str) -> Iterator[Subject]:
+    def raised(self, name: AlarmName) -> Iterator[Subject]:
         """What an alarm of this name is raised about."""
         return iter([about for raised, about in self._raised if raised == name])
 
@@ -53,7 +54,7 @@ class Alarms:
 
     def tell(
         self,
-        name: str,
+        name: AlarmName,
         state: str,
         why: str,
         value: float | None = None,
@@ -64,30 +65,35 @@ class Alarms:
         key, now = (name, about), self._clock.now()
         alarm = self._raised.get(key)
         if alarm is None:
-            alarm = self._raised[key] = Alarm(f"{name}-{now}", name, *about, since=now)
+            alarm = self._raised[key] = Alarm(self._identity(name, now), name, *about, since=now)
         alarm.severity, alarm.value, alarm.why = severity, value, why
         if state != "raised":
             del self._raised[key]
         self._left.discard(key)
-        self._say(alarm, state, now)
+        self._say(key, alarm, state, now)
+
+    def _identity(self, name: str, now: int) -> str:
+        """That no other alarm has: two may be raised in one turn of a clock, or after it was set back."""
+        self._numbered = max(now, self._numbered + 1)
+        return f"{name}-{self._numbered}"
 
     def acknowledge(self, identity: str, by: str = "", comment: str = "") -> Alarm:
         """Somebody has seen what is raised; who does so again changes nothing. Raises KeyError."""
-        alarm = next((one for one in self._raised.values() if one.id == identity), None)
-        if alarm is None:
+        key, alarm = next(((key, one) for key, one in self._raised.items() if one.id == identity), (None, None))
+        if key is None or alarm is None:
             raise KeyError(identity)
         if not alarm.acknowledged:
             now = self._clock.now()
             alarm.acknowledged, alarm.by, alarm.comment = now, by, comment
-            self._say(alarm, "acknowledged", now)
+            self._say(key, alarm, "acknowledged", now)
         return alarm
 
-    def _say(self, alarm: Alarm, state: str, now: int) -> None:
+    def _say(self, key: _Key, alarm: Alarm, state: str, now: int) -> None:
         whose = f" of {alarm.resource} of {alarm.device}" if alarm.device else ""
         level = logging.WARNING if state == "raised" else logging.INFO
         why = alarm.why if state != "acknowledged" else f"by {alarm.by or 'somebody'} {alarm.comment}".rstrip()
         log.log(level, "alarm %s%s %s: %s", alarm.name, whose, state, why)
-        self._remember((alarm.name, alarm.about))
+        self._remember(key)
         body = {
             "id": alarm.id,
             "name": alarm.name,
@@ -136,7 +142,7 @@ def _text(key: _Key) -> str:
 
 def _key(text: str) -> _Key:
     name, device, resource = text.split("\n")  # no name has control characters
-    return name, Subject(device, resource)
+    return cast("AlarmName", name), Subject(device, resource)
 
 
 def _alarm(text: str, kept: Any) -> Alarm:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.model.abilities import Trusts
 from gateway.model.certificate import Certificate
@@ -11,7 +11,7 @@ from gateway.model.contracts import Clock
 from gateway.model.errors import ConfigError
 from gateway.runtime.alarms import Alarms
 
-ALARM = "certificate-ends"
+ALARM: Final = "certificate-ends"
 SOON_DAYS = 60
 LOOK_S = 3600.0
 DAY_NS = 86_400_000_000_000

@@ -137,6 +137,13 @@ async def test_rules_come_and_go_over_rest_and_with_gateway_yaml(tmp_path: Path)
 
         assert (await gateway.ask("DELETE", f"{API}/kilowatts")).status_code == 204
         assert (await gateway.ask("GET", "/core-metadata/api/v3/device/name/plant")).status_code == 404
+        document["rules"] = [{**HOT, "of": "metre/Power"}]
+        gateway.config.write_text(yaml.safe_dump(document))
+        looked = await gateway.cli("apply", "--dry-run")
+        assert looked.code == 0, looked.err
+        assert "changed  rule overload" in looked.out
+        assert "there is no device metre; did you mean meter?" in looked.out + looked.err
+        assert (await gateway.own("rules/overload"))["state"] == "raised"
         document["rules"] = []
         gateway.config.write_text(yaml.safe_dump(document))
         applied = await gateway.cli("apply")
@@ -242,3 +249,32 @@ def _command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+async def test_what_is_refused_leaves_rules_as_they_were_and_a_storm_of_signals_ends_with_the_last_file(
+    tmp_path: Path,
+) -> None:
+    async with plant(tmp_path, [HOT]) as (_, _, gateway):
+        document = yaml.safe_load(gateway.config.read_text())
+        devices = next((tmp_path / "plant").rglob("devices/*.y*ml"))
+        good = devices.read_text()
+        devices.write_text("nonsense: [")
+        document["rules"] = [{**HOT, "above": 5}]
+        gateway.config.write_text(yaml.safe_dump(document))
+        for arguments in (("apply", "--dry-run"), ("apply",)):
+            assert (await gateway.cli(*arguments)).code == 2
+            assert (await gateway.own("rules/overload"))["rule"]["above"] == 1000
+        devices.write_text(good)
+        for limit in range(1, 200):
+            document["rules"] = [{**HOT, "above": 2000 + limit}]
+            gateway.config.write_text(yaml.safe_dump(document))
+            gateway.reload()
+            await asyncio.sleep(0.005)
+
+        async def last() -> bool:
+            return (await gateway.own("rules/overload"))["rule"]["above"] == 2199
+
+        await gateway.until(last)
+        await asyncio.sleep(1)
+        assert await last()
+        assert await gateway.state("meter") == "online"

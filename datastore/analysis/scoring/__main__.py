@@ -4,6 +4,7 @@
 the model prints goes to standard error. It ends when its input does."""
 
 import contextlib
+import filecmp
 import json
 import os
 import shutil
@@ -17,7 +18,9 @@ from datastore.analysis.scoring.frames import packed, read_from
 from datastore.analysis.scoring.model import BadModel, Function, Model, Onnx, Scored
 
 GOOD = "good.json"
-"""What ran last: the model that is gone back to."""
+"""What scored last, or was the first that could be loaded: the model that is gone back to."""
+TRIES = 3
+"""A new model that fails on so many windows and has scored none is no good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,67 +38,8 @@ class Order:
     inputs: list[str]
     between: list[float] | None = None
     keep: int = 1000
-
-
-@dataclass(slots=True)
-class Runs:
-    """A model that runs, and what there is to say about it."""
-
-    model: Model
-    version: str
-    why: str = ""
-    """Why it is not the one that was ordered."""
-
-
-def load(order: Order) -> Runs:
-    """The model that was ordered, else the one that ran last. Raises BadModel."""
-    try:
-        model = _open(order.model, order.call, order)
-    except BadModel as error:
-        before = _before(order)
-        if before is None:
-            raise
-        try:
-            model = _open(before["model"], before["call"], order)
-        except BadModel as worse:
-            raise BadModel(f"{error}; nor can the one before it: {worse}") from None
-        return Runs(model, before["version"], str(error))
-    _keep(order)
-    return Runs(model, order.version)
-
-
-def _open(file: str, call: str, order: Order) -> Model:
-    if call:
-        return Function(call, Path(order.beside))
-    return Onnx(Path(file), order.window, len(order.inputs))
-
-
-def _before(order: Order) -> Any | None:
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads((Path(order.folder) / GOOD).read_text())
-        if found["window"] == order.window and found["inputs"] == order.inputs:
-            return found
-    return None
-
-
-def _keep(order: Order) -> None:
-    """A copy of the model that runs, so that it is there when the next one is no good."""
-    folder = Path(order.folder)
-    with contextlib.suppress(OSError):  # a disk that is full keeps no model from running
-        folder.mkdir(parents=True, exist_ok=True)
-        copy = folder / "good.onnx"
-        if order.model and Path(order.model).resolve() != copy.resolve():
-            shutil.copyfile(order.model, folder / ".good.onnx")
-            (folder / ".good.onnx").replace(copy)
-        about = {
-            "model": str(copy) if order.model else "",
-            "call": order.call,
-            "version": order.version,
-            "window": order.window,
-            "inputs": order.inputs,
-        }
-        (folder / f".{GOOD}").write_text(json.dumps(about))
-        (folder / f".{GOOD}").replace(folder / GOOD)
+    doubt: str = ""
+    """Why it is not tried this time: it hung, or ended its process."""
 
 
 @dataclass(slots=True)
@@ -128,22 +72,122 @@ class HardSamples:
         self._count += 1
 
 
-def answer(asked: Mapping[str, Any], runs: Runs, order: Order, samples: HardSamples) -> dict[str, Any]:
-    """To one window."""
-    window = dict(zip(order.inputs, asked["window"], strict=True))
-    try:
-        found: Scored = runs.model.score(window)
+class Scorer:
+    """The model that was ordered; the one that scored before when that does not load, or loads and scores nothing."""
+
+    def __init__(self, order: Order) -> None:
+        """Raises BadModel."""
+        self._order = order
+        self._samples = HardSamples(Path(order.folder), order.keep)
+        self._version, self._why = order.version, ""
+        self._failures = 0
+        before = self._before()
+        self._proven = before is not None and _same(before, order)
+        """It need not show any more that it can score."""
+        self._spare = None if self._proven else before
+        try:
+            if order.doubt:
+                raise BadModel(order.doubt)
+            self._model = self._open(order.model, order.call)
+        except BadModel as error:
+            if before is None:
+                raise
+            self._go_back(before, str(error))
+        else:
+            if before is None:
+                _keep(order)
+
+    def runs(self) -> dict[str, str]:
+        """What runs, and why it is not what was ordered."""
+        return {"version": self._version, "why": self._why}
+
+    def _open(self, file: str, call: str) -> Model:
+        if call:
+            return Function(call, Path(self._order.beside))
+        return Onnx(Path(file), self._order.window, len(self._order.inputs))
+
+    def _go_back(self, before: Any, why: str) -> None:
+        """Raises BadModel."""
+        try:
+            self._model = self._open(before["model"], before["call"])
+        except BadModel as worse:
+            raise BadModel(f"{why}; nor can the one before it: {worse}") from None
+        self._version, self._why = before["version"], why
+        self._proven, self._spare = True, None
+
+    def _before(self) -> Any | None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = json.loads((Path(self._order.folder) / GOOD).read_text())
+            if found["window"] == self._order.window and found["inputs"] == self._order.inputs:
+                return found
+        return None
+
+    def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """To one window."""
+        window = dict(zip(self._order.inputs, asked["window"], strict=True))
+        try:
+            found = self._score(window)
+        except Exception as error:  # noqa: BLE001  whatever a model does is told and counted
+            why = f"{type(error).__name__}: {str(error)[:300]}"
+            self._failures += 1
+            if self._spare is None or self._failures < TRIES:
+                return {"error": why}
+            return self._again(asked, f"{why}, on each of the first {TRIES} windows")
+        if not self._proven:
+            self._proven, self._spare = True, None
+            _keep(self._order)
+        low, high = self._order.between or (1.0, 0.0)
+        hard = found.hard or low <= found.score <= high
+        said = {"score": found.score, "label": found.label, "hard": hard, "version": self._version}
+        if hard:
+            with contextlib.suppress(OSError):
+                self._samples.put({**said, "at": asked["at"], "window": window})
+        return said
+
+    def _score(self, window: Mapping[str, Any]) -> Scored:
+        found = self._model.score(window)
         if not abs(found.score) < float("inf"):
             raise ValueError(f"the score is {found.score}")
-    except Exception as error:  # noqa: BLE001  whatever a model does is told and counted
-        return {"error": f"{type(error).__name__}: {str(error)[:300]}"}
-    low, high = order.between or (1.0, 0.0)
-    hard = found.hard or low <= found.score <= high
-    said = {"score": found.score, "label": found.label, "hard": hard, "version": runs.version}
-    if hard:
-        with contextlib.suppress(OSError):
-            samples.put({**said, "at": asked["at"], "window": window})
-    return said
+        return found
+
+    def _again(self, asked: Mapping[str, Any], why: str) -> dict[str, Any]:
+        """The answer of the one before."""
+        try:
+            self._go_back(self._spare, why)
+        except BadModel as error:
+            self._spare = None
+            return {"error": str(error)}
+        return {**self.answer(asked), "rolled_back": self.runs()}
+
+
+def _same(before: Any, order: Order) -> bool:
+    """Whether what scored before is what is ordered."""
+    if (before["version"], before["call"]) != (order.version, order.call):
+        return False
+    try:
+        return not order.model or filecmp.cmp(before["model"], order.model, shallow=False)
+    except OSError:
+        return False
+
+
+def _keep(order: Order) -> None:
+    """A copy of a model that is good, so that it is there when the next one is no good."""
+    folder = Path(order.folder)
+    with contextlib.suppress(OSError):  # a disk that is full keeps no model from running
+        folder.mkdir(parents=True, exist_ok=True)
+        copy = folder / "good.onnx"
+        if order.model:
+            shutil.copyfile(order.model, folder / ".good.onnx")
+            (folder / ".good.onnx").replace(copy)
+        about = {
+            "model": str(copy) if order.model else "",
+            "call": order.call,
+            "version": order.version,
+            "window": order.window,
+            "inputs": order.inputs,
+        }
+        (folder / f".{GOOD}").write_text(json.dumps(about))
+        (folder / f".{GOOD}").replace(folder / GOOD)
 
 
 def main() -> None:
@@ -155,16 +199,14 @@ def main() -> None:
     given = read_from(sys.stdin.buffer)
     if given is None:
         return
-    order = Order(**given)
     try:
-        runs = load(order)
+        scorer = Scorer(Order(**given))
     except BadModel as error:
         out.write(packed({"failed": str(error)}))
         return
-    out.write(packed({"version": runs.version, "why": runs.why}))
-    samples = HardSamples(Path(order.folder), order.keep)
+    out.write(packed(scorer.runs()))
     while (asked := read_from(sys.stdin.buffer)) is not None:
-        out.write(packed(answer(asked, runs, order, samples)))
+        out.write(packed(scorer.answer(asked)))
 
 
 if __name__ == "__main__":

@@ -26,24 +26,28 @@ class Worker:
 
     def __init__(self, name: str, order: Mapping[str, Any], patience: float, clock: Clock) -> None:
         """`name`: of the rule. `order`: see the worker's `Order`. `patience`: seconds for one answer."""
-        self._name, self._order, self._patience, self._clock = name, dict(order), patience, clock
-        self._asked: dict[str, Any] | None = None
+        self._name, self._order, self._patience, self._clock = name, {**order, "doubt": ""}, patience, clock
+        self._asked: tuple[int, Callable[[], Any]] | None = None
         self._come = asyncio.Event()
         self.answered: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda _asked, _answer: None
         """Called with what was asked, `{at, window}`, and what the model said: `{score, label, hard, version}` or
         `{error}`."""
+        self.failing: Callable[[str], None] = lambda _why: None
+        """Called with the reason when no model runs any more."""
         self.state = "starting"
         """`starting`, `running`, `rolled back` or `failed`."""
         self.why = ""
         self.version = ""
         self.skipped = 0
         """Windows that were not scored, because the model was busy with the one before."""
+        self._proven = False
+        """Some window has been scored."""
 
-    def ask(self, at: int, window: list[list[float]]) -> None:
-        """The newest window is the one that counts."""
+    def ask(self, at: int, window: Callable[[], list[list[float]] | None]) -> None:
+        """The newest window is the one that counts; it is made when the model is free."""
         if self._asked is not None:
             self.skipped += 1
-        self._asked = {"at": at, "window": window}
+        self._asked = at, window
         self._come.set()
 
     async def run(self) -> None:
@@ -53,17 +57,22 @@ class Worker:
             since = self._clock.monotonic()
             try:
                 await self._live()
-            except (EOFError, OSError, ValueError, TimeoutError) as error:
-                self._failed(str(error) or "it ended by itself")
+            except (EOFError, OSError, ValueError) as error:
+                self._failed(str(error) or "it ended by itself", isinstance(error, (EOFError, TimeoutError)))
             if self._clock.monotonic() - since > LONGEST_S:
                 pause = FIRST_S
             await self._clock.sleep(pause)
             pause = min(LONGEST_S, 2 * pause)
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str, crashed: bool) -> None:
+        """One that hung or ended its process before it scored anything is not tried at once again: the one before it
+        is, if there is one."""
         if (self.state, self.why) != ("failed", why):
             log.warning("the model of rule %s does not run: %s", self._name, why)
         self.state, self.why = "failed", why
+        if not self._proven:
+            self._order["doubt"] = why if crashed and not self._order["doubt"] else ""
+        self.failing(why)
 
     async def _live(self) -> None:
         """One process, from its start to its end."""
@@ -72,21 +81,27 @@ class Worker:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
-            await self._begin(process)
+            said = await self._exchange(process, self._order, START_S)
+            if "failed" in said:
+                raise OSError(said["failed"])
+            self._runs(said)
             while True:
                 await self._come.wait()
                 self._come.clear()
                 asked, self._asked = self._asked, None
-                if asked is not None:
-                    answer = await self._exchange(process, asked, self._patience)
-                    self.answered(asked, answer)
+                if asked is not None and (window := asked[1]()) is not None:
+                    await self._score(process, {"at": asked[0], "window": window})
         finally:
             await _end(process)
 
-    async def _begin(self, process: asyncio.subprocess.Process) -> None:
-        said = await self._exchange(process, self._order, START_S)
-        if "failed" in said:
-            raise OSError(said["failed"])
+    async def _score(self, process: asyncio.subprocess.Process, asked: Mapping[str, Any]) -> None:
+        answer = await self._exchange(process, asked, self._patience)
+        if "rolled_back" in answer:
+            self._runs(answer["rolled_back"])
+        self._proven = self._proven or "error" not in answer
+        self.answered(asked, answer)
+
+    def _runs(self, said: Mapping[str, Any]) -> None:
         self.version, self.why = said["version"], said["why"]
         self.state = "rolled back" if self.why else "running"
         if self.why:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ulid import ULID
 
@@ -27,7 +27,7 @@ IN_LINE = 32
 RESOLVE_TRIES = 30
 RESOLVE_PAUSE_S = 2.0
 CLOSE_S = 10.0
-UNCONFIRMED = "write-unconfirmed"
+UNCONFIRMED: Final = "write-unconfirmed"
 
 Accepted = asyncio.Future[None]
 Work = Callable[[Accepted], Coroutine[Any, Any, CommandResult]]

@@ -17,6 +17,7 @@ from gateway.model.template import has_own
 from gateway.runtime.configuration.budget import crowded
 from gateway.runtime.configuration.edit import Edit, changes
 from gateway.runtime.configuration.files import Contents, Folders
+from gateway.runtime.configuration.made import beside, hidden, refuse_made, without
 from gateway.runtime.configuration.planning import (
     Planner,
     missing_profiles,
@@ -102,17 +103,27 @@ class FileRegistry:
         """Reads the files again and applies what changed. Raises ConfigError naming every problem with file, line and
         key; the running set stays as it is."""
         async with self._turn:
-            if not self._facts:
-                self._facts = dict(self._keeping.state.all(FACTS))
-            contents = await asyncio.to_thread(self._keeping.folders.read)
-            contents.problems += _hidden(contents.configuration(), self._made)
-            wanted = _same_objects(self.current, _beside(contents.configuration(), self._made))
-            new = await self._checked(wanted, contents)
+            new = await self._of_files(self._made)
             difference = _difference(self._set, new)
             if not dry_run:
                 await to_the_end(self._apply(new, difference))
                 self._read = True
             return difference
+
+    async def would(self, made: Configuration) -> tuple[Difference, Mapping[str, PlannedDevice]]:
+        """What `make` and then `reload` would change, and the devices there would be. Raises ConfigError as they do."""
+        async with self._turn:
+            new = await self._of_files(made)
+            return _difference(self._set, new), new.planned
+
+    async def _of_files(self, made: Configuration) -> _Set:
+        """What files say now, and beside it what rules make. Raises ConfigError."""
+        if not self._facts:
+            self._facts = dict(self._keeping.state.all(FACTS))
+        contents = await asyncio.to_thread(self._keeping.folders.read)
+        contents.problems += hidden(contents.configuration(), made)
+        wanted = _same_objects(self.current, beside(contents.configuration(), made))
+        return await self._checked(wanted, contents)
 
     async def change(self, edit: Change, dry_run: bool = False) -> Difference:
         """Applies an edit to what is in force and writes the files, all or none; edits wait for each other. Raises
@@ -120,7 +131,7 @@ class FileRegistry:
         even when the caller is cancelled."""
         async with self._turn:
             wanted = _same_objects(self.current, edit(self.current))
-            _refuse_made(self.current, wanted, self._made)
+            refuse_made(self.current, wanted, self._made)
             new = await self._checked(wanted, Contents())
             difference = _difference(self._set, new)
             if not difference or dry_run:
@@ -137,8 +148,8 @@ class FileRegistry:
             if not self._read:
                 self._made = made
                 return
-            files = _without(self.current, self._made)
-            wanted = _same_objects(self.current, _beside(files, made))
+            files = without(self.current, self._made)
+            wanted = _same_objects(self.current, beside(files, made))
             new = await self._checked(wanted, Contents())
             await to_the_end(self._apply(new, _difference(self._set, new)))
             self._made = made
@@ -308,40 +319,6 @@ def _same_objects(old: Configuration, new: Configuration) -> Configuration:
     own, shipped = _kept(old.profiles, new.profiles.own), new.profiles.shipped
     own = {name: one for name, one in own.items() if name not in shipped or one != shipped[name]}
     return Configuration(new.profiles.of(own), _kept(old.devices, new.devices))
-
-
-def _beside(files: Configuration, made: Configuration) -> Configuration:
-    own = {**made.profiles.own, **files.profiles.own}
-    return Configuration(files.profiles.of(own), {**made.devices, **files.devices})
-
-
-def _without(current: Configuration, made: Configuration) -> Configuration:
-    """What files say, of what is in force."""
-
-    def rest(all_: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: one for name, one in all_.items() if ours.get(name) != one}
-
-    own = rest(current.profiles.own, made.profiles.own)
-    return Configuration(current.profiles.of(own), rest(current.devices, made.devices))
-
-
-def _hidden(files: Configuration, made: Configuration) -> list[Problem]:
-    """Devices of files that have the name of one that rules make."""
-    return [
-        Problem(f"device {name}", "a rule makes a device of this name, too: its values go nowhere", severity="warning")
-        for name in sorted(files.devices.keys() & made.devices.keys())
-    ]
-
-
-def _refuse_made(current: Configuration, wanted: Configuration, made: Configuration) -> None:
-    """Raises ConfigError for a change of what rules make."""
-    for kind, now, then, ours in (
-        ("device", current.devices, wanted.devices, made.devices),
-        ("profile", current.profiles, wanted.profiles, made.profiles.own),
-    ):
-        for name in ours:
-            if now.get(name) is not then.get(name):
-                raise ConfigError(f"{kind} {name} is made by rules and changes with them; change or delete the rule")
 
 
 def _kept(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

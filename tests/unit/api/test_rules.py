@@ -85,7 +85,7 @@ async def test_rules_of_gateway_yaml_are_only_read(api: httpx.AsyncClient, room:
             "call: which Python code runs is said in gateway.yaml only",
         ),
         ([], "expected"),
-        ({**HOT, "name": "journal-failing"}, "alarms of its own"),
+        ({**HOT, "name": "journal-failing"}, "an alarm of its own"),
         (
             {"name": "x", "kind": "formula", "of": {"t": "boiler/Temperature"}, "value": "t", "into": "boiler/x"},
             "boiler is a device of its own",

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from gateway.model.alarm import RuleName
 from gateway.model.reading import Batch, Message
 from gateway.runtime.alarms import TABLE, Alarms, Subject
 from tests.support.clock import MovingClock, settle
 from tests.support.state import MemoryState
 
 VALVE = Subject("d1", "Valve")
+HOT = RuleName("hot")
 
 
 class Told:
@@ -73,7 +75,7 @@ async def test_what_the_disk_refused_is_written_with_the_next(clock: MovingClock
 async def test_what_somebody_has_seen_stays_raised_and_says_who_over_a_restart(clock: MovingClock) -> None:
     state, told = MemoryState(), Told()
     first = Alarms(told, clock, state)
-    first.tell("hot", "raised", "95 above 90", 95.0, VALVE, "critical")
+    first.tell(HOT, "raised", "95 above 90", 95.0, VALVE, "critical")
     identity = told.bodies[0]["id"]
     await first.close()
     await clock.advance(5)
@@ -85,9 +87,9 @@ async def test_what_somebody_has_seen_stays_raised_and_says_who_over_a_restart(c
     again = Alarms(told, clock, state)
     (kept,) = again.all()
     assert (kept.by, kept.comment, kept.severity, kept.acknowledged) == ("anna", "on my way", "critical", clock.now())
-    again.tell("hot", "raised", "96", about=VALVE)
+    again.tell(HOT, "raised", "96", about=VALVE)
     assert again.all()[0].by == "anna"
-    again.tell("hot", "cleared", "well", about=VALVE)
+    again.tell(HOT, "cleared", "well", about=VALVE)
     await again.close()
     with pytest.raises(KeyError):
         again.acknowledge(identity)
@@ -98,3 +100,12 @@ async def test_an_alarm_kept_by_an_older_gateway_keeps_its_id(clock: MovingClock
     await state.put(TABLE, {"write-unconfirmed\nd1\nValve": "old-id", "hot\n\n": {"id": "x", "name": "hot", "new": 1}})
     alarms = Alarms(Told(), clock, state)
     assert {one.id for one in alarms.all()} == {"old-id", "x"}
+
+
+async def test_alarms_of_one_moment_have_ids_of_their_own(clock: MovingClock) -> None:
+    alarms = Alarms(Told(), clock)
+    for device in ("d1", "d2", "d3"):
+        alarms.tell(HOT, "raised", "x", about=Subject(device, "T"))
+    assert len({one.id for one in alarms.all()}) == 3
+    one = alarms.all()[1]
+    assert alarms.acknowledge(one.id, "anna").device == one.device

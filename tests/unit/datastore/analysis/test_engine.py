@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from datastore.analysis.engine import MEMORY
+from datastore.analysis.loading import rule_of
+from gateway.model.alarm import OWN, Subject
 from gateway.model.errors import ConfigError
 from gateway.model.profile import ValueType
-from gateway.model.reading import Event
+from gateway.model.reading import Event, Message, Quality
 from tests.support.clock import MovingClock, settle
 from tests.support.rules import Plant, planned_device, plant
 from tests.support.state import MemoryState
@@ -242,7 +244,7 @@ async def test_a_rule_that_cannot_be_put_in_force_leaves_everything_as_it_was(cl
         ([formula("a", "x", "v/a", x="m1/u"), formula("b", "x", "v/a", x="m1/u")], "v/a is made by rule a already"),
         ([{**HOT, "of": "v*/hot", "into": "v/hot", "kind": "threshold"}], "`of` is a pattern"),
         ([formula("a", "x", "v/a", x="m1/u"), {**HOT, "hysteresis": -1}], "0 or more"),
-        ([{**HOT, "name": "journal-x"}], "alarms of its own"),
+        *(([{**HOT, "name": name}], "an alarm of its own of this name") for name in sorted(OWN)),
         ([{"name": "c", "kind": "rollover", "of": "m1/n", "into": "v*/c"}], "is a pattern"),
         ([{**HOT, "above": 1, "below": 2}], "must be less than above"),
         ([{**HOT, "above": 2, "below": 1, "hysteresis": 1}], "would ever clear"),
@@ -262,3 +264,46 @@ def test_what_can_never_work_is_refused_at_load(bodies: list[dict[str, Any]], wo
     with pytest.raises(ConfigError, match=words.replace("*", r"\*")) as caught:
         load_settings(tmp_path / "gateway.yaml")
     assert caught.value.problems[0].line
+
+
+async def test_an_alarm_of_the_gateway_itself_about_a_device_is_no_rule_s(clock: MovingClock) -> None:
+    async with plant(clock, HOT) as rules:
+        rules.alarms.tell("write-unconfirmed", "raised", "deaf", about=Subject("m1", "u"))
+        await rules.rules()
+        assert rules.said == [("write-unconfirmed", "raised")]
+
+
+async def test_the_reading_comes_before_its_alarm(clock: MovingClock) -> None:
+    async with plant(clock, HOT) as rules:
+        await rules.tell_at("m1", 1, u=95.0)
+        assert [type(one) for one in rules.records] == [Event, Message]
+
+
+async def test_what_a_rule_made_is_bad_when_it_has_nothing_to_read_any_more(clock: MovingClock) -> None:
+    """A device is removed and added again while rules run."""
+    async with plant(clock, formula("p", "u * 2", "v/p", u="m1/u")) as rules:
+        await rules.tell_at("m1", 1, u=1.0)
+        gone = rules.real.pop("m1")
+        for _ in range(2):
+            rules.replan()
+            await clock.advance(2)
+        assert rules.values("v", "p") == [2.0, None]
+        assert rules.records[-1].quality[0] == Quality("bad", "config", "there is no device m1")
+        rules.real["m1"] = gone
+        rules.replan()
+        await rules.tell_at("m1", 1, u=2.0)
+        assert rules.values("v", "p") == [2.0, None, 4.0]
+
+
+async def test_what_gateway_yaml_would_change_is_said_without_changing_it(clock: MovingClock) -> None:
+    async with plant(clock, HOT, {"name": "same", "kind": "missing", "of": "m1/u", "for": "1s"}) as rules:
+        await _put(rules, name="mine", kind="threshold", of="m1/u", above=1)
+        lost = {"name": "mine", "kind": "missing", "of": "m1/uu", "for": "1s"}
+        again = [{**HOT, "above": 95}, {"name": "same", "kind": "missing", "of": "m1/u", "for": "1s"}, lost]
+        would = rules.book.would([rule_of(one) for one in again])
+        assert would.changed == ["hot", "mine"]
+        rule, unread = would.doubts(rules.planned)
+        assert (rule.severity, rule.where) == ("warning", "rule mine, made over REST")
+        assert "two rules named mine" in rule.what
+        assert unread.what == "device m1 has no resource uu; did you mean u?"
+        assert rules.state_of("hot")["rule"]["above"] == 90

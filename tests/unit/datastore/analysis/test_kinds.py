@@ -1,5 +1,6 @@
 """Each kind of rule, between readings and what is said of them, on a moving clock."""
 
+import json
 from typing import Any
 
 import pytest
@@ -237,3 +238,109 @@ async def test_what_divides_by_zero_is_counted_and_bad_once(clock: MovingClock) 
         assert rules.values("v", "r") == [0.5, None, 0.25]
         found = rules.state_of("r")
         assert (found["errors"], found["watching"][0]["last_error"]) == (2, "division by zero")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e308, 10**200])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "rolling", "over": "1m", "stat": "std", "above": 50},
+        {"kind": "rolling", "over": "1m", "stat": "max", "above": 50},
+        {"kind": "rate", "above": 50},
+        {"kind": "zscore", "at_least": 3, "limit": 100},
+        {"kind": "formula", "of": {"u": "m1/u"}, "value": "u * 1.0", "above": 50},
+    ],
+)
+async def test_what_is_no_number_makes_a_bad_one_raises_nothing_and_is_over_with_the_next(
+    clock: MovingClock, rule: dict[str, Any], value: Any
+) -> None:
+    async with plant(clock, {"name": "x", "of": "m1/u", "into": "v/x", **rule}) as rules:
+        for number in range(5):
+            await rules.tell_at("m1", 1, u=1.0 + number % 2)
+        await rules.tell_at("m1", 1, u=value)
+        if rule["kind"] == "formula" and value in (1e308, 10**200):
+            return  # an expression may reckon with them
+        assert rules.said == []
+        assert rules.values("v", "x")[-1] is None
+        assert rules.state_of("x")["errors"] == (rule["kind"] != "formula")
+        await rules.tell_at("m1", 1, u=1.0)
+        assert abs(rules.values("v", "x")[-1]) < 50
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "rolling", "over": "10s", "stat": "mean"},
+        {"kind": "rolling", "over": "10s", "stat": "max"},
+        {"kind": "rate"},
+        {"kind": "rate", "over": "2s"},
+        {"kind": "rollover", "of": "m1/n"},
+    ],
+)
+async def test_a_clock_that_is_set_back_or_ahead_silences_no_rule(clock: MovingClock, rule: dict[str, Any]) -> None:
+    async with plant(clock, {"name": "x", "of": "m1/u", "into": "v/x", **rule}) as rules:
+        name = rule.get("of", "m1/u")[3:]
+        for step in (0, -86_400, 400 * 86_400):
+            clock.step_wall(step)
+            before = len(rules.values("v", "x"))
+            for number in range(5):
+                await rules.tell_at("m1", 1, **{name: number})
+            assert len(rules.values("v", "x")) - before >= 3
+            late = Event(rules.planned["m1"].sources[name], clock.now() - 2 * 10**9, [99])
+            told = len(rules.values("v", "x"))
+            rules.bus.publish([late])
+            await clock.advance(0)
+            assert len(rules.values("v", "x")) == told
+
+
+async def test_a_clock_that_is_set_ahead_makes_nothing_stuck_and_what_is_not_read_neither(clock: MovingClock) -> None:
+    rule = {"name": "stuck", "kind": "stuck", "of": "m1/u", "for": "10s"}
+    async with plant(clock, rule) as rules:
+        await rules.tell_at("m1", 1, u=5.0)
+        clock.step_wall(86_400)
+        await rules.tell_at("m1", 1, u=5.0)
+        rules.tell("m1", DISCONNECTED, u=None)
+        await rules.tell_at("m1", 60, u=5.0)
+        assert rules.said == []
+        await rules.tell_at("m1", 10, u=5.0)
+        assert rules.said == [("stuck", "raised")]
+
+
+async def test_a_count_beyond_what_a_float_tells_apart_is_not_stuck(clock: MovingClock) -> None:
+    rule = {"name": "stuck", "kind": "stuck", "of": "m1/n", "for": "5s"}
+    total = {"name": "total", "kind": "rollover", "of": "m1/n", "modulo": 2.0**64, "into": "v/total"}
+    async with plant(clock, rule, total) as rules:
+        for number in range(10):
+            await rules.tell_at("m1", 1, n=2**60 + number)
+        assert rules.said == []
+        assert rules.values("v", "total")[-1] == 9
+
+
+async def test_what_is_stuck_may_be_anything_and_is_shown(clock: MovingClock) -> None:
+    rule = {"name": "stuck", "kind": "stuck", "of": "m2/mode", "for": "5s"}
+    async with plant(clock, rule) as rules:
+        for value in (b"\x00" * 500, {"a": [1] * 500}, [1.5, 2.5]):
+            await rules.tell_at("m2", 1, mode=value)
+            shown = rules.state_of("stuck")["watching"][0]["value"]
+            assert len(json.dumps(shown)) < 300
+
+
+async def test_a_value_that_was_missing_over_a_restart_has_one_timer(clock: MovingClock) -> None:
+    rule = {"name": "gone", "kind": "missing", "of": "m1/u", "for": "5s"}
+    state = MemoryState()
+    async with plant(clock, rule, state=state) as rules:
+        await clock.advance(6)
+        assert rules.said == [("gone", "raised")]
+    async with plant(clock, rule, state=state) as rules:
+        await rules.tell_at("m1", 1, u=1.0)
+        await rules.tell_at("m1", 1, u=1.0)
+        assert len(rules.engine._timers) == 1
+
+
+async def test_a_formula_that_is_a_number_other_than_0_is_true(clock: MovingClock) -> None:
+    rule = {"name": "bits", "kind": "formula", "of": {"n": "m1/n"}, "value": "-(n & 4) / 100"}
+    async with plant(clock, rule) as rules:
+        for value in (3, 4, 8):
+            await rules.tell_at("m1", 1, n=value)
+        assert rules.said == [("bits", "raised"), ("bits", "cleared")]
+        assert "is true" in rules.records[2].body["why"]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from datastore.analysis.loading import rule_of
 from datastore.analysis.scoring.__main__ import HardSamples
+from gateway.model.errors import ConfigError
 from tests.support.clock import MovingClock
 from tests.support.rules import Plant, plant
 from tests.support.state import MemoryState
@@ -216,3 +218,103 @@ def test_only_the_newest_hard_samples_are_kept(tmp_path: Path) -> None:
         for line in (tmp_path / name).read_text().splitlines()
     ]
     assert [one["number"] for one in lines] == list(range(15, 23))
+
+
+WORSE = """
+import os, time
+def fails(window): raise RuntimeError("no such feature")
+def ends(window): os._exit(7)
+def hangs(window): time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("worse", "why"),
+    [
+        ("worse_of_test:fails", "RuntimeError: no such feature, on each of the first 3 windows"),
+        ("worse_of_test:ends", "its process ended with code 7"),
+        ("worse_of_test:hangs", "it gave no answer in 2 s"),
+        ("ends_of_test:score", "its process ended with code 9"),
+    ],
+)
+async def test_a_model_that_loads_and_scores_nothing_or_ends_its_process_is_rolled_back(
+    clock: MovingClock, tmp_path: Path, worse: str, why: str
+) -> None:
+    (tmp_path / "worse_of_test.py").write_text(WORSE)
+    (tmp_path / "ends_of_test.py").write_text("import os\nos._exit(9)\n")
+    mean_model(tmp_path / "one.onnx", window=1, inputs=1)
+    rule = {**RULE, "of": {"u": "m1/u"}, "window": 1, "timeout": "2s"}
+    async with plant(clock, {**rule, "model": "one.onnx"}, folder=tmp_path) as rules:
+        await runs(rules)
+        await rules.tell_at("m1", 1, u=4.0)
+        await until(lambda: rules.values("v", "score"))
+        await rules.rules({**rule, "call": worse, "version": "2"})
+        async with asyncio.timeout(WAIT_S):
+            while watching(rules)["model"]["state"] != "rolled back":
+                await rules.tell_at("m1", 0.05, u=6.0)
+                await asyncio.sleep(0.02)
+        found = watching(rules)["model"]
+        assert (found["version"], found["why"]) == ("1", why)
+        before = watching(rules)["inferences"]
+        await rules.tell_at("m1", 1, u=8.0)
+        await until(lambda: watching(rules)["inferences"] > before)
+        assert rules.values("v", "score")[-1] == 8.0
+        assert watching(rules)["model"]["state"] == "rolled back"
+
+
+async def test_a_model_that_scored_and_fails_later_is_itself_and_a_new_one_takes_its_place_when_it_scores(
+    clock: MovingClock, tmp_path: Path
+) -> None:
+    (tmp_path / "some_of_test.py").write_text(
+        "def score(window):\n    if window['u'][-1] > 5: raise ValueError('too much')\n    return 1, 'fine'\n"
+    )
+    rule = {**RULE, "of": {"u": "m1/u"}, "window": 1, "call": "some_of_test:score", "label": "v/label"}
+    good = tmp_path / "models" / "health" / "good.json"
+    for version in ("1", "2"):
+        async with plant(clock, {**rule, "version": version}, folder=tmp_path) as rules:
+            await runs(rules)
+            assert json.loads(good.read_text())["version"] == "1"
+            await rules.tell_at("m1", 1, u=1.0)
+            await until(lambda rules=rules: rules.values("v", "label"))
+            assert json.loads(good.read_text())["version"] == version
+            for number in range(1, 6):
+                await rules.tell_at("m1", 1, u=9.0)
+                await until(lambda rules=rules, number=number: watching(rules)["errors"] == number)
+            assert watching(rules)["model"] == {"state": "running", "version": version, "why": ""}
+            assert rules.values("v", "label") == ["fine", None]
+
+
+async def test_scores_of_a_model_that_does_not_run_any_more_are_bad(clock: MovingClock, tmp_path: Path) -> None:
+    (tmp_path / "once_of_test.py").write_text(
+        "import os\ndef score(window):\n    if window['u'][-1] > 5: os._exit(3)\n    return 1, 'fine'\n"
+    )
+    rule = {**RULE, "of": {"u": "m1/u"}, "window": 1, "call": "once_of_test:score", "label": "v/label"}
+    async with plant(clock, rule, folder=tmp_path) as rules:
+        await runs(rules)
+        await rules.tell_at("m1", 1, u=1.0)
+        await until(lambda: rules.values("v", "label"))
+        await rules.tell_at("m1", 1, u=9.0)
+        await until(lambda: len(rules.values("v", "label")) == 2)
+        assert rules.values("v", "label") == ["fine", None]
+        assert rules.values("v", "score") == [1.0, None]
+        assert watching(rules)["last_error"] == "its process ended with code 3"
+
+
+async def test_a_window_is_made_when_the_model_is_free(clock: MovingClock, tmp_path: Path) -> None:
+    (tmp_path / "slow_of_test.py").write_text("import time\ndef score(window):\n    time.sleep(600)\n")
+    rule = {**RULE, "of": {"u": "m1/u"}, "window": 1, "call": "slow_of_test:score", "timeout": "2s"}
+    async with plant(clock, rule, folder=tmp_path) as rules:
+        await runs(rules)
+        (one,) = rules.engine._running.values()
+        made = []
+        window = one._window
+        one._window = lambda: made.append(1) or window()
+        for _ in range(100):
+            await rules.tell_at("m1", 0.001, u=1.0)
+        assert len(made) == 1
+        assert watching(rules)["skipped"] == 98
+
+
+def test_a_window_that_would_hold_up_the_loop_is_refused() -> None:
+    with pytest.raises(ConfigError, match="more than 65536 values"):
+        rule_of({**RULE, "model": "x.onnx", "window": 10_000, "of": {f"i{n}": f"m1/i{n}" for n in range(10)}})
