@@ -75,11 +75,8 @@ class Keeping:
     def _rule(self, device: str, source: str | None) -> int:
         """The first that fits; -1: none. `source` None: of a message."""
         labels = self._labels.get(device, ())
-        for number, rule in enumerate(self.rules):
-            fits = rule.source == "*" if source is None else fnmatchcase(source, rule.source)
-            if fits and fnmatchcase(device, rule.device) and (not rule.label or rule.label in labels):
-                return number
-        return -1
+        fitting = (number for number, rule in enumerate(self.rules) if rule.fits(device, source, labels))
+        return next(fitting, -1)
 
     # ---------------------------------------------------------------------------------------------------- taking
 

@@ -45,6 +45,12 @@ class KeepRules:
     def in_force(self) -> list[KeepRule]:
         return [standing.rule for standing in self.all()]
 
+    def keeps_all(self, planned: PlannedDevice, source: str) -> bool:
+        """Whether every reading of this source is kept."""
+        labels = [*planned.device.labels, *planned.profile.labels]
+        rules = (rule for rule in self.in_force() if rule.fits(planned.device.name, source, labels))
+        return next((rule.keep == "everything" for rule in rules), True)
+
     def decide_for(self, history: History, planned: Callable[[], Mapping[str, PlannedDevice]]) -> None:
         """From now on the history asks these rules, and the devices in force."""
         history.wishes = lambda: wishes(self.in_force(), planned().values())

@@ -1,5 +1,7 @@
 """The `history` part of gateway.yaml."""
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -86,6 +88,12 @@ class KeepRule(_Strict):
     messages: bool | list[Kind] = Field(
         default=True, description="Of messages (results of commands, alarms): all, none, or these kinds"
     )
+
+    def fits(self, device: str, source: str | None, labels: Sequence[str]) -> bool:
+        """Whether it is for this source of a device with these labels. `source` None: for its messages."""
+        if self.source != "*" if source is None else not fnmatchcase(source, self.source):
+            return False
+        return fnmatchcase(device, self.device) and (not self.label or self.label in labels)
 
     @field_validator("keep", mode="wrap")
     @classmethod

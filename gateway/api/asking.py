@@ -14,7 +14,7 @@ from gateway.model.abilities import Tells
 from gateway.model.asking import COLUMNS, MEDIA, Answer, Completeness, Form, Question, Sql, Values
 from gateway.model.duration import parse_duration
 from gateway.model.moment import parse_moment
-from gateway.model.plan import Poll
+from gateway.model.plan import PlannedDevice, Poll
 
 router = APIRouter()
 SMALLEST_BUCKET = 1_000_000
@@ -125,7 +125,8 @@ def _kind(parts: Parts, device: str, resource: str) -> str:
 @router.get("/completeness")
 async def completeness(parts: House, start: Start = "-24h", end: End = "now", device: str = "") -> Response:
     """Of every source that is polled (or of one device's) what should have come, what came and was good, and the gaps:
-    start, end, cause. Sources that report only what changed, or tell by themselves, have nothing to be expected."""
+    start, end, cause. Sources that report only what changed, or tell by themselves, or of which a keep rule keeps only
+    some, have nothing to be expected."""
     now = parts.clock.now()
     first, last = _moment(start, "start", now), _moment(end, "end", now)
     if last <= first:
@@ -133,14 +134,14 @@ async def completeness(parts: House, start: Start = "-24h", end: End = "now", de
     planned = parts.registry.planned
     if device and device not in planned:
         raise EdgexError(404, f"there is no device {device}")
-    polls = [poll for one in planned.values() for poll in one.polls]
-    expected = tuple(one for poll in polls for one in _expected(poll))
+    expected = tuple(source for one in planned.values() for poll in one.polls for source in _expected(parts, one, poll))
     return await pass_on(parts, Completeness(first, last, expected, device))
 
 
-def _expected(poll: Poll) -> Iterator[tuple[str, str, int]]:
+def _expected(parts: Parts, planned: PlannedDevice, poll: Poll) -> Iterator[tuple[str, str, int]]:
     """Its sources, each with the ns between two of its events; 0: nobody knows."""
+    rules = parts.keep_rules
     told = poll.plan.told if isinstance(poll.plan, Tells) else ()
     for source, rule in zip(poll.sources, poll.auto_events, strict=True):
-        known = not rule.on_change and source not in told
+        known = not rule.on_change and source not in told and (rules is None or rules.keeps_all(planned, source.name))
         yield source.device, source.name, round(poll.interval * 1e9) if known else 0

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from datastore.history.rules import KeepRules
+from datastore.history.settings import KeepRule
 from gateway.model.asking import Answer, Completeness, Question, Records, Sql, Values
 from gateway.model.errors import QuestionRefused
 from gateway.model.ids import event_id, mark
 from gateway.model.query import Selection
+from tests.support.state import MemoryState
 from tests.unit.api.conftest import client_of
 from tests.unit.api.fakes import House
 
@@ -170,3 +173,14 @@ async def test_completeness_is_asked_for_what_is_polled(
     assert history.asked[1] == Completeness(now - day // 24, now, (("boiler", "Both", 10**9),), "boiler")
     assert (await asking.get("/gateway/api/v1/completeness", params={"device": "nobody"})).status_code == 404
     assert (await asking.get("/gateway/api/v1/completeness", params={"start": "now"})).status_code == 400
+
+
+async def test_nothing_is_expected_of_what_is_kept_only_in_part(house: House, history: FakeHistory) -> None:
+    rules = [KeepRule(device="boi*", source="Both", keep="on-change"), KeepRule(keep="nothing")]
+    for kept, step in ((rules, 0), ([KeepRule(label="hall"), *rules], 10**9), ([], 10**9)):
+        in_force = KeepRules(MemoryState(), lambda kept=kept: kept)  # type: ignore[misc]
+        async with client_of(house.with_compat({"answers": history, "keep_rules": in_force})) as api:
+            await api.get("/gateway/api/v1/completeness")
+        asked = history.asked[-1]
+        assert isinstance(asked, Completeness)
+        assert asked.sources == (("boiler", "Both", step),)
