@@ -9,9 +9,15 @@ from datastore import sqlite
 from datastore.codec import MESSAGE, decode_message
 from datastore.segment import Row, files
 from datastore.sources import SourceRow, Sources
+from gateway.model.errors import QuestionRefused
 from gateway.model.reading import Message, Source
 
 _AFTER_ALL = 2**63
+MOST_BYTES = 150_000_000
+"""Of rows that are only in the journal. A million readings that wait are taken at once, so in every day's work they are
+fewer."""
+ROW_BYTES = 100
+"""What a row takes beside its body."""
 
 
 class Fresh:
@@ -49,9 +55,16 @@ class Fresh:
         return [decode_message(offset, origin, body) for offset, _, origin, body in rows]
 
     def _rows(self, where: str, above: int) -> Iterator[Row]:
+        """Raises QuestionRefused(503) where they are too many to be held: the history has only begun to take them."""
+        held = 0
         for db in self._open(above):
             sql = f"SELECT offset, source, origin, body FROM records WHERE {where} ORDER BY offset"
-            yield from db.execute(sql).fetchall()
+            for row in db.execute(sql):
+                held += ROW_BYTES + len(row[3])
+                if held > MOST_BYTES:
+                    said = "the history has still to take in much of what the journal has; ask again in some minutes"
+                    raise QuestionRefused(503, f"{said}, or for one device")
+                yield row
 
     def _open(self, above: int) -> Iterator[sqlite3.Connection]:
         """The files that may have something above an offset; one that retention takes away meanwhile is left out."""

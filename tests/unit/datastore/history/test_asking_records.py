@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from datastore.history.asking import fresh
 from datastore.history.asking import records as module
 from datastore.history.asking.fresh import Fresh
 from datastore.history.catalog import Tombstone
@@ -252,3 +253,11 @@ async def test_a_value_told_weeks_after_its_time_is_in_its_event(history: Asked,
         assert (told["events"], told["totalCount"]) == (wanted[: picked.limit], len(wanted))
     assert history.json(Records("readings", only))["totalCount"] == 2
     assert history.json(Records("readings", Selection(end=ORIGIN - DAY), count=True))["count"] == 0
+
+
+async def test_while_very_much_waits_in_the_journal_it_is_said(history: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(history, all_events(), 0)
+    monkeypatch.setattr(fresh, "MOST_BYTES", 5500)
+    reply = history.reply(Records("events", Selection()))
+    assert (reply.code, "ask again" in reply.said) == (503, True)
+    assert history.json(Records("events", Selection(device="meter", limit=1)))["totalCount"] == 30
