@@ -125,14 +125,23 @@ class Desk:
     def _shipped(self, number: int, found: Found, took: str) -> Reply:
         size = found.path.stat().st_size if found.path else len(found.body)
         reply = Reply(number, 200, "", found.media, size=size, rows=found.rows, notes={**found.notes, "ms": took})
-        if size <= frames.INLINE:
-            reply.body = _taken(found.path) if found.path else found.body
-        else:
-            if found.path is None:
-                found.path = self._file()
-                found.path.write_bytes(found.body)
+        if size > frames.INLINE and (found.path or self._written(found)):
             reply.path = str(found.path)
+        else:
+            reply.body = _taken(found.path) if found.path else found.body
         return reply
+
+    def _written(self, found: Found) -> bool:
+        """Whether the disk has taken the body; a full one must not keep people from asking."""
+        try:
+            path = self._file()
+            path.write_bytes(found.body)
+        except OSError:
+            if len(found.body) > frames.MAX_FRAME // 2:
+                raise
+            return False
+        found.path = path
+        return True
 
 
 def too_slow(seconds: float) -> QuestionRefused:

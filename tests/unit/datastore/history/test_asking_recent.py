@@ -153,3 +153,12 @@ async def test_files_that_are_sealed_and_one_that_is_not(tmp_path: Path, many: l
         await store.delete(Selection(start=ORIGIN + 29_000 * SECOND))
         after = answer(asked, Values("meter", "Voltage", ORIGIN, ORIGIN + DAY, bucket=DAY, of=("count",)))["count"]
         assert (sum(before), sum(after)) == (total, total - 1000)
+
+
+async def test_a_long_answer_when_the_disk_takes_nothing(tmp_path: Path, many: list[Event]) -> None:
+    asked = await fill(tmp_path, many[:20_000])
+    whole = Values("meter", "Voltage", ORIGIN, ORIGIN + DAY)
+    assert asked.reply(whole).path
+    (tmp_path / "blocked").write_text("a file")
+    blocked = Desks(Recent(Orders(str(tmp_path / "journal"), "", 0, 0.0)), tmp_path / "blocked" / "answers")
+    assert blocked.reply(whole).body == asked.body(whole)
