@@ -49,6 +49,8 @@ class Analysis:
         self._idle: dict[str, str] = {}
         """Rules that have nothing to read, and why."""
         self._running: dict[tuple[str, Ref], Running] = {}
+        self._of: dict[str, list[Running]] = {}
+        """The same by rule."""
         self._wires: dict[str, dict[str, list[tuple[Running, str]]]] = {}
         """Per device and resource, who reads it."""
         self._known: dict[Source, _Wires] = {}
@@ -220,8 +222,9 @@ class Analysis:
         return one
 
     def _wire_all(self) -> None:
-        self._wires, self._known = {}, {}
+        self._wires, self._known, self._of = {}, {}, {}
         for one in self._running.values():
+            self._of.setdefault(one.rule.name, []).append(one)
             for slot, given in one.inputs.items():
                 self._wires.setdefault(given.ref.device, {}).setdefault(given.ref.resource, []).append((one, slot))
 
@@ -243,13 +246,13 @@ class Analysis:
 
     def report(self, name: str) -> dict[str, Any]:
         """State of one rule, for people."""
-        mine = [one for (rule, _), one in self._running.items() if rule == name]
+        mine = self._of.get(name, [])
         raised = sum(one.raised for one in mine)
         state = "idle" if name in self._idle else "raised" if raised else "watching"
         lost = [why for ref in self._rules[name].makes().values() if (why := self._homeless(ref))]
         return {
             "state": state,
-            "why": "; ".join([*([self._idle[name]] if name in self._idle else []), *lost]),
+            "why": "; ".join(filter(None, [self._idle.get(name, ""), *lost, *(one.ails for one in mine)])),
             "watched": len(mine),
             "raised": raised,
             "errors": sum(one.trouble.count for one in mine),

@@ -89,6 +89,11 @@ class Running(ABC):
         return False
 
     @property
+    def ails(self) -> str:
+        """What is wrong with it as a whole; empty: nothing."""
+        return ""
+
+    @property
     def alarming(self) -> bool:
         """Whether it has an alarm at all."""
         return True

@@ -141,6 +141,10 @@ class ScoreRule(NumberRule):
         self.uploaded += 1
         self._hard.put({**said, "window": dict(zip(self.inputs, asked["window"], strict=True))}, asked["at"])
 
+    @property
+    def ails(self) -> str:
+        return f"its model is {self._worker.state}: {self._worker.why}" if self._worker.why else ""
+
     def memory(self) -> Any:
         return [self.inferences, self.hard_samples, self.uploaded] if self.inferences else None
 

@@ -59,7 +59,7 @@ class Window:
         if len(self) > self.samples:
             self._drop()
             self.cut += 1
-        if self._first > len(self) + 64:  # now and then, so that a reading costs the same on average
+        if self._first > len(self) // 8 + 64:  # now and then, so that a reading costs the same on average
             del self._times[: self._first], self._values[: self._first]
             self._first = 0
         return True
@@ -131,7 +131,7 @@ class Extreme:
         self._count += 1
         while times[self._first] < at - self.span or counts[self._first] < self._count - self.samples:
             self._first += 1
-        if self._first > len(values) - self._first + 64:  # as a window
+        if self._first > len(values) // 8 + 64:  # as a window
             del times[: self._first], counts[: self._first], values[: self._first]
             self._first = 0
         return True

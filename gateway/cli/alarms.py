@@ -54,5 +54,6 @@ def _acknowledge(remote: Remote, options: argparse.Namespace, output: Output) ->
 def _row(one: dict[str, Any]) -> list[Any]:
     about = f"{one['device']}/{one['resource']}" if one["device"] else "the gateway"
     since = f"{datetime.fromtimestamp(one['since'] / 1e9, UTC):%Y-%m-%d %H:%M:%S}Z" if one["since"] else "-"
-    seen = (one["by"] or "somebody") if one["acknowledged"] else "-"
+    said = f": {one['comment']}" if one["comment"] else ""
+    seen = f"{one['by'] or 'somebody'}{said}" if one["acknowledged"] else "-"
     return [one["id"], one["severity"], since, about, seen, one["why"]]

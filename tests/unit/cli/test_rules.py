@@ -64,6 +64,8 @@ def test_alarms_and_whether_somebody_has_seen_them(southgate: Run, gateway: Gate
     assert ran.code == 1
     assert "m/u is 91.25, above 90" in ran.out
     assert "2025-11-20 10:40:00Z" in ran.out
+    gateway.says(ALARMS, {"alarms": [ALARM | {"acknowledged": 5, "by": "anna", "comment": "on my way"}]})
+    assert "anna: on my way" in southgate("alarms", "--url", gateway.url).out
     gateway.says(ALARMS, {"alarms": [ALARM | {"acknowledged": 5, "device": "", "resource": ""}]})
     ran = southgate("alarms", "--url", gateway.url)
     assert (ran.code, "the gateway" in ran.out, "somebody" in ran.out) == (0, True, True)

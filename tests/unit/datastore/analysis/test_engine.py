@@ -307,3 +307,13 @@ async def test_what_gateway_yaml_would_change_is_said_without_changing_it(clock:
         assert "two rules named mine" in rule.what
         assert unread.what == "device m1 has no resource uu; did you mean u?"
         assert rules.state_of("hot")["rule"]["above"] == 90
+
+
+async def test_a_report_of_many_rules_looks_at_each_that_runs_once(clock: MovingClock) -> None:
+    async with plant(clock, *({**HOT, "name": f"hot-{number}", "of": "m*/u"} for number in range(50))) as rules:
+        looked = []
+        for one in rules.engine._running.values():
+            one.report = lambda one=one: looked.append(one) or {}  # type: ignore[method-assign]
+        rules.engine._running = {}  # whoever went through all of them for each rule would find nothing
+        assert [one["watched"] for one in rules.book.report()] == [2] * 50
+        assert len(looked) == 100

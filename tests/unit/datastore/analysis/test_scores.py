@@ -129,6 +129,7 @@ async def test_a_model_that_does_not_load_is_rolled_back_to_the_one_before(clock
         found = await runs(rules, "rolled back")
         assert found["version"] == "1"
         assert "two.onnx is no model that can be run" in found["why"]
+        assert "its model is rolled back: two.onnx" in rules.state_of("health")["why"]
         await feed(rules, 1.0, 2.0)
         await until(lambda: rules.values("v", "score"))
         await rules.rules({**RULE, "model": "three.onnx", "version": "3"})
