@@ -315,6 +315,10 @@ class Catalog:
         """Files that count no more; whoever calls deletes them, later."""
         self._db.executemany("DELETE FROM files WHERE id = ?", [(file.id,) for file in files])
 
+    def lift(self, files: Iterable[File], level: int) -> None:
+        """These are of that level from now on."""
+        self._db.executemany("UPDATE files SET level = ? WHERE id = ?", [(level, file.id) for file in files])
+
     def cleaned(self, file: File, upto: int) -> None:
         """Tombstones up to this id take nothing of the file."""
         self._db.execute("UPDATE files SET cleaned = max(cleaned, ?) WHERE id = ?", (upto, file.id))

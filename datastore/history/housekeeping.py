@@ -2,7 +2,7 @@
 people deleted."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from datastore.history.catalog import Catalog, File, gone
@@ -11,14 +11,16 @@ from datastore.history.merging import SUMMED, Merging
 from datastore.history.parquet import Engine
 from datastore.history.retention import Retention
 from datastore.history.settings import HistorySettings
-from datastore.history.spans import DAILY, DAY, FLUSHED, HOUR, HOURLY, MINUTE, MONTHLY, Span, Tier, span
+from datastore.history.spans import BUCKET, DAILY, DAY, FLUSHED, HOUR, HOURLY, MINUTE, MONTHLY, Span, Tier, span
 
 log = logging.getLogger(__name__)
 
 GRACE = 5 * MINUTE
 """After its end, how long an hour or day waits for rows that come late."""
 MANY = 64
-"""So many files of one span are merged before it is over, if that makes it at least twice as large."""
+"""So many files of one span become one before it is over, if that makes the largest at least twice as large."""
+SUM_BYTES = 40
+"""A row of a minute or an hour takes so many at most."""
 LATE_SHARE = 20
 """An hour or day that is whole is made anew when a twentieth more has come, or after as long as it is itself."""
 
@@ -67,11 +69,14 @@ class Housekeeping:
     def _hours_and_days(self, tier: Tier, now: int) -> Iterator[None]:
         days = _by_span(self._catalog.files(tier), DAILY)
         for day, files in sorted(days.items()):
-            if all(file.level >= DAILY for file in files):
+            whole, fresh = _parted(files, DAILY)
+            if not fresh:
                 continue
-            if self._day_is_due(day, files, now):
-                yield from self._merge(tier, day, DAILY, files, now)
-            elif tier == "raw" and not any(file.level == DAILY for file in files):
+            due = self._is_over(day, fresh, now) and _is_worth(fresh, whole, now, DAY)
+            if due and (yield from self._merge(tier, day, DAILY, files, now)):
+                continue
+            yield from self._outgrown(tier, day, [file for file in fresh if file.end - file.start > HOUR], now)
+            if tier == "raw" and not whole:
                 yield from self._hours(files, now)
 
     def _hours(self, files: list[File], now: int) -> Iterator[None]:
@@ -80,36 +85,45 @@ class Housekeeping:
             whole, fresh = _parted(some, HOURLY)
             if not fresh or now - min(file.made for file in fresh) < GRACE:
                 continue
-            if _outgrown(fresh, whole) or (self._is_over(hour, fresh, now) and _is_worth(fresh, whole, now, HOUR)):
+            if self._is_over(hour, fresh, now) and _is_worth(fresh, whole, now, HOUR):
                 yield from self._merge("raw", hour, HOURLY, some, now)
+            else:
+                yield from self._outgrown("raw", hour, fresh, now)
 
-    def _day_is_due(self, day: Span, files: list[File], now: int) -> bool:
-        whole, fresh = _parted(files, DAILY)
-        if self._is_over(day, fresh, now):
-            return _is_worth(fresh, whole, now, DAY)
-        far = [file for file in fresh if file.end - file.start > HOUR]
-        return bool(far) and _outgrown(far, whole)
+    def _outgrown(self, tier: Tier, of: Span, fresh: list[File], now: int) -> Iterator[None]:
+        """Of a span that is not over, many small files become one, which is as fresh as they are."""
+        if len(fresh) >= MANY and _rows(fresh) >= 2 * max(file.rows for file in fresh):
+            yield from self._merge(tier, of, FLUSHED, fresh, now)
 
     def _is_over(self, of: Span, fresh: list[File], now: int) -> bool:
         """What a device with a wrong clock told of days to come will not be waited for."""
         ahead = of[0] > now + DAY and now - min(file.made for file in fresh) >= of[1] - of[0]
         return ahead or of[1] + GRACE + self._keeping.patience <= now
 
-    def _merge(self, tier: Tier, of: Span, level: int, files: list[File], now: int) -> Iterator[None]:
-        """If there is room for both old and new: else files stay as they are until they go."""
-        sums = [file for one in SUMMED for file in self._catalog.files(one, *of)] if tier == "raw" else []
-        need = sum(file.bytes for file in (*files, *sums))
-        if need > self._bytes_max // 4:
+    def _merge(self, tier: Tier, of: Span, level: int, files: list[File], now: int) -> Generator[None, None, bool]:
+        """If there is room for both old and new; else raw files are only summed up, or stay as they are: False."""
+        summing = tier == "raw" and level > FLUSHED
+        sums = self._bytes_of_sums(of, files) if summing else 0
+        need, most = sums + sum(file.bytes for file in files), self._bytes_max // 4
+        rewrite = need <= most
+        if not rewrite and not (summing and sums <= most):
             log.debug("history: %d bytes of %s are too many to be merged under this max_bytes", need, tier)
-            return
-        self.retention.by_bytes(now, need)
-        left = {file.id for file in self._catalog.files(tier, *of)}
-        if not any(file.id in left for file in files):
-            return
-        if tier == "raw":
-            yield from self.merging.raw(of, level, now)
-        else:
-            yield from self.merging.gather(tier, of, level, now)
+            return False
+        self.retention.by_bytes(now, need if rewrite else sums)
+        left = [file for file in self._catalog.files(tier, *of) if file in files]
+        if summing and left:
+            yield from self.merging.raw(of, level, now, rewrite)
+        elif left:
+            yield from self.merging.gather(tier, of, level, now, left)
+        return True
+
+    def _bytes_of_sums(self, of: Span, files: list[File]) -> int:
+        """What minutes and hours of a span take at most, while the old ones are there as well."""
+        series = max(file.last_series for file in files) - min(file.first_series for file in files) + 1
+        time = max(file.newest for file in files) - min(file.oldest for file in files)
+        rows = sum(min(_rows(files), series * (time // bucket + 2)) for bucket in BUCKET.values())
+        old = sum(file.bytes for tier in SUMMED for file in self._catalog.files(tier, *of))
+        return rows * SUM_BYTES + 2 * old
 
     def _gather(self, tier: Tier, level: int, now: int) -> Iterator[None]:
         """Of days and months that are long over, what merging left in several files."""
@@ -166,11 +180,6 @@ def _by_span(files: list[File], level: int) -> Mapping[Span, list[File]]:
 def _parted(files: list[File], level: int) -> tuple[list[File], list[File]]:
     """Those that are merged already, and the others."""
     return [file for file in files if file.level >= level], [file for file in files if file.level < level]
-
-
-def _outgrown(fresh: list[File], whole: list[File]) -> bool:
-    """Whether there are many small files, and as much in them as in the large ones."""
-    return len(fresh) >= MANY and _rows(fresh) >= _rows(whole)
 
 
 def _is_worth(fresh: list[File], whole: list[File], now: int, patience: int) -> bool:

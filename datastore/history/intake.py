@@ -3,6 +3,7 @@ the journal drops meanwhile is not there any more."""
 
 import logging
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,12 +25,14 @@ from gateway.model.reading import Message
 
 log = logging.getLogger(__name__)
 
-READINGS = 1_000_000
-"""A batch at most, about: 60 MB while it is sorted and written."""
-BODIES = 2_000_000
-"""Bytes of bodies decoded together."""
+BATCH_BYTES = 10_000_000
+"""A batch at most, about, as files: some 60 MB while a million readings are sorted and written."""
+READING_BYTES = 10
+"""What a reading takes in a file, at most, beside its text."""
+TOGETHER, ROWS = 5, 50_000
+"""Decoded at once: this part of a batch, by bytes of bodies, and so many rows."""
 _json = msgspec.json.Encoder().encode
-_SELECT = "SELECT offset, source, origin, body FROM records WHERE offset > ? ORDER BY offset LIMIT ?"
+_SELECT = "SELECT offset, source, origin, body FROM records WHERE offset > ? ORDER BY offset"
 
 
 @dataclass(slots=True)
@@ -39,6 +42,8 @@ class Taken:
     cursor: int
     records: int = 0
     readings: int = 0
+    bytes: int = 0
+    """Of bodies."""
     kept: int = 0
     too_old: int = 0
     """Readings of a time of which the readings have been removed already."""
@@ -47,11 +52,17 @@ class Taken:
     parts: list[Readings] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """Bytes of files that it will make, at most."""
+        return max(self.bytes, READING_BYTES * max(self.readings, self.records))
+
 
 class Intake:
     """Takes batches; a batch is in the catalog whole or not at all, together with the cursor."""
 
     def __init__(self, journal: Path, catalog: Catalog, engine: Engine, keeping: Keeping) -> None:
+        self.batch_bytes = BATCH_BYTES
         self._journal = journal
         self._catalog = catalog
         self._engine = engine
@@ -64,7 +75,7 @@ class Intake:
         words = Words()
         for rows, places in self._batches(taken.cursor):
             self._sort_out(rows, places, words, taken)
-            if max(taken.readings, taken.records) >= READINGS:
+            if taken.size >= self.batch_bytes:
                 taken.more = True
                 break
         if taken.records:
@@ -76,6 +87,7 @@ class Intake:
         found = readings(rows, places, words)
         taken.readings += len(found)
         taken.records += len(rows)
+        taken.bytes += sum(len(row[3]) for row in rows)
         taken.cursor = rows[-1][0]
         messages = [message for row in rows if row[1] == MESSAGE for message in _message(row)]
         taken.parts.append(self._keeping.readings(found, words))
@@ -135,26 +147,23 @@ class Intake:
                 for rows, places in self._rows(path, after):
                     after = rows[-1][0]
                     yield rows, places
-            except (sqlite3.Error, sqlite.Corrupt, OSError):
+            except sqlite.Corrupt as error:
+                log.error("history: %s; what is not read of it is left out", error)
+            except (sqlite3.Error, OSError):
                 if path.exists():
                     raise
                 log.info("history: the journal has dropped %s while it was read", path)
 
     def _rows(self, path: Path, after: int) -> Iterator[tuple[list[Row], Mapping[int, Place]]]:
-        limit = 500
         with sqlite.reading(path), closing(sqlite.open_reader(path)) as db:
             if not sqlite.is_version(db, FORMAT, path):
                 return  # it is being made just now
             places: dict[int, Place] = {}
-            while rows := db.execute(_SELECT, (after, limit)).fetchall():
+            while rows := _some(db, after, self.batch_bytes // TOGETHER):
                 if not {row[1] for row in rows if row[1] > MESSAGE} <= places.keys():
                     places = self._places(db)
                 yield rows, places
-                if len(rows) < limit:
-                    return
                 after = rows[-1][0]
-                size = sum(len(row[3]) for row in rows) // len(rows) + 1
-                limit = max(100, min(BODIES // size, 50_000))
 
     def _places(self, db: sqlite3.Connection) -> dict[int, Place]:
         """Of all sources of a file; those that are new are given their series."""
@@ -163,11 +172,27 @@ class Intake:
         if unknown:
             told = [SourceRow(*row) for row in db.execute("SELECT * FROM sources") if row[0] in set(unknown)]
             definitions = dict(db.execute("SELECT * FROM definitions").fetchall())
-            with self._catalog.change():
-                self._catalog.enrol(told, definitions)
+            try:
+                with self._catalog.change():
+                    self._catalog.enrol(told, definitions)
+            except (KeyError, TypeError, ValueError, zlib.error) as error:
+                raise sqlite.Corrupt(f"a source cannot be read: {error!r}") from error
             self._series = self._catalog.series_of()
             self._keeping.learn(self._catalog)
         return {number: Place(*self._series[fingerprint]) for number, fingerprint in rows}
+
+
+def _some(db: sqlite3.Connection, after: int, most: int) -> list[Row]:
+    """The next rows, not many more bytes than `most`, however long their texts."""
+    found: list[Row] = []
+    size = 0
+    with closing(db.execute(_SELECT, (after,))) as rows:
+        for row in rows:
+            found.append(row)
+            size += len(row[3])
+            if size >= most or len(found) >= ROWS:
+                break
+    return found
 
 
 def _begin(path: Path) -> int:

@@ -17,7 +17,7 @@ from datastore.history.intake import Intake
 from datastore.history.keeping import Keeping
 from datastore.history.outlook import written_bytes
 from datastore.history.parquet import Engine
-from datastore.history.retention import Retained
+from datastore.history.retention import SPARE, Retained
 from datastore.history.settings import HistorySettings, KeepRule
 from datastore.history.spans import FIRST, Tier
 from datastore.sqlite import Corrupt
@@ -43,6 +43,8 @@ class Keeper:
         self._keeping = Keeping(settings.keep)
         self._keeping.learn(self.catalog)
         self._intake = Intake(journal, self.catalog, self._engine, self._keeping)
+        # a batch fits into what by_bytes leaves to spare
+        self._intake.batch_bytes = min(self._intake.batch_bytes, settings.bytes_max // SPARE)
         self._housekeeping = Housekeeping(self.catalog, self._engine, self._keeping, settings)
         self._work: Iterator[None] | None = None
         self._taken = {"records": 0, "readings": 0, "kept": 0, "too_old": 0}
@@ -96,6 +98,10 @@ class Keeper:
 
     def take(self, request: dict[str, Any]) -> Answer:
         """The next batch of the journal. `cursor`: all up to there is in the files; `more`: there is more."""
+        retention = self._housekeeping.retention
+        if retention.is_over():
+            self._work = None  # what it reads may be what goes
+            retention.by_bytes(request["now"])
         taken = self._intake.take(request["now"])
         for name in self._taken:
             self._taken[name] += getattr(taken, name)

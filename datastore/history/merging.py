@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datastore.history.catalog import Catalog, File, Tombstone, gone
 from datastore.history.keeping import Keeping
 from datastore.history.parquet import COLUMNS, ORDER, Belonging, Engine
-from datastore.history.spans import FIRST, HOUR, MINUTE, Span, Tier
+from datastore.history.spans import FIRST, FLUSHED, HOUR, MINUTE, Span, Tier
 
 PART_ROWS = 2_000_000
 """Rows sorted at once, about: 150 MB."""
@@ -40,6 +40,8 @@ class _Job:
     now: int
     inputs: list[File]
     tombstones: list[Tombstone]
+    stay: list[File] = field(default_factory=list)
+    """Inputs that are only summed up, and count as of that level from then on."""
     outputs: list[File] = field(default_factory=list)
     minutes: list[File] = field(default_factory=list)
     """Of these outputs, those that hours are still to be made of."""
@@ -61,16 +63,18 @@ class Merging:
         """Files that have been swapped out and are still on the disk; whoever deletes them takes them off here."""
         self.part_rows = PART_ROWS
 
-    def raw(self, span: Span, level: int, now: int) -> Iterator[None]:
-        """All readings of an hour or a day into files of that level, and what minutes and hours say of it anew."""
+    def raw(self, span: Span, level: int, now: int, rewrite: bool = True) -> Iterator[None]:
+        """All readings of an hour or a day into files of that level, and what minutes and hours say of it anew. Not to
+        be rewritten, files stay as they are and are only summed up."""
         job = self._job("raw", span, level, now)
         again = max(span[0], self._catalog.state("raw_from", FIRST)), span[1]
         if not job.inputs or again[0] >= again[1]:
             return
-        limits = [f"origin >= {again[0]}", self._keeping.limits(self._catalog, span) or "true"]
+        job.stay = [] if rewrite else job.inputs[:]
+        source = self._within_limits(job)
         try:
             for part in self._parts(job.inputs):
-                self._part(job, part, limits)
+                self._part(job, part, source, again[0])
                 yield
             yield from self._apart(job, again)
             self._swap(job)
@@ -78,9 +82,10 @@ class Merging:
             self._undo(job)
             raise
 
-    def gather(self, tier: Tier, span: Span, level: int, now: int) -> Iterator[None]:
-        """All files of a tier within a span into files of that level."""
+    def gather(self, tier: Tier, span: Span, level: int, now: int, files: Sequence[File] = ()) -> Iterator[None]:
+        """All files of a tier within a span, or only these, into files of that level."""
         job = self._job(tier, span, level, now)
+        job.inputs = [file for file in job.inputs if file in files or not files]
         hidden = gone(job.tombstones, tier) if tier != "messages" else "false"
         select = f"SELECT {COLUMNS[tier]} FROM {self._engine.reading(job.inputs)} WHERE NOT ({hidden})"  # noqa: S608
         try:
@@ -112,14 +117,28 @@ class Merging:
             counts = [(0, counts[0][1]), (2**31 - 1, 0)]
         return list(_cut(counts, start, end, self.part_rows))
 
-    def _part(self, job: _Job, part: Part, limits: Sequence[str]) -> None:
-        source = self._engine.reading(job.inputs)
-        where = [part.condition, f"NOT ({gone(job.tombstones, 'raw')})", *limits]
-        told = " AND ".join(f"({one})" for one in where)
-        sql = f"SELECT {COLUMNS['raw']} FROM {source} WHERE {told} ORDER BY {ORDER['raw']}"  # noqa: S608
-        merged = self._write(job, sql, job.belonging("raw"))
-        if merged is not None:
-            minutes = self._write(job, by_minute(self._engine.reading([merged])), job.belonging("minute"))
+    def _within_limits(self, job: _Job) -> str:
+        """SQL: what to select from: of what came from the journal only what rules keep; they do not count for what was
+        merged before."""
+        limits = self._keeping.limits(self._catalog, job.span)
+        if not limits:
+            return self._engine.reading(job.inputs)
+        fresh = [file for file in job.inputs if file.level == FLUSHED]
+        whole = [file for file in job.inputs if file.level > FLUSHED]
+        told = [f"SELECT * FROM {self._engine.reading(fresh)} WHERE {limits}"] if fresh else []  # noqa: S608
+        told += [f"SELECT * FROM {self._engine.reading(whole)}"] if whole else []  # noqa: S608
+        return f"({' UNION ALL '.join(told)})"
+
+    def _part(self, job: _Job, part: Part, source: str, start: int) -> None:
+        where = f"{part.condition} AND NOT ({gone(job.tombstones, 'raw')}) AND origin >= {start}"
+        sql = f"SELECT {COLUMNS['raw']} FROM {source} WHERE {where} ORDER BY {ORDER['raw']}"  # noqa: S608
+        if job.stay:
+            kept = f"({sql})"
+        else:
+            merged = self._write(job, sql, job.belonging("raw"))
+            kept = self._engine.reading([merged]) if merged is not None else ""
+        if kept:
+            minutes = self._write(job, by_minute(kept), job.belonging("minute"))
             job.minutes += [minutes] if minutes is not None else []
         if part.whole and job.minutes:
             self._write(job, by_hour(self._engine.reading(job.minutes)), job.belonging("hour"))
@@ -147,10 +166,12 @@ class Merging:
         return file
 
     def _swap(self, job: _Job) -> None:
+        going = [file for file in job.inputs if file not in job.stay]
         with self._catalog.change():
-            self._catalog.drop(job.inputs)
+            self._catalog.drop(going)
+            self._catalog.lift(job.stay, job.level)
             self._catalog.add(job.outputs)
-        self.dropped += job.inputs
+        self.dropped += going
         job.outputs = []
 
     def _undo(self, job: _Job) -> None:

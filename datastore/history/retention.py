@@ -1,6 +1,6 @@
 """What goes: by age, by bytes, by the retention of an autoEvent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,6 +12,10 @@ from datastore.sqlite import size
 
 TIERS: tuple[Tier, ...] = ("raw", "minute", "messages", "hour")
 """In the order in which they go when there is no room."""
+RAW_SHARE = 4
+"""Readings go first until they are down to this part of the bound."""
+SPARE = 16
+"""So small a part of the bound stays free for the next batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +75,38 @@ class Retention:
                 self._catalog.forget_moments(now - self._settings.age_ns("raw"))
 
     def by_bytes(self, now: int, need: int = 0) -> None:
-        """Makes room for `need` more below the bound, and a sixteenth to spare for what comes until the next look."""
-        bound = self._settings.bytes_max
-        over = self.bytes + need - (bound - bound // 16)
-        if over <= 0:
+        """Makes room for `need` more below the bound, and for the next batch."""
+        if not self.is_over(need):
             return
         self.unlink(now, all_=True)
-        over = self.bytes + need - (bound - bound // 16)
+        over = self._over(need)
         going: list[File] = []
-        for file in (file for tier in TIERS for file in self._catalog.files(tier)):
+        for file in self._in_order():
             if over <= 0:
                 break
             going.append(file)
             over -= file.bytes
         self._drop(going, now)
         self.unlink(now, all_=bool(going))
+
+    def _in_order(self) -> Iterator[File]:
+        """As they go for want of room. Sums must not take the room of what they are still to be made of."""
+        raw = self._catalog.files("raw")
+        left = sum(file.bytes for file in raw)
+        while raw and left - raw[0].bytes >= self._settings.bytes_max // RAW_SHARE:
+            left -= raw[0].bytes
+            yield raw.pop(0)
+        for tier in TIERS[1:]:
+            yield from self._catalog.files(tier)
+        yield from raw
+
+    def is_over(self, need: int = 0) -> bool:
+        """Whether by_bytes would do anything."""
+        return self._over(need) > 0
+
+    def _over(self, need: int) -> int:
+        bound = self._settings.bytes_max
+        return self.bytes + need - (bound - bound // SPARE)
 
     def _drop(self, files: Sequence[File], now: int) -> None:
         if not files:

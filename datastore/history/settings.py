@@ -122,7 +122,8 @@ class HistorySettings(_Strict):
     messages: str = Field(default="365d", description="Results of commands and alarms are kept for so long")
     max_bytes: str = Field(
         default="10GB",
-        description="Bytes on disk, at least 10MB; the oldest readings go first, then minutes, messages and hours",
+        description="Bytes on disk, at least 10MB; the oldest readings go first, down to a quarter of it, then minutes, "
+        "messages, hours",
     )
     ask: AskSettings = AskSettings()
     keep: list[KeepRule] = Field(

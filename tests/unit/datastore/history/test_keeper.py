@@ -197,28 +197,6 @@ def on_disk(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-async def test_a_week_stays_below_its_bytes_and_the_oldest_readings_go_first(tmp_path: Path) -> None:
-    import random
-
-    of = source("d1", [f"R{n}" for n in range(100)])
-    history = tmp_path / "history"
-    async with journal(tmp_path / "journal", MovingClock()) as written_to:
-        with keeper(history, tmp_path / "journal", max_bytes="10MB") as made:
-            for hour in range(7 * 24):
-                start = DAY_START + hour * HOUR
-                for n in range(80):
-                    written_to.append([at(of, start + n * 42 * 10**9, [random.random() for _ in range(100)])])
-                await written_to.commit()
-                take(made, start + HOUR)
-                tend(made, start + HOUR)
-                assert on_disk(history) <= 10_000_000
-            kept = [row[1] for row in rows(history)]
-            assert min(kept) >= made.catalog.state("raw_from") > DAY_START + HOUR
-            assert max(kept) == start + 79 * 42 * 10**9
-            hours = {row[1] for row in rows(history, "hour")}
-            assert DAY_START in hours  # sums outlive what they are of
-
-
 def names(history: Path) -> set[str]:
     return {path.name for path in (history / "files").iterdir()}
 
