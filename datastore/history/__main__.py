@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from datastore.history import pipe
-from datastore.history.keeper import TROUBLE, Keeper
+from datastore.history.keeper import TROUBLE, Keeper, is_beyond, words
 from datastore.history.settings import HistorySettings
 
 log = logging.getLogger("datastore.history")
@@ -31,41 +31,42 @@ def main(orders: dict[str, Any]) -> int:
     out = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # nothing but answers goes there
     folder = Path(orders["history"])
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        if not _locked(lock.fileno()):
-            log.error("history: another keeper is at work in %s", folder)
-            return 1
-        try:
-            keeper = Keeper(folder, Path(orders["journal"]), HistorySettings.model_validate(orders["settings"]))
-        except TROUBLE as error:
-            out.write(pipe.pack({"error": f"{error}"}))
-            return 1
-        with suppress(BrokenPipeError):  # the gateway was killed while it waited for an answer
-            out.write(pipe.pack({"moved_aside": keeper.moved_aside, "cursor": keeper.catalog.cursor}))
-            while (request := pipe.read(sys.stdin.buffer)) is not None:
-                out.write(pipe.pack(_answered(keeper, request) | {"number": request["number"]}))
-        keeper.close()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+        _lock(lock.fileno(), folder)
+        keeper = Keeper(folder, Path(orders["journal"]), HistorySettings.model_validate(orders["settings"]))
+    except TROUBLE as error:
+        out.write(pipe.pack({"error": words(error)}))
+        return 1
+    with lock, suppress(BrokenPipeError):  # the gateway was killed while it waited for an answer
+        out.write(pipe.pack({"moved_aside": keeper.moved_aside, "cursor": keeper.catalog.cursor}))
+        while (request := pipe.read(sys.stdin.buffer)) is not None:
+            answer, well = _answered(keeper, request)
+            out.write(pipe.pack(answer | {"number": request["number"]}))
+            if not well:
+                return 1
+    keeper.close()
     return 0
 
 
-def _answered(keeper: Keeper, request: dict[str, Any]) -> dict[str, Any]:
+def _answered(keeper: Keeper, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The answer, and whether more can be asked: a damaged catalog is moved aside by the next start."""
     started = time.monotonic()
     try:
-        return keeper.answer(request) | {"seconds": time.monotonic() - started}
+        return keeper.answer(request) | {"seconds": time.monotonic() - started}, True
     except TROUBLE as error:
-        return {"error": " ".join(str(error).split()) or type(error).__name__}
+        return {"error": words(error)}, not is_beyond(error)
 
 
-def _locked(handle: int) -> bool:
+def _lock(handle: int, folder: Path) -> None:
+    """Raises OSError."""
     for _ in range(LOCK_S * 10):
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             time.sleep(0.1)
-        else:
-            return True
-    return False
+    raise OSError(f"another gateway's keeper is at work in {folder}; each gateway needs a data folder of its own")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,7 @@ class History:
         self._taken_at = 0.0
         self._failing: dict[str, str] = {}
         """Why, by what was asked."""
+        self._aside = ""
         self._outlook = Outlook(settings.bytes_max)
         self._last: dict[str, Any] = {}
         """What the keeper reported last."""
@@ -120,9 +121,7 @@ class History:
     async def _live(self) -> NoReturn:
         """Raises Ended."""
         said = await self.process.start()
-        if said["moved_aside"]:
-            why = f"its catalog was damaged; the whole history was moved to {said['moved_aside']}"
-            self._alarm(DAMAGED, "raised", why)
+        self._damaged(said["moved_aside"])
         self._told = {}
         self._done(said["cursor"])
         while True:
@@ -172,6 +171,7 @@ class History:
             self._done(said["cursor"])
             more = said["more"]
         self._last = await self.process.ask("report")
+        self._damaged(self._last["moved_aside"])
 
     def _done(self, cursor: int) -> None:
         self._cursor = cursor
@@ -180,6 +180,12 @@ class History:
     async def _tend(self) -> bool:
         said = await self.process.ask("tend", now=self._clock.now(), trusted=self._clock.trusted())
         return bool(said["more"])
+
+    def _damaged(self, aside: str) -> None:
+        """`aside`: where the keeper has moved what it could not read; empty: nothing."""
+        if aside and aside != self._aside:
+            self._alarm(DAMAGED, "raised", f"what was damaged was moved to {aside}; what it held is not shown")
+            self._aside = aside
 
     def _fails(self, what: str, why: str) -> None:
         if not self._failing:

@@ -1,17 +1,19 @@
 """The process that owns the history's files: told what to do through its standard input, a request at a time, and
 answers on its standard output. It does nothing by itself, so a clock is not among its parts."""
 
+import json
 import logging
+import re
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from datastore.history.catalog import FILES, Catalog, Tombstone
+from datastore.history.catalog import FILES, NAME, Catalog, File, Tombstone
 from datastore.history.housekeeping import Housekeeping, Moment
 from datastore.history.intake import Intake
 from datastore.history.keeping import Keeping
@@ -20,7 +22,7 @@ from datastore.history.parquet import Engine
 from datastore.history.retention import SPARE, Retained
 from datastore.history.settings import HistorySettings, KeepRule
 from datastore.history.spans import FIRST, Tier
-from datastore.sqlite import Corrupt
+from datastore.sqlite import SIDE_FILES, Corrupt, is_corrupt
 from gateway.model.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -29,14 +31,16 @@ MEMORY = "300MB"
 """What DuckDB may take; more goes to temporary files."""
 TROUBLE = (duckdb.Error, sqlite3.Error, OSError, Corrupt, ConfigError)
 Answer = dict[str, Any]
+_INNER = re.compile(r'"exception_message":("(?:[^"\\]|\\.)*")')
+"""What DuckDB wraps when another of its threads failed."""
 
 
 class Keeper:
-    """Answers requests; raises TROUBLE, after which it can be asked again."""
+    """Answers requests; raises TROUBLE, after which it can be asked again unless it `is_beyond`."""
 
     def __init__(self, folder: Path, journal: Path, settings: HistorySettings) -> None:
         self.moved_aside = ""
-        """Path of a history whose catalog was damaged."""
+        """Path of what was damaged, last."""
         self.catalog = self._open(folder)
         self._engine = Engine(folder, MEMORY)
         self._remove_leftovers()
@@ -48,7 +52,6 @@ class Keeper:
         self._housekeeping = Housekeeping(self.catalog, self._engine, self._keeping, settings)
         self._work: Iterator[None] | None = None
         self._taken = {"records": 0, "readings": 0, "kept": 0, "too_old": 0}
-        self._set_aside: list[str] = []
 
     def part_rows(self, rows: int) -> None:
         """How many rows a merge sorts at once."""
@@ -63,9 +66,13 @@ class Keeper:
         try:
             return Catalog.writer(folder)
         except Corrupt as error:
-            aside = folder.with_name(f"{folder.name}.corrupt-{secrets.token_hex(4)}")
+            aside = folder / f"corrupt-{secrets.token_hex(4)}"  # inside: the folder may be a disk of its own
             log.error("history: %s; the whole history is moved to %s", error, aside)
-            folder.rename(aside)
+            aside.mkdir()
+            for side in ("", *SIDE_FILES):
+                with suppress(FileNotFoundError):
+                    (folder / f"{NAME}{side}").rename(aside / f"{NAME}{side}")
+            (folder / FILES).rename(aside / FILES)
             self.moved_aside = str(aside)
             return Catalog.writer(folder)
 
@@ -76,6 +83,8 @@ class Keeper:
             if path.name not in known and path.suffix == ".parquet":
                 path.unlink()
         missing = [file for file in self.catalog.files() if not self.catalog.path(file).exists()]
+        there = [file for file in self.catalog.files() if file not in missing]
+        self._put_aside([file for file in there if self.catalog.path(file).stat().st_size != file.bytes])
         if missing:
             log.error(
                 "history: %d files are missing, the first is %s; what they held is lost", len(missing), missing[0]
@@ -122,19 +131,23 @@ class Keeper:
         return {"more": self._work is not None}
 
     def _put_aside_damaged(self) -> bool:
-        """Whether a file was found that cannot be read; it is set aside, so that the others can be merged."""
-        damaged = [file for file in self.catalog.files() if not self._engine.sound(file)]
+        """Whether one of the files that were read last cannot be; it is set aside, so that the others can be merged."""
+        known = set(self.catalog.files())
+        damaged = [file for file in self._engine.read if file in known and not self._engine.sound(file)]
+        self._put_aside(damaged)
+        return bool(damaged)
+
+    def _put_aside(self, damaged: Sequence[File]) -> None:
         for file in damaged:
             path = self.catalog.path(file)
             aside = path.with_name(path.name + ".corrupt")
             log.error("history: %s is damaged; it is moved to %s", path, aside)
             with suppress(FileNotFoundError):
                 path.rename(aside)
-            self._set_aside.append(str(aside))
+            self.moved_aside = str(aside)
         if damaged:
             with self.catalog.change():
                 self.catalog.drop(damaged)
-        return bool(damaged)
 
     def keep(self, request: dict[str, Any]) -> Answer:
         """`rules`, `labels` by device and `retained` (EdgeX's retention of autoEvents) from now on."""
@@ -166,6 +179,20 @@ class Keeper:
             "bytes": self._housekeeping.retention.bytes,
             "tiers": tiers,
             "taken": dict(self._taken),
-            "moved_aside": self.moved_aside or (self._set_aside[-1] if self._set_aside else ""),
+            "moved_aside": self.moved_aside,
             "written": written_bytes(),
         }
+
+
+def words(error: BaseException) -> str:
+    """What went wrong, for people."""
+    inner = _INNER.search(str(error))
+    said = json.loads(inner[1]) if inner else str(error)
+    return " ".join(said.split()) or type(error).__name__
+
+
+def is_beyond(error: BaseException) -> bool:
+    """Whether only a start makes it well: the catalog is damaged, DuckDB has given up."""
+    if isinstance(error, sqlite3.Error):
+        return is_corrupt(error)
+    return isinstance(error, (Corrupt, duckdb.FatalException, duckdb.InternalException))

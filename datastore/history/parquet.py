@@ -63,6 +63,8 @@ class Engine:
             "autoload_known_extensions": "false",
         }
         self._db = duckdb.connect(":memory:", config=settings)
+        self.read: Sequence[File] = ()
+        """Files that were read last, or were to be."""
 
     def close(self) -> None:
         self._db.close()
@@ -72,6 +74,7 @@ class Engine:
 
     def reading(self, files: Sequence[File]) -> str:
         """SQL: what to select from."""
+        self.read = files
         names = ", ".join(_quoted(str(self._files / file.name)) for file in files)
         return f"read_parquet([{names}])"
 

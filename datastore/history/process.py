@@ -90,8 +90,7 @@ class Process:
         except TimeoutError:
             raise Ended(f"it did not answer for {PATIENCE_S:g} s") from None
         except (EOFError, ConnectionError, msgspec.MsgspecError):
-            with suppress(ProcessLookupError):
-                process.kill()
+            await self.close()
             raise Ended(f"it ended with {await process.wait()}") from None
 
     async def close(self) -> None:

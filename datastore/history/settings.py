@@ -122,7 +122,7 @@ class HistorySettings(_Strict):
     messages: str = Field(default="365d", description="Results of commands and alarms are kept for so long")
     max_bytes: str = Field(
         default="10GB",
-        description="Bytes on disk, at least 10MB; the oldest readings go first, down to a quarter of it, then minutes, "
+        description="Bytes on disk, at least 10MB; the oldest readings go first, down to a quarter, then minutes, "
         "messages, hours",
     )
     ask: AskSettings = AskSettings()
