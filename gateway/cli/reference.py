@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from datastore.analysis.settings import Rule
 from gateway import cli
 from gateway.exporting import WithExporters
 from gateway.model.device import Device
@@ -31,6 +32,14 @@ class Page(NamedTuple):
     title: str
     model: type[BaseModel]
     head: str
+
+
+class Whole(WithExporters):
+    """The whole of gateway.yaml."""
+
+    rules: list[Rule] = Field(
+        default=[], description="Rules over the live stream; each has a `name` and a `kind`: docs/reference/rules.md"
+    )
 
 
 KEYS = {
@@ -128,7 +137,7 @@ def pages() -> Mapping[str, str]:
     }
     return texts | {
         "cli.md": "".join(_command_line()),
-        "schemas/gateway.json": text_of(model_schema(WithExporters, "gateway.yaml of Southgate")),
+        "schemas/gateway.json": text_of(model_schema(Whole, "gateway.yaml of Southgate")),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import jsonschema
 import pytest
+from pydantic import ValidationError
 
 from gateway import cli
 from gateway.cli import reference
@@ -88,6 +89,43 @@ def test_the_schema_takes_and_refuses_what_the_loader_does() -> None:
     ]
     for bad in wrong:
         assert not validator.is_valid(bad)
+
+
+@pytest.mark.parametrize(
+    ("key", "rule", "is_good"),
+    [
+        ("rules", {"name": "hot", "kind": "threshold", "of": "oven/T", "above": 90, "for": "10s"}, True),
+        (
+            "rules",
+            {"name": "p", "kind": "formula", "of": {"u": "m/U", "i": "m/I"}, "value": "u * i", "into": "m/P"},
+            True,
+        ),
+        ("rules", {"name": "odd", "kind": "score", "of": {"x": "m/X"}, "call": "a:b", "hard": {"keep": 5}}, True),
+        ("rules", {"name": "hot", "kind": "treshold", "of": "oven/T", "above": 90}, False),
+        ("rules", {"name": "hot", "kind": "threshold", "of": "oven/T", "abov": 90}, False),
+        ("rules", {"name": "p", "kind": "formula", "of": "m/U", "value": "u"}, False),
+        ("rules", {"name": "odd", "kind": "score", "of": {"x": "m/X"}, "call": "a:b", "hard": {"kep": 5}}, False),
+        ("keep", {"device": "a*", "keep": {"while": "Power > 10"}, "messages": ["alarm"]}, True),
+        ("keep", {"keep": {"around": {"event": "Hot", "before": "5m"}}}, True),
+        ("keep", {"keep": {"deadband": 0.5}}, True),
+        ("keep", {"keep": "on-change", "messages": False}, True),
+        ("keep", {"keep": "on_change"}, False),
+        ("keep", {"keep": {"deadband": 0}}, False),
+        ("keep", {"keep": {"around": {"before": "5m"}}}, False),
+        ("keep", {"keep": "everything", "messages": ["alarms"]}, False),
+    ],
+)
+def test_the_schema_describes_every_rule(key: str, rule: dict[str, Any], is_good: bool) -> None:
+    import json
+
+    validator = jsonschema.Draft202012Validator(json.loads(reference.pages()["schemas/gateway.json"]))
+    told = {"rules": [rule]} if key == "rules" else {"history": {"keep": [rule]}}
+    assert validator.is_valid(told) == is_good
+    if is_good:
+        Settings.model_validate(told)
+    else:
+        with pytest.raises(ValidationError):
+            Settings.model_validate(told)
 
 
 def named(page: Path) -> set[str]:

@@ -68,25 +68,27 @@ async def test_a_week_at_full_rate_stays_below_its_bytes_at_every_step(tmp_path:
             assert DAY_START in {row[1] for row in rows(history, "hour")}, "sums outlive what they are of"
 
 
+@pytest.mark.timeout(180)
 async def test_a_backlog_is_taken_within_the_bound(tmp_path: Path) -> None:
     """The keeper comes back after a day: the journal has more for it than it may keep."""
     of = floats("d1", 100)
     async with journal(tmp_path / "journal", MovingClock()) as store:
-        for n in range(20):
+        for n in range(18):
             store.append(noise(of, DAY_START + n * 20 * MINUTE, 1000, SECOND))
             await store.commit()
         assert on_disk(tmp_path / "journal") > BOUND * 3 // 2
     with keeper(tmp_path / "history", tmp_path / "journal", max_bytes="10MB") as made:
         bounded(made, DAY_START + DAY, tmp_path / "history")
-        assert max(row[3] for row in rows(tmp_path / "history")) == made.catalog.cursor == 20_000
+        assert max(row[3] for row in rows(tmp_path / "history")) == made.catalog.cursor == 18_000
 
 
+@pytest.mark.timeout(180)
 async def test_sums_that_fill_the_room_leave_readings_theirs(tmp_path: Path) -> None:
     """A reading a minute: its minute takes more than itself."""
-    of, history = floats("d1", 100), tmp_path / "history"
+    of, history = floats("d1", 150), tmp_path / "history"
     async with journal(tmp_path / "journal", MovingClock()) as store:
         with keeper(history, tmp_path / "journal", max_bytes="10MB") as made:
-            for turn in range(3 * 24):
+            for turn in range(36):
                 start = DAY_START + turn * HOUR
                 store.append(noise(of, start, 60, MINUTE))
                 await store.commit()
@@ -96,7 +98,7 @@ async def test_sums_that_fill_the_room_leave_readings_theirs(tmp_path: Path) -> 
             assert newest == start + 59 * MINUTE
             assert newest - oldest >= 2 * HOUR
             hours = {row[1] for row in rows(history, "hour")}
-            assert hours == {DAY_START + n * HOUR for n in range(3 * 24)}
+            assert hours == {DAY_START + n * HOUR for n in range(36)}
 
 
 async def test_an_hour_too_large_to_be_rewritten_is_summed_up(tmp_path: Path) -> None:
@@ -144,10 +146,11 @@ async def test_many_small_files_of_an_hour_become_one_before_it_is_over(tmp_path
     of = source("d1", ["A"])
     with keeper(tmp_path / "history", tmp_path / "journal") as made:
         async with journal(tmp_path / "journal", MovingClock()) as store:
-            for n in range(160):
+            for n in range(130):
                 now = DAY_START + n * 15 * SECOND
                 await written(store, [Event(of, now, [n])])
                 take(made, now)
-                tend(made, now)
-                assert len(rows(tmp_path / "history")) == n + 1
+                if n % 10 == 9:
+                    tend(made, now)
         assert len(levels(tmp_path / "history")) < 90
+        assert len(rows(tmp_path / "history")) == 130
