@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,22 @@ def main(orders: dict[str, Any]) -> int:
         _lock(lock.fileno(), folder)
         keeper = Keeper(folder, Path(orders["journal"]), HistorySettings.model_validate(orders["settings"]))
     except TROUBLE as error:
-        out.write(pipe.pack({"error": words(error)}))
+        with suppress(BrokenPipeError):
+            out.write(pipe.pack({"error": words(error)}))
         return 1
-    with lock, suppress(BrokenPipeError):  # the gateway was killed while it waited for an answer
-        out.write(pipe.pack({"moved_aside": keeper.moved_aside, "cursor": keeper.catalog.cursor}))
-        while (request := pipe.read(sys.stdin.buffer)) is not None:
-            answer, well = _answered(keeper, request)
-            out.write(pipe.pack(answer | {"number": request["number"]}))
-            if not well:
-                return 1
-    keeper.close()
+    with lock:
+        with suppress(BrokenPipeError):  # the gateway was killed while it waited for an answer
+            _serve(keeper, out)
+        keeper.close()
     return 0
+
+
+def _serve(keeper: Keeper, out: FileIO) -> None:
+    out.write(pipe.pack({"moved_aside": keeper.moved_aside, "cursor": keeper.catalog.cursor}))
+    well = True
+    while well and (request := pipe.read(sys.stdin.buffer)) is not None:
+        answer, well = _answered(keeper, request)
+        out.write(pipe.pack(answer | {"number": request["number"]}))
 
 
 def _answered(keeper: Keeper, request: dict[str, Any]) -> tuple[dict[str, Any], bool]:

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn, Protocol
 
 from datastore.drops import Alarm, untold
 from datastore.history.catalog import Tombstone, cursor_of
-from datastore.history.outlook import Outlook
+from datastore.history.outlook import Outlook, written_bytes
 from datastore.history.process import Ended, Process, Refused
 from datastore.history.settings import HistorySettings, KeepRule
 from gateway.model.contracts import Clock
@@ -170,7 +170,7 @@ class History:
             self._outlook.took(said["records"], said["readings"], said["seconds"], self._clock.monotonic())
             self._done(said["cursor"])
             more = said["more"]
-        self._last = await self.process.ask("report")
+        self._last = await self.process.ask("report", at=self._clock.monotonic(), written=written_bytes())
         self._damaged(self._last["moved_aside"])
 
     def _done(self, cursor: int) -> None:

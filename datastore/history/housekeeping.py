@@ -55,7 +55,7 @@ class Housekeeping:
         yield
         if not at.trusted:
             return
-        self.retention.of_autoevents(at.now)
+        yield from self.retention.of_autoevents(at.now)
         for tier in ("raw", "messages"):
             yield from self._hours_and_days(tier, at.now)
         yield from self._gather("minute", DAILY, at.now)

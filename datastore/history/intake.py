@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,10 @@ TOGETHER, ROWS = 5, 50_000
 """Decoded at once: this part of a batch, by bytes of bodies, and so many rows."""
 _json = msgspec.json.Encoder().encode
 _SELECT = "SELECT offset, source, origin, body FROM records WHERE offset > ? ORDER BY offset"
+_LAST = (
+    "SELECT offset, source, origin, body FROM records WHERE source = ? AND offset <= ? ORDER BY offset DESC LIMIT 200"
+)
+"""So many of a source may each have only some of its resources."""
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class Intake:
         return taken
 
     def _sort_out(self, rows: Sequence[Row], places: Mapping[int, Place], words: Words, taken: Taken) -> None:
+        self._recall(taken.cursor)
         found = readings(rows, places, words)
         taken.readings += len(found)
         taken.records += len(rows)
@@ -164,6 +169,30 @@ class Intake:
                     places = self._places(db)
                 yield rows, places
                 after = rows[-1][0]
+
+    def _recall(self, cursor: int) -> None:
+        """Conditions that are new, or stand in a keeper that is, learn the values of the last batch: as far as the
+        journal still has them."""
+        whiles = self._keeping.whiles
+        paths = sorted(files(self._journal)) if whiles.asks() else []
+        while paths and (asked := whiles.asks()):
+            path = paths.pop()
+            if _begin(path) <= cursor:
+                with suppress(sqlite3.Error, sqlite.Corrupt, OSError):  # taking it says what is wrong with it
+                    self._recall_from(path, cursor, asked)
+        whiles.settle()
+
+    def _recall_from(self, path: Path, cursor: int, asked: set[int]) -> None:
+        with sqlite.reading(path), closing(sqlite.open_reader(path)) as db:
+            if not sqlite.is_version(db, FORMAT, path):
+                return
+            places = self._places(db)
+            rows: list[Row] = []
+            for number, place in places.items():
+                if not asked.isdisjoint(range(place.first, place.first + place.count)):
+                    rows += db.execute(_LAST, (number, cursor)).fetchall()
+        words = Words()
+        self._keeping.whiles.recall(readings(sorted(rows), places, words), words)
 
     def _places(self, db: sqlite3.Connection) -> dict[int, Place]:
         """Of all sources of a file; those that are new are given their series."""

@@ -17,11 +17,11 @@ from datastore.history.catalog import FILES, NAME, Catalog, File, Tombstone
 from datastore.history.housekeeping import Housekeeping, Moment
 from datastore.history.intake import Intake
 from datastore.history.keeping import Keeping
-from datastore.history.outlook import written_bytes
 from datastore.history.parquet import Engine
 from datastore.history.retention import SPARE, Retained
 from datastore.history.settings import HistorySettings, KeepRule
 from datastore.history.spans import FIRST, Tier
+from datastore.history.wear import Wear
 from datastore.sqlite import SIDE_FILES, Corrupt, is_corrupt
 from gateway.model.errors import ConfigError
 
@@ -50,6 +50,7 @@ class Keeper:
         # a batch fits into what by_bytes leaves to spare
         self._intake.batch_bytes = min(self._intake.batch_bytes, settings.bytes_max // SPARE)
         self._housekeeping = Housekeeping(self.catalog, self._engine, self._keeping, settings)
+        self._wear = Wear(self.catalog)
         self._work: Iterator[None] | None = None
         self._taken = {"records": 0, "readings": 0, "kept": 0, "too_old": 0}
 
@@ -58,6 +59,8 @@ class Keeper:
         self._housekeeping.merging.part_rows = rows
 
     def close(self) -> None:
+        with suppress(*TROUBLE):
+            self._wear.save()
         self._housekeeping.retention.unlink(FIRST, all_=True)
         self._engine.close()
         self.catalog.close()
@@ -162,8 +165,10 @@ class Keeper:
             self.catalog.bury([Tombstone(**one) for one in request["tombstones"]])
         return {}
 
-    def report(self, _: dict[str, Any]) -> Answer:
-        """What is there, and what was taken since the start."""
+    def report(self, request: dict[str, Any]) -> Answer:
+        """What is there, and what was taken since the start; `at` and `written` are the gateway's, see Wear."""
+        if "written" in request:
+            self._wear.told(request["at"], request["written"])
         tiers: dict[Tier, dict[str, int]] = {}
         for file in self.catalog.files():
             told = tiers.setdefault(
@@ -180,7 +185,8 @@ class Keeper:
             "tiers": tiers,
             "taken": dict(self._taken),
             "moved_aside": self.moved_aside,
-            "written": written_bytes(),
+            "written": self._wear.bytes,
+            "watched_s": self._wear.ms / 1000,
         }
 
 

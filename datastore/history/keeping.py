@@ -39,7 +39,7 @@ class Keeping:
         self.rules = list(rules)
         self._labels = labels or {}
         self._last: dict[int, _Last] = {}
-        self._whiles = Whiles()
+        self.whiles = Whiles()
         self._series = _Series(np.zeros(1, np.int8), np.zeros(1), np.full(1, -1, np.int16))
 
     def change(self, rules: Sequence[KeepRule], labels: Labels, catalog: Catalog) -> None:
@@ -52,7 +52,7 @@ class Keeping:
         known = catalog.series()
         top = known[-1][0] + 1 if known else 1
         made = _Series(np.zeros(top, np.int8), np.zeros(top), np.full(top, -1, np.int16), [""] * top)
-        self._whiles = Whiles(self._whiles)
+        self.whiles = Whiles(self.whiles)
         found: dict[tuple[str, str], int] = {}
         for series, device, source, _ in known:
             number = found.get((device, source))
@@ -68,8 +68,8 @@ class Keeping:
                 made.band[series] = keep.deadband if isinstance(keep, Deadband) else 0
             elif isinstance(keep, While):
                 made.how[series] = WHILE
-                self._whiles.add(keep.while_, device, series)
-        self._whiles.watch((series, device, resource) for series, device, _, resource in known)
+                self.whiles.add(keep.while_, device, series)
+        self.whiles.watch((series, device, resource) for series, device, _, resource in known)
         self._series = made
 
     def _rule(self, device: str, source: str | None) -> int:
@@ -91,7 +91,7 @@ class Keeping:
         changing = np.flatnonzero(how == CHANGES)
         if len(changing):
             keep[changing] = self._changes(found.take(changing), words)
-        self._whiles.heed(found, how == WHILE, words, keep)
+        self.whiles.heed(found, how == WHILE, words, keep)
         return found.take(keep)
 
     def _changes(self, found: Readings, words: Words) -> NDArray[np.bool_]:

@@ -12,6 +12,8 @@ from gateway.model.health import HistoryReport, TierReport
 WINDOW_S = 3600.0
 """The rate is that of the last hour."""
 YEAR_S = 365 * 86400.0
+WATCHED_S = 60.0
+"""What was written in less time tells nothing of a year."""
 GUESS = 100.0
 """Readings in a record, before the first was seen."""
 
@@ -23,12 +25,10 @@ class Outlook:
         self._bytes_max = bytes_max
         self._batches: deque[tuple[float, int]] = deque()
         """When it was taken (monotonic) and how many readings it held."""
-        self._began = 0.0
         self._records = 0
         self._readings = 0
         self._seconds = 0.0
         """Time that taking these took."""
-        self._written = written_bytes()
 
     @property
     def per_record(self) -> float:
@@ -37,7 +37,6 @@ class Outlook:
 
     def took(self, records: int, readings: int, seconds: float, now: float) -> None:
         """A batch; counts halve now and then, so that what was long ago fades."""
-        self._began = self._began or now
         if self._records > 1_000_000:
             self._records, self._readings, self._seconds = self._records // 2, self._readings // 2, self._seconds / 2
         self._records += records
@@ -64,6 +63,7 @@ class Outlook:
         seconds = self._capacity_s(tiers)
         drain = behind * self._seconds / self._records if self._records else None
         wear = self._wear(told)
+        watched = told.get("watched_s", 0.0)
         return HistoryReport(
             state=state,
             behind=behind,
@@ -76,7 +76,7 @@ class Outlook:
             capacity_s=seconds,
             drain_s=drain,
             written_per_year=wear,
-            words=self._words(seconds, ages["raw"], behind, drain, wear),
+            words=self._words(seconds, ages["raw"], behind, drain) + _wear_words(wear, watched),
         )
 
     def _capacity_s(self, tiers: Mapping[str, TierReport]) -> float | None:
@@ -89,15 +89,10 @@ class Outlook:
 
     def _wear(self, told: Mapping[str, Any]) -> float | None:
         """Bytes a year that gateway and keeper together send to the disk, as the kernel counts them."""
-        if len(self._batches) < 2 or "written" not in told:
-            return None
-        seconds = self._batches[-1][0] - self._began
-        written = written_bytes() - self._written + told["written"]
-        return written / seconds * YEAR_S if seconds > 0 else None
+        seconds = told.get("watched_s", 0.0)
+        return told["written"] / seconds * YEAR_S if seconds >= WATCHED_S else None
 
-    def _words(
-        self, capacity: float | None, age: float, behind: int, drain: float | None, wear: float | None
-    ) -> list[str]:
+    def _words(self, capacity: float | None, age: float, behind: int, drain: float | None) -> list[str]:
         said = []
         if capacity is None:
             said.append("how long the room lasts is told after the first two batches")
@@ -111,9 +106,14 @@ class Outlook:
             )
         if behind and drain is not None:
             said.append(f"{behind} records wait to be taken, which takes {time_words(drain)}")
-        if wear is not None:
-            said.append(f"gateway and history write about {bytes_words(wear)} a year to the disk at this rate")
         return said
+
+
+def _wear_words(wear: float | None, watched: float) -> list[str]:
+    if wear is None:
+        return []
+    days = "the last weeks" if watched >= 14 * 86400 else f"{time_words(watched)} of work"
+    return [f"gateway and history write about {bytes_words(wear)} a year to the disk, going by {days}"]
 
 
 def written_bytes() -> int:

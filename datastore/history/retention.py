@@ -120,17 +120,22 @@ class Retention:
 
     # ------------------------------------------------------------------------------------------------ autoEvents
 
-    def of_autoevents(self, now: int) -> None:
-        """Once an hour: what their retention takes is gone for whoever asks; its rows go with the next merge."""
-        if not now - HOUR < self._looked <= now:
-            self._looked = now
-            sources = self._catalog.series_by_source()
-            graves = [grave for one in self.autoevents for grave in self._graves(one, sources, now)]
-            standing = [one for one in self._catalog.tombstones() if one.standing]
-            if {_place(one) for one in standing} != {_place(one) for one in graves}:
-                with self._catalog.change():
-                    self._catalog.unbury(standing)
-                    self._catalog.bury(graves)
+    def of_autoevents(self, now: int) -> Iterator[None]:
+        """Once an hour: what their retention takes is gone for whoever asks; its rows go with the next merge. A step
+        for each, since all that is kept of a source is looked at."""
+        if now - HOUR < self._looked <= now:
+            return
+        sources = self._catalog.series_by_source()
+        graves: list[Tombstone] = []
+        for one in self.autoevents:
+            graves += self._graves(one, sources, now)
+            yield
+        standing = [one for one in self._catalog.tombstones() if one.standing]
+        if {_place(one) for one in standing} != {_place(one) for one in graves}:
+            with self._catalog.change():
+                self._catalog.unbury(standing)
+                self._catalog.bury(graves)
+        self._looked = now
 
     def _graves(
         self, retained: Retained, sources: Mapping[tuple[str, str], list[tuple[int, int]]], now: int

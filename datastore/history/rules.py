@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from datastore.history.history import History, Wishes
-from datastore.history.settings import KeepRule
+from datastore.history.settings import KeepRule, While
 from gateway.model.contracts import State
 from gateway.model.device import AutoEvent, Retention
 from gateway.model.duration import parse_duration
+from gateway.model.near import nearest
 from gateway.model.plan import PlannedDevice
 
 TABLE = "keep"
@@ -30,6 +32,7 @@ class KeepRules:
     def __init__(self, state: State, read: Callable[[], Sequence[KeepRule]]) -> None:
         self._state = state
         self._read = read
+        self._planned: Callable[[], Mapping[str, PlannedDevice]] = dict
         self._file = list(read())
         kept = state.get(TABLE, _KEY) or []
         self._made = {name: KeepRule.model_validate(rule) for name, rule in kept}
@@ -53,7 +56,12 @@ class KeepRules:
 
     def decide_for(self, history: History, planned: Callable[[], Mapping[str, PlannedDevice]]) -> None:
         """From now on the history asks these rules, and the devices in force."""
+        self._planned = planned
         history.wishes = lambda: wishes(self.in_force(), planned().values())
+
+    def doubt(self, rule: KeepRule) -> str:
+        """See `doubt`, with the devices in force."""
+        return doubt(rule, self._planned().values())
 
     def reread(self) -> bool:
         """Takes over what gateway.yaml says now; whether that is something else. Raises ConfigError."""
@@ -99,3 +107,27 @@ def _retained(event: AutoEvent) -> tuple[int, int, int]:
     assert event.retention is not None
     told = event.retention
     return told.max_cap, told.min_cap, int(parse_duration(told.duration or "0") * 1e9)
+
+
+def doubt(rule: KeepRule, planned: Iterable[PlannedDevice]) -> str:
+    """Why a rule may not do what was meant; empty: nothing is odd. Devices may still come, so it is no error."""
+    from datastore.history.conditions import Condition
+
+    fits = [
+        one
+        for one in planned
+        if fnmatchcase(one.device.name, rule.device)
+        and (not rule.label or rule.label in (*one.device.labels, *one.profile.labels))
+    ]
+    if not fits:
+        return "no device fits it"
+    if not any(fnmatchcase(source.name, rule.source) for one in fits for poll in one.polls for source in poll.sources):
+        return f"nothing that is read of {fits[0].device.name} fits its source {rule.source}"
+    if isinstance(rule.keep, While):
+        for one in fits:
+            there = {name for poll in one.polls for source in poll.sources for name in source.names}
+            for name in sorted(Condition(rule.keep.while_).names - there):
+                near = nearest(name, there)
+                meant = f"; did you mean {near}?" if near else ""
+                return f"{name} is not read of {one.device.name}, so nothing of it is kept{meant}"
+    return ""

@@ -18,6 +18,8 @@ class _Watch:
     condition: Condition
     values: dict[str, Any] = field(default_factory=dict)
     """Last values of the resources that it names; none of what is bad."""
+    unknown: set[str] = field(default_factory=set)
+    """Resources of which nothing has come yet."""
     stale: bool = True
     holds: bool = False
 
@@ -43,7 +45,8 @@ class Whiles:
     def add(self, text: str, device: str, series: int) -> None:
         key = (text, device)
         if key not in self.watches:
-            self.watches[key] = self._known.get(key) or _Watch(Condition(text))
+            condition = Condition(text)
+            self.watches[key] = self._known.get(key) or _Watch(condition, unknown=set(condition.names))
         self._decides[series] = self.watches[key]
 
     def watch(self, known: Iterable[tuple[int, str, str]]) -> None:
@@ -56,6 +59,24 @@ class Whiles:
             if fed:
                 self._feeds[series] = fed
         self._fed = np.array(sorted(self._feeds), np.int32)
+
+    def asks(self) -> set[int]:
+        """Series of which nothing has come yet and that a condition looks at."""
+        return {series for series, fed in self._feeds.items() if any(name in watch.unknown for watch, name in fed)}
+
+    def recall(self, found: Readings, words: Words) -> None:
+        """What came before, in order; the newest counts, and only where nothing is known."""
+        columns = (found.series, found.value, found.exact, found.quality)
+        rows = zip(*[column.tolist()[::-1] for column in columns], strict=True)
+        for series, value, exact, quality in rows:
+            for watch, name in self._feeds.get(series, ()):
+                if name in watch.unknown:
+                    self._feed(watch, name, words.all[exact] if value != value else value, words.all[quality])
+
+    def settle(self) -> None:
+        """There is nothing more to recall."""
+        for watch in self.watches.values():
+            watch.unknown.clear()
 
     def heed(self, found: Readings, decided: NDArray[np.bool_], words: Words, keep: NDArray[np.bool_]) -> None:
         """Sets `keep` of the readings that are `decided` here. An event's values count for itself already."""
@@ -84,6 +105,7 @@ class Whiles:
 
     @staticmethod
     def _feed(watch: _Watch, name: str, value: Any, quality: str | None) -> None:
+        watch.unknown.discard(name)
         if value is None or (quality or "").startswith("bad"):
             watch.stale = watch.values.pop(name, None) is not None or watch.stale
         elif watch.values.get(name) != value:

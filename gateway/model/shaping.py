@@ -23,13 +23,16 @@ class Child(NamedTuple):
     """A field that holds models."""
 
     models: tuple[type[BaseModel], ...]
-    """Several are told apart by their `kind`."""
+    """Several are told apart by their `kind`, or where they have none by their keys."""
     holds: Literal["one", "list", "map"]
 
     def model(self, value: Any) -> type[BaseModel] | None:
         """Which of them a value is meant to be; None: its `kind` is of none."""
         if len(self.models) == 1:
             return self.models[0]
+        if "kind" not in self.models[0].model_fields:
+            given = set(value) if isinstance(value, dict) else set()
+            return next((one for one in self.models if given & children(one).keys()), None)
         kind = value.get("kind") if isinstance(value, dict) else None
         return next((one for one in self.models if kind in get_args(one.model_fields["kind"].annotation)), None)
 
@@ -163,10 +166,11 @@ def _by_lower_case(model: type[BaseModel]) -> Mapping[str, str]:
 
 
 def _child(field: FieldInfo) -> Child | None:
-    for annotation in _alternatives(field.annotation):
+    alternatives = _alternatives(field.annotation)
+    if models := tuple(filter(_is_model, alternatives)):
+        return Child(models, "one")
+    for annotation in alternatives:
         origin, inner = get_origin(annotation), get_args(annotation)
-        if _is_model(annotation):
-            return Child((annotation,), "one")
         if origin is list and (models := _models(inner[0])):
             return Child(models, "list")
         if origin is dict and (models := _models(inner[1])):

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from datastore.history.settings import HistorySettings, KeepRule
 from datastore.history.spans import HOUR, MINUTE
+from gateway.config import load_settings
+from gateway.model.errors import ConfigError
 from gateway.model.reading import TIMEOUT, Event, Message, Record, Source
 from tests.support.clock import MovingClock
 from tests.support.history import Row, keeper, rows, take, tend
@@ -107,6 +109,24 @@ async def test_while_looks_at_the_last_values_of_the_device(tmp_path: Path) -> N
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("last", "left"), [("run", [2, 3]), ("idle", []), (None, [])])
+async def test_while_knows_the_last_values_after_a_restart(tmp_path: Path, last: str | None, left: list[int]) -> None:
+    """A mode that changes once a day: its last change lies before the start, and in another file of the journal."""
+    mode = source("pump-1", ["Mode"], name="Mode")
+    rule = {"source": "Power", "keep": {"while": "Mode == 'run'"}}
+    changes = [at(mode, 0, "idle"), at(mode, 1, last, **({} if last else {"quality": {0: TIMEOUT}}))]
+    if last == "run":
+        changes.append(Event(source("pump-1", ["Mode", "Load"], name="Load"), START + MINUTE, [5], which=(1,)))
+    for n, records in enumerate((changes, [at(SINGLE, 2, 50.0)], [at(SINGLE, 3, 60.0)])):
+        async with journal(tmp_path / "journal", MovingClock()) as made:
+            made.append(records)
+            await made.commit()
+            made._disk.segments[-1].seal(1)
+        with keeper(tmp_path / "history", tmp_path / "journal", keep=[rule] if n else []) as history:
+            take(history, START + HOUR)
+    assert [row[1] // MINUTE - START // MINUTE for row in rows(tmp_path / "history") if row[4] in (50.0, 60.0)] == left
+
+
 async def test_around_an_alarm(tmp_path: Path) -> None:
     records: list[Record] = [at(of, n, float(n)) for n in range(40) for of in (SINGLE, OTHER)]
     records += [alarm("Hot oil", 20, "pump-1"), alarm("Cold", 30, "pump-1"), alarm("Hot oil", 35, "pump-1", "cleared")]
@@ -162,6 +182,20 @@ async def test_messages_have_rules_too(tmp_path: Path) -> None:
 def test_a_wrong_rule_is_refused_in_words(rule: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         KeepRule.model_validate(rule)
+
+
+def test_every_way_to_keep_is_read_from_gateway_yaml(tmp_path: Path) -> None:
+    """The example of the how-to, word for word."""
+    page = (Path(__file__).parents[4] / "docs" / "how-to" / "keep-a-history.md").read_text("utf-8")
+    example = next(block for block in page.split("```yaml\n")[1:] if "keep:" in block).partition("```")[0]
+    (tmp_path / "gateway.yaml").write_text(example, "utf-8")
+    rules = load_settings(tmp_path / "gateway.yaml").keep_rules()
+    assert [type(rule.keep).__name__ for rule in rules] == [
+        "str", "Deadband", "str", "str", "While", "AroundRule", "str"
+    ]  # fmt: skip
+    (tmp_path / "gateway.yaml").write_text("history: { keep: [{ keep: { around: { evnt: x } } }] }", "utf-8")
+    with pytest.raises(ConfigError, match="did you mean event"):
+        load_settings(tmp_path / "gateway.yaml")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
 """Capacity, drain and wear in human words."""
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datastore.history import wear
+from datastore.history.catalog import Catalog
 from datastore.history.outlook import Outlook
 from gateway.model.amount import bytes_words, time_words
 from gateway.model.health import HistoryReport
@@ -35,17 +39,34 @@ def test_room_for_more_than_the_age() -> None:
     assert report(outlook).words[0].startswith("readings are kept for 30 days; there is room for 3171 years")
 
 
-def test_wear_is_that_of_both_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    from datastore.history import outlook as module
+def test_wear_is_that_of_both_processes_also_over_restarts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of each of two lives what was written while both were watched."""
+    own = [0]
+    monkeypatch.setattr(wear, "written_bytes", lambda: own[0])
+    for started, gateway in ((100.0, 5000), (7.0, 0)):
+        with closing(Catalog.writer(tmp_path)) as catalog:
+            counted = wear.Wear(catalog)
+            counted.told(started, gateway)
+            own[0] += 60_000
+            counted.told(started + 60, gateway + 30_000)
+            counted.save()
+            own[0] = 0
+    assert (counted.bytes, counted.ms) == (180_000, 120_000)
+    told = report(Outlook(10**9), written=counted.bytes, watched_s=counted.ms / 1000)
+    assert told.written_per_year == pytest.approx(1500 * 365 * 86400)
+    assert told.words[-1] == "gateway and history write about 47.3 GB a year to the disk, going by 2 minutes of work"
 
-    written = iter([1000, 61_000])
-    monkeypatch.setattr(module, "written_bytes", lambda: next(written))
-    outlook = Outlook(10**9)
-    outlook.took(1, 1, 0.1, 100.0)
-    outlook.took(1, 1, 0.1, 160.0)
-    told = report(outlook, written=60_000)
-    assert told.written_per_year == pytest.approx(2000 * 365 * 86400)
-    assert "write about 63.1 GB a year" in told.words[-1]
+
+def test_wear_is_saved_now_and_then_and_long_ago_fades(tmp_path: Path) -> None:
+    with closing(Catalog.writer(tmp_path)) as catalog:
+        counted = wear.Wear(catalog)
+        counted.told(0.0, 0)
+        counted.told(1800.0, 10**6)
+        assert catalog.state("written") == 0
+        counted.told(3600.0, 2 * 10**6)
+        assert catalog.state("written") >= 2 * 10**6
+        counted.told(40 * 86400.0, 4 * 10**6)
+        assert counted.ms == 20 * 86_400_000
 
 
 def test_nothing_is_said_before_it_is_known() -> None:
