@@ -29,8 +29,10 @@ async def report(parts: House) -> GoResponse:
 
 @router.get("/history/keep")
 async def rules(parts: House) -> GoResponse:
-    """The keep rules in the order in which they are tried, and where those stand that were not made over REST."""
-    return GoResponse({"rules": [_shown(one) for one in _rules(parts).all()]})
+    """The keep rules in the order in which they are tried, where those stand that were not made over REST, and in
+    `doubt` why one may not do what was meant: no device fits it, or its condition names what is not read."""
+    rules = _rules(parts)
+    return GoResponse({"rules": [_shown(one) | {"doubt": rules.doubt(one.rule)} for one in rules.all()]})
 
 
 @router.put("/history/keep/{name}")

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         secrets = unreadable_secrets(settings) + missing_extras(settings)
         planned, problems = _planned(settings.gateway, options.strict, secrets)
         problems = secrets + problems + [p for budget in budgets(planned) for p in budget.problems()]
-        problems += _rules(settings, planned)
+        problems += _rules(settings, planned) + _keep_rules(settings, planned)
     except ConfigError as error:
         output.problems(error.problems)
         output.result({"ok": False, "problems": [str(problem) for problem in error.problems]})
@@ -57,6 +57,16 @@ def _rules(settings: Settings, planned: list[PlannedDevice]) -> list[Problem]:
     from datastore.analysis.virtual import unfound
 
     return unfound(settings.rules, {one.device.name: one for one in planned}, settings.gateway.place.folder)
+
+
+def _keep_rules(settings: Settings, planned: list[PlannedDevice]) -> list[Problem]:
+    """Those that do nothing, or keep nothing, as devices are now."""
+    if settings.history is None:
+        return []
+    from datastore.history.rules import doubt
+
+    told = {f"history.keep[{at}]": doubt(rule, planned) for at, rule in enumerate(settings.history.keep)}
+    return [Problem(where, why, severity="warning") for where, why in told.items() if why]
 
 
 def _counted(number: int, what: str) -> str:

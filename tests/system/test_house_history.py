@@ -64,3 +64,27 @@ async def test_check_names_what_is_wrong_with_a_history(tmp_path: Path) -> None:
     assert said.code == 2
     assert "history.keeps" in said.err
     assert "an hour or more" in said.err
+
+
+async def test_a_rule_that_fits_nothing_is_doubted(tmp_path: Path) -> None:
+    (tmp_path / "world.yaml").write_text(WORLD, "utf-8")
+    keep = [
+        {"device": "celar", "keep": "nothing"},
+        {"device": "cellar", "source": "Climates"},
+        {"device": "climate", "keep": {"while": "Temprature > 10"}},
+        {"device": "c*", "keep": {"while": "Temperature > 10"}},
+    ]
+    async with (
+        serve(World.from_file(tmp_path / "world.yaml")) as world,
+        house(tmp_path, world, history={"keep": keep}) as gateway,
+    ):
+        told = (await gateway.own("history/keep"))["rules"]
+        assert [one["doubt"] for one in told] == [
+            "no device fits it",
+            "nothing that is read of cellar fits its source Climates",
+            "Temprature is not read of climate, so nothing of it is kept; did you mean Temperature?",
+            "",
+        ]
+        said = await southgate("check", gateway.config)
+        assert said.code == 0
+        assert "history.keep[0]: no device fits it" in said.err + said.out
