@@ -108,8 +108,17 @@ def _value_json(kind: ValueType, value: Any, media_type: str) -> dict[str, Any]:
         body = {"binaryValue": base64.b64encode(value).decode()}
         return body | {"mediaType": media_type} if media_type else body
     if kind in (ValueType.OBJECT, ValueType.OBJECT_ARRAY):
-        return {"objectValue": value}
+        return {"objectValue": _finite(value)}
     return {"value": value_text(kind, value)}
+
+
+def _finite(value: Any) -> Any:
+    """An object as JSON can say it: a member that is no number (a device's NaN) is null, and the page is one."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def shown_type(declared: ValueType, value: Any) -> ValueType:

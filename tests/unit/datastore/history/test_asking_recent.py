@@ -162,3 +162,10 @@ async def test_a_long_answer_when_the_disk_takes_nothing(tmp_path: Path, many: l
     (tmp_path / "blocked").write_text("a file")
     blocked = Desks(Recent(Orders(str(tmp_path / "journal"), "", 0, 0.0)), tmp_path / "blocked" / "answers")
     assert blocked.reply(whole).body == asked.body(whole)
+
+
+async def test_an_object_with_a_nan_does_not_spoil_a_page(tmp_path: Path) -> None:
+    plc = Source("s", "p", "plc", "State", (resource("State", ValueType.OBJECT),))
+    asked = await fill(tmp_path, [Event(plc, ORIGIN, [{"x": float("nan"), "y": [1.5, float("-inf")]}])])
+    [shown] = answer(asked, Records("events", Selection()))["events"]
+    assert shown["readings"][0]["objectValue"] == {"x": None, "y": [1.5, None]}
