@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from datastore.codec import encode
 from gateway.api.bodies import MAX_DEPTH, member, parse_json
 from gateway.api.envelope import EdgexError, GoResponse, base
 from gateway.api.parts import House, Parts
@@ -45,6 +46,10 @@ async def add_event(
     _names(told, {"profileName": profile, "deviceName": device, "sourceName": source})
     found = _source(parts, service, profile, device, source)
     event = _event(told, found)
+    try:
+        encode(event)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise EdgexError(400, f"the event cannot be kept: {error}") from None
     identity = await _publish(parts, event, _uuid(told, "id", "Event.Id"))
     return GoResponse(base(201, request_id=request_id, id=identity), status_code=201)
 

@@ -94,6 +94,14 @@ async def test_binary_and_cbor(house: House, api: httpx.AsyncClient) -> None:
     answer = await api.post(path, content=_cbor(body), headers={"Content-Type": "application/cbor"})
     assert answer.status_code == 201, answer.text
     assert [event.values for event in house.published if isinstance(event, Event)] == [[b"\x89PNG"], [b"\x89CBOR"]]
+    state = {
+        "name": "State", "properties": {"valueType": "Object", "readWrite": "R"},
+        "attributes": {"primaryTable": "HOLDING_REGISTERS", "startingAddress": 9},
+    }  # fmt: skip
+    house.put(profile_from_json({**PROFILE, "deviceResources": [*PROFILE["deviceResources"], state]}))
+    huge = posted(reading("State", "Object", objectValue={"x": 2**70}), sourceName="State")
+    refused = await api.post(PATH.replace("Both", "State"), json=huge)
+    assert (refused.status_code, "cannot be kept" in refused.json()["message"]) == (400, True)
     broken = await api.post(path, content=_cbor(body)[:-1], headers={"Content-Type": "application/cbor"})
     assert (broken.status_code, "CBOR" in broken.json()["message"]) == (400, True)
 
