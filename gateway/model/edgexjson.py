@@ -49,9 +49,9 @@ def event_json(
 
 def readings_json(event: Event, only: frozenset[str] | None = None, numeric: bool = False) -> Iterator[dict[str, Any]]:
     """The readings of an event, all or those of some resources."""
-    for position, reading in enumerate(event.readings(), start=1):
+    for position, reading in enumerate(event.readings()):
         if only is None or reading.resource.name in only:
-            identity = event_id(reading.device, event.source.name, event.origin, position)
+            identity = event_id(reading.device, event.source.name, event.origin, event.index(position) + 1)
             yield _reading_json(reading, identity, numeric)
 
 

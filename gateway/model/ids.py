@@ -18,7 +18,7 @@ class EventId:
     origin: int
     """ns UTC."""
     position: int
-    """0: the event; n: its n-th reading, counted from 1."""
+    """0: the event; n: its reading of the source's n-th resource, counted from 1, whichever others it has."""
     mark: int
     """Of device and source, see `mark`."""
 

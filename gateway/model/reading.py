@@ -107,6 +107,10 @@ class Event:
     raw: list[Any] | None = None
     """The values as they were before the profile's transform, of what somebody reads now; None: not kept."""
 
+    def index(self, at: int) -> int:
+        """Which of the source's resources the value at this position is of."""
+        return at if self.which is None else self.which[at]
+
     def names(self) -> Sequence[str]:
         """Resource names, one per value."""
         if self.which is None:
@@ -116,11 +120,10 @@ class Event:
     def readings(self) -> "Iterator[Reading]":
         """The rows of this event, for people (API, log, command line). Not for the hot path."""
         for position, value in enumerate(self.values):
-            index = position if self.which is None else self.which[position]
             yield Reading(
                 device=self.source.device,
                 profile=self.source.profile,
-                resource=self.source.resources[index],
+                resource=self.source.resources[self.index(position)],
                 origin=(self.times or {}).get(position, self.origin),
                 value=value,
                 quality=(self.quality or {}).get(position, GOOD),

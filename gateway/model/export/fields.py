@@ -78,11 +78,12 @@ def reading_fields(event: Event, gateway: str) -> Iterator[dict[str, Any]]:
         "event": identity(event),
     }
     for at, value in enumerate(event.values):
-        resource = source.resources[at if event.which is None else event.which[at]]
+        index = event.index(at)
+        resource = source.resources[index]
         level, reason, code = quality.get(at, GOOD)
         origin = times.get(at, event.origin)
         yield common | {
-            "id": event_id(source.device, source.name, event.origin, at + 1),
+            "id": event_id(source.device, source.name, event.origin, index + 1),
             "origin": origin,
             "time": rfc3339(origin),
             "resource": resource.name,

@@ -1,5 +1,7 @@
 """Which records an exporter gets, and under which names."""
 
+from gateway.model.edgexjson import event_json
+from gateway.model.export.fields import reading_fields
 from gateway.model.export.narrow import Selector
 from gateway.model.export.settings import Only
 from gateway.model.reading import Event, Quality
@@ -43,6 +45,17 @@ def test_of_an_event_that_has_only_some_values() -> None:
     assert (found.which, found.values, found.names()) == ((2,), [3], ["Power"])
     assert select(Event(of, ORIGIN, [1], which=(0,))) is None
     assert select(event(source(names=("Other",)), 1)) is None
+
+
+def test_a_reading_has_the_id_that_rest_gives_whatever_else_is_wanted() -> None:
+    given = event(source(names=NAMES), 1)
+    shown = {one["resourceName"]: one["id"] for one in event_json(given)["readings"]}
+    for only in (["Power"], ["C*", "Power"], []):
+        found = Selector(Only(resources=only), {})(given)
+        assert isinstance(found, Event)
+        assert {one["resource"]: one["id"] for one in reading_fields(found, "g")}.items() <= shown.items()
+    some = Event(given.source, given.origin, [1], which=(2,))  # what a keep rule left of it
+    assert event_json(some)["readings"][0]["id"] == shown["Power"]
 
 
 def test_other_names() -> None:
