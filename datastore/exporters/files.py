@@ -13,7 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,10 @@ LOOK_S = 1.0
 """How often an idle file's age is looked at."""
 CONVERT_S = 600.0
 """How long making a Parquet file may take."""
+CLOSE_S = 2.0
+"""A disk that hangs, or a Parquet file being made, does not hold up the end of the program."""
+_TURNS: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+"""One at a time works on a part, also when an exporter was closed and another begun while a thread was at it."""
 
 
 class FilesExporter:
@@ -47,6 +53,7 @@ class FilesExporter:
         self._text = csv_text if settings.format == "csv" else json_lines(self._rows.names)
         self._part = settings.folder / f"{name}.{'jsonl' if settings.format == 'parquet' else settings.format}{PART}"
         self._threads = Threads(f"export {name}", count=1)
+        self._turn = _TURNS[self._part]
         self._file: BinaryIO | None = None
         self._began = 0.0
 
@@ -57,10 +64,12 @@ class FilesExporter:
     def _open(self) -> BinaryIO:
         """Goes on with a file that was being written; one with other columns is finished."""
         self._settings.folder.mkdir(parents=True, exist_ok=True)
+        for path in self._files(rf"{self._settings.format}(\.gz)?\.tmp"):
+            path.unlink(missing_ok=True)
         self._began = time.time()
         if self._part.exists() and self._part.stat().st_size:
             self._began = self._part.stat().st_mtime
-            _mend(self._part)
+            _mend(self._part, self._settings.format == "csv")
             with self._part.open("rb") as begun:
                 other = begun.read(len(self._head)) != self._head
             if other:
@@ -105,7 +114,8 @@ class FilesExporter:
     def _guarded(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Raises NotConnected where the disk refuses."""
         try:
-            return job(*args, **kwargs)
+            with self._turn:
+                return job(*args, **kwargs)
         except OSError as error:
             raise NotConnected(
                 f"{error.filename or self._settings.folder} cannot be written: {error.strerror or error}"
@@ -168,10 +178,13 @@ class FilesExporter:
 
     def _forget_old(self) -> None:
         if self._settings.keep:
-            mine = re.compile(rf"{re.escape(self.name)}-{STAMP}\.{self._settings.format}(\.gz)?")
-            finished = sorted(path for path in self._settings.folder.iterdir() if mine.fullmatch(path.name))
-            for path in finished[: -self._settings.keep]:
+            for path in self._files(rf"{self._settings.format}(\.gz)?")[: -self._settings.keep]:
                 path.unlink(missing_ok=True)
+
+    def _files(self, ending: str) -> list[Path]:
+        """Ours with a time in their name, oldest first."""
+        mine = re.compile(rf"{re.escape(self.name)}-{STAMP}\.{ending}")
+        return sorted(path for path in self._settings.folder.iterdir() if mine.fullmatch(path.name))
 
     async def lost(self) -> str:
         """Meanwhile a file that is old enough is finished, also when nothing comes."""
@@ -192,22 +205,26 @@ class FilesExporter:
     async def close(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            with contextlib.suppress(Exception):
-                await self._threads.call(file.close)
+            try:
+                async with asyncio.timeout(CLOSE_S):
+                    await self._threads.call(self._let_go, file)
+            except (TimeoutError, NotConnected):
+                threading.Thread(target=self._let_go, args=(file,), daemon=True).start()
         self._threads.close()
 
+    def _let_go(self, file: BinaryIO) -> None:
+        with contextlib.suppress(OSError), self._turn:
+            file.close()
 
-def _mend(path: Path) -> None:
-    """Takes off what comes after the last whole line. Raises OSError."""
+
+def _mend(path: Path, quoted: bool) -> None:
+    """Takes off what comes after the last whole row. Raises OSError. `quoted`: a line may end within a cell."""
+    keep = at = quotes = 0
     with path.open("rb+") as file:
-        end = keep = file.seek(0, os.SEEK_END)
-        while keep:
-            start = max(0, keep - 65536)
-            file.seek(start)
-            found = file.read(keep - start).rfind(b"\n")
-            if found >= 0:
-                keep = start + found + 1
-                break
-            keep = start
-        if keep < end:
+        for line in file:
+            at += len(line)
+            quotes += line.count(b'"') if quoted else 0
+            if line.endswith(b"\n") and not quotes % 2:
+                keep = at
+        if keep < at:
             file.truncate(keep)

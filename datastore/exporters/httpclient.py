@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from datastore.exporters.bounded import bounded, hang_up
 from gateway.model.errors import NotConnected
 
 CONNECT_S = 5.0
@@ -63,18 +64,22 @@ class HttpClient:
     def _exchange(
         self, connection: http.client.HTTPConnection, method: str, body: bytes, headers: Mapping[str, str]
     ) -> Answer:
+        wire = connection.sock  # the library forgets it where the server will close
         try:
-            connection.request(method, self._target, body, dict(headers))
-            answer = connection.getresponse()
-            text = answer.read(LARGEST_ANSWER)
+            with bounded(self._timeout_s, lambda: hang_up(wire)):
+                connection.request(method, self._target, body, dict(headers))
+                answer = connection.getresponse()
+                text = answer.read(LARGEST_ANSWER)
         except BaseException:
             self._drop(connection)
             raise
         found = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, text.decode("utf-8", "replace"))
-        if answer.will_close or not answer.isclosed():  # a longer answer than anybody reads
+        with self._lock:
+            usable = answer.isclosed() and not (answer.will_close or self._closed)  # else longer than anybody reads
+            if usable:
+                self._idle.put(connection)
+        if not usable:
             self._drop(connection)
-        else:
-            self._idle.put(connection)
         return found
 
     def _kept(self) -> http.client.HTTPConnection | None:
@@ -90,6 +95,7 @@ class HttpClient:
             made = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_S)
         else:
             made = http.client.HTTPSConnection(self._host, self._port, timeout=CONNECT_S, context=self._tls)
+        made.auto_open = 0  # one that `close` has ended is not opened again behind our back
         try:
             made.connect()
         except (OSError, http.client.HTTPException) as error:
@@ -116,9 +122,10 @@ class HttpClient:
             self._closed = True
             connections, self._all = self._all, set()
         for connection in connections:
-            with contextlib.suppress(OSError, AttributeError):
-                connection.sock.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for an answer
-            connection.close()
+            hang_up(connection.sock)  # whoever is at work on it closes it
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

@@ -6,6 +6,8 @@ word for points that it does not take while the others went; which they are is f
 
 import contextlib
 import gzip
+import socket
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from influxdb_client.service.ping_service import PingService
 from influxdb_client.service.write_service import WriteService
 
 from datastore.exporters.answers import Refused, isolated, raise_refused, refusal
+from datastore.exporters.bounded import bounded, hang_up
 from datastore.exporters.lineprotocol import DoesNotFit, Lines
 from datastore.exporters.secrets import secret
 from datastore.exporters.settings import InfluxSettings
@@ -55,6 +58,8 @@ class InfluxExporter:
         self._server: _Server | None = None
         self._where = f"InfluxDB at {settings.url}"
         self._forever = Forever()
+        self._wires: dict[int, socket.socket] = {}
+        """On which the thread of this number waits for an answer."""
 
     async def connect(self) -> None:
         if self._server is None:
@@ -73,6 +78,7 @@ class InfluxExporter:
             ssl_ca_cert=str(s.ca_file) if s.ca_file else None,
             connection_pool_maxsize=SIDE_BY_SIDE,
         )
+        _note_wires(client.api_client.rest_client.pool_manager.connection_from_url(s.url), self._wires)
         try:
             with contextlib.suppress(NotTaken, Refused):  # it is there, whatever it says to a ping
                 self._asked(PingService(client.api_client).get_ping)
@@ -119,8 +125,10 @@ class InfluxExporter:
 
     def _asked(self, call: Any, *args: Any, **options: Any) -> None:
         """Raises NotConnected, Refused."""
+        me = threading.get_ident()
         try:
-            call(*args, **options)
+            with bounded(self._settings.timeout_s, lambda: hang_up(self._wires.get(me))):
+                call(*args, **options)
         except ApiException as error:
             if error.status:
                 headers: Mapping[str, str] = error.headers or {}
@@ -129,6 +137,8 @@ class InfluxExporter:
             raise NotConnected(f"{self._where}: TLS failed: {error.reason}; is the certificate trusted?") from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise NotConnected(f"{self._where} {_trouble(error)}") from None
+        finally:
+            self._wires.pop(me, None)
 
     async def lost(self) -> str:
         """A server that is asked now and then is found gone by the next request only."""
@@ -141,6 +151,17 @@ class InfluxExporter:
         if server is not None:
             with contextlib.suppress(Exception):
                 server.client.close()
+
+
+def _note_wires(pool: urllib3.HTTPConnectionPool, wires: dict[int, socket.socket]) -> None:
+    """The library shows nobody the socket of a request that is under way."""
+
+    class Noted(pool.ConnectionCls):  # type: ignore[name-defined, misc]
+        def getresponse(self, *args: Any, **options: Any) -> Any:
+            wires[threading.get_ident()] = self.sock
+            return super().getresponse(*args, **options)
+
+    pool.ConnectionCls = Noted
 
 
 def _parts(lines: Sequence[Line]) -> list[list[Line]]:
@@ -174,7 +195,7 @@ def _trouble(error: Exception) -> str:
             return "cannot be found: the name is not known"
         case urllib3.exceptions.NewConnectionError():
             return "cannot be reached: nothing listens there"
-        case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
+        case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError() | TimeoutError():
             return "does not answer in time"
         case urllib3.exceptions.ProtocolError():
             return "hung up before it had answered"

@@ -63,7 +63,8 @@ class HttpExporter:
 
     def _open(self) -> _Server:
         s = self._settings
-        headers = {**s.headers, "Content-Type": self._type, "User-Agent": "southgate", **self._credentials()}
+        more = {name: text.get_secret_value() for name, text in s.headers.items()}
+        headers = {**more, "Content-Type": self._type, "User-Agent": "southgate", **self._credentials()}
         if s.gzip:
             headers["Content-Encoding"] = "gzip"
         key = secret(s.secret_file, "secret").encode() if isinstance(s, WebhookSettings) else b""
@@ -83,7 +84,7 @@ class HttpExporter:
     async def send(self, batch: Batch) -> None:
         server = self._server
         if server is None:
-            raise NotConnected(f"{self._settings.url}: not connected")
+            raise NotConnected("not connected")
         raise_refused(await self._threads.call(self._send, server, batch))
 
     def _send(self, server: _Server, batch: Batch) -> Mapping[int, str]:

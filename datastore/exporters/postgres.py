@@ -5,11 +5,13 @@ table that we make becomes a hypertable over its time.
 """
 
 import contextlib
+import os
 import queue
 import re
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ import psycopg
 from psycopg import errors, sql
 
 from datastore.exporters.answers import Refused, isolated, raise_refused
+from datastore.exporters.bounded import bounded, hang_up
 from datastore.exporters.secrets import secret
 from datastore.exporters.settings import PostgresSettings
 from datastore.exporters.tables import Rows
@@ -46,6 +49,11 @@ TYPES = {"time": "timestamptz", "origin": "bigint", "value": "double precision",
 EXACT = 2**53
 CONNECT_S = 5
 STAGE = "southgate_new"
+_TIMESCALE = (
+    "SELECT nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'timescaledb'"
+)
+"""Its schema need not be in the search path."""
+_HYPERTABLE = "SELECT {}.create_hypertable(%s::regclass, 'time'::name, if_not_exists => true, migrate_data => true)"
 _ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _MISSING = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName, errors.UndefinedFunction)
 _FORBIDDEN = (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)
@@ -88,7 +96,7 @@ class PostgresExporter:
                 raise
 
     def _begin(self) -> None:
-        with self._connection() as connection:
+        with self._connection() as connection, self._bounded(connection):
             if self._settings.create and self._own:
                 there = connection.execute("SELECT to_regclass(%s)", (self._settings.table,)).fetchone()
                 if there is None or there[0] is None:  # else we need not be allowed to make it
@@ -101,12 +109,9 @@ class PostgresExporter:
         with connection.transaction():
             made = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY (id, time))")
             connection.execute(made.format(self._table, columns))
-            known = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
-            if known is not None:
-                connection.execute(
-                    "SELECT create_hypertable(%s::regclass, 'time', if_not_exists => true, migrate_data => true)",
-                    (self._settings.table,),
-                )
+            schema = connection.execute(_TIMESCALE).fetchone()
+            if schema is not None:
+                connection.execute(sql.SQL(_HYPERTABLE).format(sql.Identifier(schema[0])), (self._settings.table,))
 
     # -------------------------------------------------------------------------------------------------------- send
 
@@ -135,7 +140,7 @@ class PostgresExporter:
         columns = sql.SQL(", ").join(map(sql.Identifier, self._rows.names))
         stage = sql.Identifier(STAGE)
         try:
-            with connection.transaction(), connection.cursor() as cursor:
+            with self._bounded(connection), connection.transaction(), connection.cursor() as cursor:
                 like = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
                 cursor.execute(like.format(stage, columns, self._table))
                 with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(stage, columns)) as copy:
@@ -161,6 +166,8 @@ class PostgresExporter:
                 connection.close()
             if isinstance(error, psycopg.Error):
                 raise self._told(error) from None
+            if isinstance(error, TimeoutError):
+                raise self._late() from None
             raise
         self._idle.put(connection)
 
@@ -193,10 +200,16 @@ class PostgresExporter:
         if isinstance(error, _FORBIDDEN):
             return NotTaken(f"{self._where} does not allow it: {said}")
         if isinstance(error, errors.QueryCanceled):
-            return NotConnected(f"{self._where} does not answer within {self._settings.timeout}")
+            return self._late()
         if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
             return NotConnected(f"{self._where} cannot be reached: {said}")
         return NotTaken(f"{self._where}: {said}")
+
+    def _late(self) -> NotConnected:
+        return NotConnected(f"{self._where} does not answer within {self._settings.timeout}")
+
+    def _bounded(self, connection: _Connection) -> AbstractContextManager[None]:
+        return bounded(self._settings.timeout_s, lambda: _hang_up(connection))
 
     async def lost(self) -> str:
         """A server that is asked now and then is found gone by the next request only."""
@@ -207,13 +220,18 @@ class PostgresExporter:
         self._forever.end()
         with self._lock:
             connections, self._all = self._all, set()
+        for connection in connections:
+            _hang_up(connection)
         with contextlib.suppress(queue.Empty):
             while True:
-                self._idle.get_nowait()
-        for connection in connections:
-            with contextlib.suppress(Exception):
-                connection.close()  # whoever waits for an answer on it hears of it
+                self._idle.get_nowait().close()
         self._threads.close()
+
+
+def _hang_up(connection: _Connection) -> None:
+    """Whoever waits for an answer hears of it, and closes: the library must not lose its memory while it is at work."""
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+        hang_up(wire)
 
 
 def _divided(row: list[Any], value: int, text: int) -> list[Any]:

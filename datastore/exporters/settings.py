@@ -2,9 +2,17 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from datastore.settings import parse_size
 from gateway.model.duration import parse_duration
@@ -31,7 +39,13 @@ def _http(url: str) -> str:
     return url
 
 
-HttpUrl = Annotated[str, AfterValidator(_http)]
+def _shown(url: str) -> str:
+    """Some write a token into the query."""
+    address, mark, _ = url.partition("?")
+    return address + mark + ("**********" if mark else "")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http), PlainSerializer(_shown, when_used="json")]
 
 
 class Server(BaseModel):
@@ -97,7 +111,9 @@ class HttpSettings(ExportSettings, Server):
 
     kind: Literal["http"] = Field(description="What this is")
     method: Literal["POST", "PUT"] = Field(default="POST", description="Method")
-    headers: dict[str, str] = Field(default={}, description="More headers: `{X-Site: north}`")
+    headers: dict[str, SecretStr] = Field(
+        default={}, description="More headers: `{X-Site: north}`; what they say is shown nowhere"
+    )
     token_header: str = Field(
         default="Authorization", pattern=r"^[A-Za-z0-9-]+$", description="Header that carries the token: `X-Api-Key`"
     )
@@ -135,7 +151,7 @@ class HttpSettings(ExportSettings, Server):
         if (self.password_file is None) != (not self.user):
             raise ValueError("user and password_file go together")
         for name, text in self.headers.items():
-            if not name.isascii() or not name or set(name) & _NO_HEADER or {"\r", "\n"} & set(text):
+            if not name.isascii() or not name or set(name) & _NO_HEADER or {"\r", "\n"} & set(text.get_secret_value()):
                 raise ValueError(f"headers: {name!r} and its text must be of one line, the name without colon")
             if name.lower() in _OURS:
                 raise ValueError(f"headers: {name} is set by the gateway itself")
@@ -232,7 +248,7 @@ class PostgresSettings(ExportSettings):
         parts = urlsplit(url)
         if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
             raise ValueError(f"{url!r} must be such as postgresql://user@host:5432/database")
-        if parts.password is not None:
+        if parts.password is not None or "password" in parse_qs(parts.query):
             raise ValueError("write the password into a file named by `password_file`")
         return url
 

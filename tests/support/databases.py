@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import urllib.error
 import urllib.parse
@@ -212,6 +213,13 @@ class Postgres:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(3)  # SIGQUIT: at once, connections are cut
             await self._process.wait()
+
+    def freeze(self, frozen: bool = True) -> None:
+        """All its processes stand still, with their connections open."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            os.kill(pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     async def query(self, text: str) -> list[tuple[Any, ...]]:
         """Rows, if there are any."""

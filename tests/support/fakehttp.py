@@ -43,6 +43,8 @@ class Says:
     """Hangs up in the middle of the answer."""
     after: asyncio.Event | None = None
     """Not before this."""
+    drip_s: float = 0.0
+    """A byte at a time, with so long between them."""
 
 
 class FakeHttp:
@@ -56,10 +58,12 @@ class FakeHttp:
         self.changed = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._stopped = asyncio.Event()
         self.port = 0
 
     async def start(self) -> None:
         """At the same port as before, if it was started before."""
+        self._stopped.clear()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -67,6 +71,7 @@ class FakeHttp:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+            self._stopped.set()
             for writer in list(self._writers):
                 writer.close()
             await self._server.wait_closed()
@@ -110,8 +115,15 @@ class FakeHttp:
         fields = {"Content-Length": str(len(says.body)), **says.headers}
         text = head + "".join(f"{key}: {value}\r\n" for key, value in fields.items()) + "\r\n"
         whole = text.encode() + says.body
-        writer.write(whole[: len(whole) - len(says.body) // 2 - 1] if says.half else whole)
-        await writer.drain()
+        whole = whole[: len(whole) - len(says.body) // 2 - 1] if says.half else whole
+        parts = [bytes([one]) for one in whole] if says.drip_s else [whole]
+        while parts and not writer.is_closing():
+            writer.write(parts.pop(0))
+            await writer.drain()
+            if says.drip_s:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(says.drip_s):
+                        await self._stopped.wait()
         return not says.half
 
 

@@ -1,5 +1,6 @@
 """A real PostgreSQL: the table we make, a table of somebody's own, what it refuses, and what it does not take now."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,63 @@ async def test_the_table_we_make_keeps_everything_once(tmp_path: Path) -> None:
         assert by["x"][:5] == (None, None, "bad", "refused", "2")
         assert by["x"][6] == datetime.fromtimestamp((ORIGIN + 1234) / 1e9, UTC).replace(microsecond=1)
         assert by["x"][7] == event_id("me\\ter", "all", ORIGIN + 1234, 6)
+
+
+TIMESCALE = """
+SET allow_system_table_mods = on;
+CREATE SCHEMA "Time Scale";
+INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    SELECT 99999, 'timescaledb', 10, oid, false, '2' FROM pg_namespace WHERE nspname = 'Time Scale';
+CREATE TABLE hypertables (made regclass, key text);
+CREATE FUNCTION "Time Scale".create_hypertable(relation regclass, time_column_name name,
+    partitioning_column name DEFAULT NULL, if_not_exists boolean DEFAULT false, migrate_data boolean DEFAULT false)
+    RETURNS record LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO public.hypertables SELECT relation, pg_get_indexdef(indexrelid) FROM pg_index
+        WHERE indrelid = relation AND indisunique AND time_column_name = 'time' AND if_not_exists;
+    RETURN NULL; END $$
+"""
+"""What of TimescaleDB the exporter sees: its row among the extensions, and its function, in a schema of its own."""
+
+
+async def test_where_timescaledb_is_the_table_becomes_a_hypertable(tmp_path: Path) -> None:
+    """Not against TimescaleDB itself, which is not to be had here. Its one demand, that every unique index has the time
+    in it, is looked at."""
+    async with postgres(tmp_path) as server:
+        await server.query(TIMESCALE)
+        exporter = exporter_of(server, tmp_path, table="public.values")
+        await exporter.connect()
+        await exporter.send([event(source(), 1)])
+        await exporter.close()
+        ((made, key),) = await server.query("SELECT made::text, key FROM hypertables")
+        assert made in ("values", '"values"', "public.values")
+        assert key.endswith('(id, "time")')
+        await exporter.connect()
+        await exporter.close()
+        assert await server.query("SELECT count(*) FROM hypertables") == [(1,)], "once"
+        assert await server.query("SELECT count(*) FROM public.values") == [(2,)]
+
+
+async def test_a_server_that_stands_still_has_its_time_and_no_more(tmp_path: Path) -> None:
+    async with postgres(tmp_path) as server:
+        exporter = exporter_of(server, tmp_path, timeout="500ms")
+        await exporter.connect()
+        await exporter.send([event(source(), 1)])
+        server.freeze()
+        try:
+            async with asyncio.timeout(5):
+                with pytest.raises(NotConnected, match="does not answer within 500ms"):
+                    await exporter.send([event(source(), 2)])
+        finally:
+            server.freeze(False)
+        await exporter.send([event(source(), 2)])
+        server.freeze()
+        sending = asyncio.create_task(exporter.send([event(source(), 3)]))
+        await asyncio.sleep(0.1)
+        try:
+            sending.cancel()
+            await exporter.close()
+        finally:
+            server.freeze(False)
 
 
 OWN = "CREATE TABLE own.values (ts timestamptz, tag text CHECK (tag <> 'poison'), v float8, i uuid UNIQUE)"

@@ -46,7 +46,7 @@ class ExportSettings(BaseModel):
         default=20_000, ge=1, le=1_000_000, description="Records a second of what waited, beside the live ones, at most"
     )
     tries: int = Field(default=3, ge=1, le=100, description="Refused so often, a record becomes a dead letter")
-    timeout: str = Field(default="10s", description="How long an answer may take, 100ms to 10m")
+    timeout: str = Field(default="10s", description="How long a request may take, its answer included; 100ms to 10m")
 
     @field_validator("linger")
     @classmethod

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,56 @@ async def test_a_line_cut_by_a_crash_is_taken_off(tmp_path: Path) -> None:
     part.write_bytes(part.read_bytes() + b'{"time":"2025')
     await sent(files(tmp_path, format="jsonl"), [event(source(), 2)])
     assert [json.loads(line)["value"] for line in part.read_text().splitlines()] == [1, 1, 2, 2]
+
+
+async def test_a_cell_of_many_lines_cut_by_a_crash_is_taken_off(tmp_path: Path) -> None:
+    of = Source("s", "p", "meter", "all", (resource("Text", V.STRING),))
+    await sent(files(tmp_path), [Event(of, ORIGIN, ['one "1"\r\ntwo'])])
+    part = tmp_path / "plant.csv.part"
+    whole = part.read_bytes()
+    second = whole[whole.index(b"\r\n") + 2 :]
+    for cut in range(1, len(second)):
+        part.write_bytes(whole + second[:cut])
+        await sent(files(tmp_path), [Event(of, ORIGIN + 1, ["three"])])
+        rows = list(csv.DictReader(io.StringIO(part.read_bytes().decode(), newline="")))
+        assert [row["value"] for row in rows] == ['one "1"\r\ntwo', "three"], second[:cut]
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, hung = threading.Event(), threading.Event()
+    fsync = os.fsync
+
+    def hang(file: int) -> None:
+        hung.set()
+        go.wait(20)
+        fsync(file)
+
+    exporter = files(tmp_path, format="jsonl")
+    await exporter.connect()
+    monkeypatch.setattr("datastore.exporters.files.CLOSE_S", 0.1)
+    monkeypatch.setattr("datastore.exporters.files.os.fsync", hang)
+    sending = asyncio.create_task(exporter.send([event(source(), 1)]))
+    await asyncio.to_thread(hung.wait, 10)
+    sending.cancel()
+    async with asyncio.timeout(5):
+        await exporter.close()
+    again = asyncio.create_task(sent(files(tmp_path, format="jsonl"), [event(source(), 2)]))
+    await asyncio.sleep(0.2)
+    assert not again.done(), "one at a time works on a file"
+    go.set()
+    await again
+    lines = (tmp_path / "plant.jsonl.part").read_text().splitlines()
+    assert [json.loads(line)["value"] for line in lines] == [1, 1, 2, 2]
+
+
+async def test_what_a_killed_conversion_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / "plant-20260101T000000.000000Z.parquet.tmp"
+    other = tmp_path / "plant-2-20260101T000000.000000Z.parquet.tmp"
+    for path in (left, other):
+        path.write_bytes(b"half")
+    await sent(files(tmp_path, format="parquet"), [event(source(), 1)])
+    assert not left.exists()
+    assert other.exists(), "it is another exporter's"
 
 
 async def test_a_file_large_enough_is_finished_and_appears_whole(tmp_path: Path) -> None:

@@ -116,6 +116,21 @@ async def test_a_request_too_large_leaves_in_two() -> None:
         await exporter.close()
 
 
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_server_that_drips_has_no_more_time_than_one_that_is_silent(closes: bool) -> None:
+    async with fake_http() as fake:
+        exporter = made("influx", url=fake.url, bucket="b", timeout="300ms")
+        await exporter.connect()
+        headers = {"Connection": "close"} if closes else {}
+        fake.next.append(Says(200, b"x" * 3000, headers=headers, drip_s=0.02))
+        async with asyncio.timeout(3):
+            with pytest.raises(NotConnected, match="does not answer in time"):
+                await exporter.send([event(source(), 1)])
+        assert len(fake.posts) == 1, "it is not sent twice"
+        await exporter.send([event(source(), 2)])
+        await exporter.close()
+
+
 async def test_nobody_there_or_no_token(tmp_path: Path) -> None:
     exporter = made("influx", url=f"http://127.0.0.1:{free_port()}", bucket="b")
     with pytest.raises(NotConnected, match="nothing listens there"):

@@ -1,5 +1,6 @@
 """HTTP in the shape of a template, and webhooks."""
 
+import asyncio
 import hashlib
 import hmac
 from pathlib import Path
@@ -134,8 +135,6 @@ async def test_a_kept_connection_that_was_closed_is_opened_again_and_cuts_are_to
 
 
 async def test_closing_ends_a_request_that_nobody_answers() -> None:
-    import asyncio
-
     async with fake_http() as fake:
         exporter = made("http", url=fake.url, timeout="10m")
         never = asyncio.Event()
@@ -149,11 +148,38 @@ async def test_closing_ends_a_request_that_nobody_answers() -> None:
         never.set()
 
 
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_server_that_drips_has_no_more_time_than_one_that_is_silent(closes: bool) -> None:
+    async with fake_http() as fake:
+        exporter = made("http", url=fake.url, timeout="300ms")
+        await exporter.connect()
+        headers = {"Connection": "close"} if closes else {}
+        fake.next.append(Says(200, b"x" * 3000, headers=headers, drip_s=0.02))
+        async with asyncio.timeout(3):
+            with pytest.raises(NotConnected, match="does not answer in time"):
+                await exporter.send([event(source(), 1)])
+        assert len(fake.posts) == 1, "it is not sent twice"
+        await exporter.send([event(source(), 2)])
+        await exporter.close()
+
+
 async def test_nobody_there() -> None:
     exporter = made("http", url=f"http://127.0.0.1:{free_port()}")
     with pytest.raises(NotConnected, match="nothing listens there"):
         await exporter.connect()
     await exporter.close()
+
+
+def test_what_headers_and_queries_say_is_shown_nowhere() -> None:
+    settings = made("http", url="http://127.0.0.1:1/in?token=s3cret", headers={"X-Key": "s3cret"})._settings
+    for shown in (settings.model_dump_json(), str(settings.model_dump(mode="json")), repr(settings.headers)):
+        assert "s3cret" not in shown
+    assert "http://127.0.0.1:1/in?" in settings.model_dump_json()
+
+
+async def test_headers_of_ones_own() -> None:
+    (asked,) = await posted([event(source(), 1)], headers={"X-Site": "north"})
+    assert asked.headers["x-site"] == "north"
 
 
 @pytest.mark.parametrize(
