@@ -312,6 +312,7 @@ class Journal:
         segments = self._disk.segments
         kept = [segment for segment in segments if segment.count]
         waiting = self._tail.oldest_waiting
+        begins = [*(segment.begin for segment in segments[:1]), *(one.offset for one in self._tail.records[:1])]
         return JournalReport(
             state=f"failing: {self._failing}" if self._failing else "ok",
             head=self._head,
@@ -322,6 +323,7 @@ class Journal:
             oldest=kept[0].oldest if kept else waiting.origin if waiting else 0,
             dropped=dict(self._drops.counts),
             moved_aside=str(self._disk.moved_aside[-1]) if self._disk.moved_aside else "",
+            whole_from=min(begins, default=self._head + 1),
         )
 
     # ---------------------------------------------------------------------------------------------------- threads

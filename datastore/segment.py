@@ -77,6 +77,11 @@ class Segment:
         """The sources in it."""
         self._db: sqlite3.Connection | None = None
 
+    @property
+    def begin(self) -> int:
+        """The offset that it was begun with; messages taken over from files before have lower ones."""
+        return int(self.path.stem.rpartition("-")[2])
+
     @classmethod
     def begun(cls, folder: Path, first: int, now: int) -> "Segment":
         """A new one, for offsets from `first`."""

@@ -22,6 +22,7 @@ from datastore.state import SqliteState
 from gateway.api.parts import Health, Parts
 from gateway.api.server import Listener, listen, serve
 from gateway.config import Settings
+from gateway.exportroom import ExportRoom
 from gateway.model.alarm import OwnAlarm
 from gateway.model.contracts import DeviceProtocol
 from gateway.model.device import Flow
@@ -38,7 +39,7 @@ from gateway.runtime.commands.surroundings import Surroundings
 from gateway.runtime.configuration.files import Folders
 from gateway.runtime.configuration.learning import Learning
 from gateway.runtime.configuration.registry import FileRegistry, Keeping
-from gateway.runtime.exports import Exports
+from gateway.runtime.exports import Exports, Given
 from gateway.runtime.forwarder import Forwarder, Forwarders
 from gateway.runtime.garbage import set_aside
 from gateway.runtime.health import ClockWatch, LoopLag, gauges
@@ -70,6 +71,7 @@ class House:
     lag: LoopLag
     watch: ClockWatch
     forwarders: Forwarders
+    exporters: ExportRoom
     exports: Exports
     clouds: Sequence[MqttCloud]
     rules: RuleRoom
@@ -149,7 +151,7 @@ class House:
             compat=self.settings.gateway.compat,
             metrics=lambda: gauges(self.lag, self.watch),
             cloud=lambda: sum((Counter(cloud.counters()) for cloud in self.clouds), Counter[str]()),
-            settings=self.settings.model_dump(mode="json"),
+            settings=self._shown,
             places=self.settings.discovery,
             exports=self.exports,
             rules=self.rules,
@@ -159,6 +161,10 @@ class House:
             keep_rules=self.keep_rules,
             again=self.rereading.read,
         )
+
+    def _shown(self) -> dict[str, Any]:
+        """The settings in force."""
+        return self.settings.model_dump(mode="json", exclude={"exporters"}) | {"exporters": self.exporters.shown()}
 
     def _health(self) -> Health:
         """What is wrong: values that should come and do not, and a journal that cannot write."""
@@ -195,6 +201,11 @@ class Memory:
     alarms: Alarms
     history: "History | None"
     answers: AskedHistory | AskedJournal
+
+    @property
+    def remembers(self) -> AskedHistory | None:
+        """What the journal has no more; None: nobody."""
+        return self.answers if isinstance(self.answers, AskedHistory) else None
 
 
 @asynccontextmanager
@@ -269,19 +280,16 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         clouds.append(MqttCloud(settings.cloud.mqtt, identity, twins, commands, state, clock))
     twins.listeners.extend(cloud.state_changed for cloud in clouds)
     forwarders = [_forwarder(memory, cloud, clock) for cloud in clouds]
-    if settings.exporters:
-        from gateway.exporting import exporting
-
-        forwarders += exporting(settings, journal, memory.letters, registry, clock)
+    exporters = ExportRoom(own.name, journal, memory.letters, registry, clock)
+    forwards = exporters.open(settings.exporters, forwarders)
     kept_for = [memory.history.consumer] if memory.history is not None else []
-    journal.forget_all_but([*kept_for, *(forwarder.name for forwarder in forwarders)])
+    journal.forget_all_but([*kept_for, *(one.name for one in forwards.report())])
     keep_rules = None
     if memory.history is not None:
         from datastore.history.rules import KeepRules
 
         keep_rules = KeepRules(state, settings.keep_rules)
         keep_rules.decide_for(memory.history, lambda: registry.planned)
-    forwards = Forwarders(forwarders)
     keep_again = keep_rules.reread if keep_rules is not None else lambda: False
     told, planned = remembering(protocols, bus.publish), lambda: registry.planned
     analysed = Analysed(told, clock, memory.alarms, planned, registry.make, state, own.file, own.data)
@@ -298,10 +306,11 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         lag=LoopLag(clock),
         watch=ClockWatch(clock, memory.alarms),
         forwarders=forwards,
-        exports=Exports(journal, forwards, memory.letters, state, clock),
+        exporters=exporters,
+        exports=Exports(Given(journal, forwards, memory.letters, state, memory.remembers), clock),
         clouds=clouds,
         rules=rules,
-        rereading=Rereading(own.file, registry, rules, keep_again),
+        rereading=Rereading(own.file, registry, rules, exporters, keep_again),
         keep_rules=keep_rules,
     )
 

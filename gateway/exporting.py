@@ -1,8 +1,6 @@
-"""`exporters` and `history` of gateway.yaml: their settings, and the forwarders of exporters; only where there are
-some."""
+"""`exporters` and `history` of gateway.yaml: their settings, and exporters made of them; only where there are some."""
 
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -17,11 +15,8 @@ from datastore.exporters.settings import (
 )
 from datastore.history.settings import HistorySettings
 from gateway.config import Settings
-from gateway.model.contracts import Clock, Exporter, Registry, Store
-from gateway.model.export.narrow import Selector
-from gateway.model.letter import DeadLetters
+from gateway.model.contracts import Clock, Exporter
 from gateway.northbound.republishing import MqttExportSettings
-from gateway.runtime.forwarder import Forwarder, ForwardSettings
 
 Export = Annotated[
     InfluxSettings | HttpSettings | MqttExportSettings | FilesSettings | PostgresSettings | WebhookSettings,
@@ -48,38 +43,10 @@ class WithExporters(Settings):
         return exporters
 
 
-def exporting(
-    settings: Settings, store: Store, letters: DeadLetters, registry: Registry, clock: Clock
-) -> list[Forwarder]:
-    """One forwarder for every exporter, each with its own cursor and pace. Raises ConfigError."""
-
-    def labels(device: str) -> Sequence[str]:
-        planned = registry.planned.get(device)
-        return planned.device.labels if planned is not None else ()
-
-    found = []
-    for name, own in settings.exporters.items():
-        feeding = ForwardSettings(
-            linger_s=own.linger_s,
-            batch=own.batch,
-            backlog_batch=own.batch,
-            backlog_rate=own.rate,
-            first_retry_s=1.0,
-            longest_retry_s=10.0,
-            tries=own.tries,
-        )
-        select = Selector(own.only, own.rename, labels)
-        exporter = _exporter(Identity(name, settings.gateway.name), own, clock)
-        forwarder = Forwarder(store, exporter, clock, f"export-{name}", feeding, select)
-        forwarder.remember(letters)
-        found.append(forwarder)
-    return found
-
-
-def _exporter(identity: Identity, own: Any, clock: Clock) -> Exporter:
-    """Brings in what its kind needs, and no other kind. Raises ConfigError."""
+def exporter_of(name: str, own: Any, gateway: str, clock: Clock) -> Exporter:
+    """Brings in what its kind needs, and no other kind; connects nothing. Raises ConfigError."""
     if isinstance(own, MqttExportSettings):
         from gateway.northbound.republish import MqttExporter
 
-        return MqttExporter(identity.name, own, identity.gateway, clock)
-    return open_exporter(identity, own)
+        return MqttExporter(name, own, gateway, clock)
+    return open_exporter(Identity(name, gateway), own)

@@ -89,4 +89,4 @@ async def version(request: Request, parts: House) -> Response:
 @router.get("/config")
 async def config(request: Request, parts: House) -> Response:
     """Settings in force; secrets are names of files, never their content."""
-    return _answer(request, config=dict(parts.settings))
+    return _answer(request, config=dict(parts.settings()))

@@ -102,8 +102,8 @@ def _record(record: Record) -> dict[str, Any]:
 @router.post("/exports")
 async def export(request: Request, parts: House) -> GoResponse:
     """Has an exporter sent again what was read in a stretch of time: `{exporter, start, end}`, ns UTC, `end` not
-    included; as far as the journal reaches. The same again shows the job there is, and lets one that was stopped go
-    on."""
+    included; from the history, where one is kept, what the journal has no more. The same again shows the job there is,
+    and lets one that was stopped go on."""
     exports = _exports(parts)
     body = await read_json(request)
     if not isinstance(body, dict) or body.keys() - {"exporter", "start", "end"}:

@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -196,12 +197,12 @@ async def configuration(parts: House) -> GoResponse:
 
 @router.post("/config/reload")
 async def reload(parts: House, dry_run: DryRun = False) -> GoResponse:
-    """Reads the files again and applies what changed, all of it or nothing: profiles, devices, and the rules of
-    gateway.yaml. What a rule names that is not there is among the `problems`."""
+    """Reads the files again and applies what changed, all of it or nothing: profiles, devices, and of gateway.yaml the
+    rules and exporters. What a rule names that is not there is among the `problems`."""
     if parts.again is None:
         return _difference_json(parts.registry, await parts.registry.reload(dry_run), dry_run)
-    difference, rules = await parts.again(dry_run)
-    return _difference_json(parts.registry, difference, dry_run, rules)
+    difference, others = await parts.again(dry_run)
+    return _difference_json(parts.registry, difference, dry_run, others)
 
 
 @router.post("/config/apply")
@@ -237,8 +238,12 @@ def _applying(body: Any) -> Step:
 
 
 def _difference_json(
-    registry: Registry, difference: Difference, dry_run: bool, rules: Sequence[str] = ()
+    registry: Registry,
+    difference: Difference,
+    dry_run: bool,
+    others: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> GoResponse:
-    changed = bool(difference or rules)
-    head = {"changed": changed, "dry_run": dry_run, "digest": registry.digest, "changed_rules": rules}
+    changed = bool(difference or any(others.values()))
+    head = {"changed": changed, "dry_run": dry_run, "digest": registry.digest}
+    head |= {f"changed_{what}": list(others.get(what, ())) for what in ("rules", "exporters")}
     return GoResponse({**head, **dataclasses.asdict(difference)})

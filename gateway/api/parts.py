@@ -56,7 +56,7 @@ class Parts:
     name: str = "southgate"
     version: str = ""
     compat: Compat = Compat.NONE
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Callable[[], Mapping[str, Any]] = dict
     """The settings in force for /config; secrets are file names, never their content."""
     metrics: Callable[[], Mapping[str, float]] = dict
     """More gauges for /metrics: name without the prefix → value (loop lag, memory)."""
@@ -73,9 +73,9 @@ class Parts:
     history: "History | None" = None
     """What is kept for long; None: nothing is."""
     keep_rules: "KeepRules | None" = None
-    again: Callable[[bool], Awaitable[tuple[Difference, Sequence[str]]]] | None = None
-    """Reads all files again, or only says what that would change; names the rules that change, too. Raises
-    ConfigError."""
+    again: Callable[[bool], Awaitable[tuple[Difference, Mapping[str, Sequence[str]]]]] | None = None
+    """Reads all files again, or only says what that would change; names the `rules` and `exporters` that
+    change, too. Raises ConfigError."""
     posted: dict[str, None] = field(default_factory=dict)
     """Ids of events that others brought lately, the oldest first."""
     scanning: Scanning = field(init=False)

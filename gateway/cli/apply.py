@@ -31,8 +31,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
         for kind in KINDS:
             for name in difference[f"{kind}_{what}"]:
                 output.line(f"{kind:8} {what[:-1]} {name}")
-    for name in difference.get("changed_rules", ()):
-        output.line(f"changed  rule {name}")
+    for what in ("rules", "exporters"):
+        for name in difference.get(f"changed_{what}", ()):
+            output.line(f"changed  {what[:-1]} {name}")
     verb = "would change" if options.dry_run else "changed"
     output.line(f"something {verb}" if difference["changed"] else f"nothing {verb}")
     output.line(f"configuration in force: {difference['digest']}")

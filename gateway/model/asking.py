@@ -1,10 +1,11 @@
 """What people may ask of history, and what they get."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from gateway.model.query import Selection
+from gateway.model.reading import Record
 
 Form = Literal["json", "csv", "arrow"]
 MEDIA: Mapping[Form, str] = {
@@ -81,7 +82,32 @@ class Completeness:
     """Only of this one; empty: of all."""
 
 
-Question = Values | Sql | Records | Completeness
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Whole records of a stretch of time as they were published, a page of them, in the order of their times."""
+
+    start: int
+    """ns UTC, inclusive."""
+    end: int
+    """ns UTC, exclusive."""
+    above: int
+    """Of the journal's offsets only those above this."""
+    upto: int
+    """… and none beyond this."""
+    after: tuple[int, int] = (0, 0)
+    """`KeptPage.last` of the page before."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPage:
+    """Some of them."""
+
+    records: Sequence[Record]
+    last: tuple[int, int] | None
+    """Origin and offset of the last one; None: there is nothing more."""
+
+
+Question = Values | Sql | Records | Completeness | Kept
 
 
 @dataclass(slots=True)
@@ -106,4 +132,12 @@ class Answers(Protocol):
 
     async def delete(self, selection: Selection) -> None:
         """From what people may ask; what is in the journal is the journal's. Raises StoreFailed."""
+        ...
+
+
+class Remembers(Protocol):
+    """A history, for whoever sends once more what the journal has no more."""
+
+    async def kept(self, question: Kept) -> KeptPage:
+        """Without what only the journal has. Raises QuestionRefused."""
         ...

@@ -102,6 +102,8 @@ class JournalReport:
     """Records dropped, by cause: `full`, `age`, `failed`."""
     moved_aside: str = ""
     """Path of a corrupt file that was set aside at start."""
+    whole_from: int = 1
+    """The offset from which on all is kept; above the head when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

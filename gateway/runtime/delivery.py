@@ -44,6 +44,9 @@ class Delivery:
         self.sent += len(wanted) - len(refused)
         why = {records[at].offset: text for at, text in refused.items()}
         self._acknowledge(first, records, why)
+        if self._tries:  # of those taken this time nothing is to be remembered
+            for offset in {record.offset for record in records}.difference(why):
+                self._tries.pop(offset, None)
         if why:
             await self._judge([(records[at], text) for at, text in refused.items()])
         return len(wanted) > len(refused)

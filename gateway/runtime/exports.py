@@ -1,7 +1,8 @@
 """What people have done with exporters: dead letters sent again or dropped, and stretches of time sent out of turn.
 
-A stretch is a job with a place in the journal, kept on disk: it goes on after a restart, waits while its exporter is
-not connected, and lets live values go first.
+A stretch is a job with a place, kept on disk: it goes on after a restart, waits while its exporter is not connected,
+and lets live values go first. What the journal has no more comes from the history, where one is kept: whatever is older
+than the journal's oldest record, by time; then the journal, by offset.
 """
 
 import asyncio
@@ -11,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 
+from gateway.model.asking import Kept, Remembers
 from gateway.model.contracts import Clock, Forwards, State, Store
-from gateway.model.errors import ConfigError, NotConnected, StoreFailed
+from gateway.model.errors import ConfigError, NotConnected, QuestionRefused, StoreFailed
 from gateway.model.letter import DeadLetters, Letter
-from gateway.model.reading import Record
+from gateway.model.reading import Batch
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,18 @@ WAIT_S = 1.0
 FORGET_NS = 7 * 86400 * 10**9
 """Jobs that have ended are shown for so long."""
 PREFIX = "export-"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What it works with."""
+
+    store: Store
+    forwards: Forwards
+    letters: DeadLetters
+    state: State
+    history: Remembers | None = None
+    """None: none is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,17 @@ class Job:
     """Offset up to which all is sent or not in the stretch."""
     sent: int = 0
     refused: int = 0
+    below: int = 0
+    """Records up to this offset are being taken from the history; 0: it is the journal's turn."""
+    at: int = 0
+    """Origin and offset of the last one that came from there."""
+    at_offset: int = 0
+    since: int = 0
+    """Origin of the first one that came from there; 0: none."""
+    till: int = 0
+    """About the origin of the last one there."""
+    share: float = 0.0
+    """Of the whole that comes from there, 0 to 1."""
     state: str = "running"
     """`running`, `waiting` (for the exporter), `done`, `stopped`, `failed`."""
     reason: str = ""
@@ -70,14 +95,22 @@ class Job:
         if self.state == "done" or not self.upto:
             return 1.0
         whole = self.upto - self.first + 1
-        return max(0.0, min(1.0, (self.done - self.first + 1) / whole)) if self.first and whole > 0 else 0.0
+        journal = _share(self.done - self.first + 1, whole) if self.first else 0.0
+        old = _share(self.at - self.since, self.till - self.since) if self.below and not self.first else 1.0
+        return self.share * old + (1 - self.share) * journal
+
+
+def _share(part: int, whole: int) -> float:
+    return max(0.0, min(1.0, part / whole)) if whole > 0 else 0.0
 
 
 class Exports:
     """`run()` does the jobs until cancelled."""
 
-    def __init__(self, store: Store, forwards: Forwards, letters: DeadLetters, state: State, clock: Clock) -> None:
+    def __init__(self, given: Given, clock: Clock) -> None:
+        store, forwards, letters, state = given.store, given.forwards, given.letters, given.state
         self.letters = letters
+        self._history = given.history
         self._store = store
         self._forwards = forwards
         self._state = state
@@ -186,41 +219,65 @@ class Exports:
         while not (job := self._jobs[identity]).ended:
             try:
                 after = await self._page(job)
-            except NotConnected as error:
+            except (NotConnected, QuestionRefused) as error:
                 self._note(job, replace(job, state="waiting", reason=str(error)))
+                if job.state != "waiting":
+                    await self._save(self._jobs[identity])
                 return False
-            except (ConfigError, StoreFailed, KeyError) as error:
+            except StoreFailed as error:
                 after = replace(job, state="failed", reason=str(error))
+            except KeyError:
+                gone = job.consumer.removeprefix(PREFIX)
+                after = replace(job, state="failed", reason=f"there is no exporter {gone} any more")
             if self._jobs[identity].state == "stopped":
                 after = replace(after, state="stopped")
             self._note(job, after)
             if after.ended or self._clock.monotonic() - began > SAVE_S:
-                try:
-                    await self._keep(after)
-                except StoreFailed as error:
-                    log.warning("how far an export has come is not written down: %s", error)
+                await self._save(after)
                 return True
         return True
+
+    async def _save(self, job: Job) -> None:
+        try:
+            await self._keep(job)
+        except StoreFailed as error:
+            log.warning("how far an export has come is not written down: %s", error)
 
     def _note(self, before: Job, after: Job) -> None:
         if after.state == "stopped" or self._jobs[before.id].state != "stopped":
             self._jobs[before.id] = after
 
     async def _page(self, job: Job) -> Job:
-        """Sends the next records of a job. Raises NotConnected, StoreFailed, KeyError."""
+        """Sends the next records of a job. Raises NotConnected, QuestionRefused, StoreFailed, KeyError."""
+        gone = min(self._store.report().whole_from - 1, job.upto)
+        if self._history is not None and (job.below or job.done < gone):
+            return await self._old_page(job, self._history, job.below or gone)
         records = await self._store.read(job.done, PAGE, job.upto)
         if not records:
             return replace(job, state="done", done=job.upto, reason="")
-        wanted: list[Record] = [one for one in records if job.start <= one.origin < job.end]
-        refused = await self._forwards.deliver(job.consumer, wanted) if wanted else {}
+        job = await self._sent(job, [one for one in records if job.start <= one.origin < job.end])
+        return replace(job, first=job.first or records[0].offset, done=records[-1].offset)
+
+    async def _old_page(self, job: Job, history: Remembers, below: int) -> Job:
+        """From the history. Once it has no more, the journal's turn is next; what that has dropped meanwhile is the
+        history's again."""
+        after = (job.at, job.at_offset)
+        page = await history.kept(Kept(job.start, job.end, job.done, below, after))
+        if page.last is None:
+            return replace(job, done=below, below=0, at=0, at_offset=0)
+        if not job.since:
+            job = self._begun(job, page.last[0] if not page.records else page.records[0].origin)
+        job = await self._sent(job, page.records)
+        return replace(job, below=below, at=page.last[0], at_offset=page.last[1])
+
+    def _begun(self, job: Job, since: int) -> Job:
+        end = min(job.end, self._clock.now())
+        till = min(end, self._store.report().oldest or end)
+        return replace(job, since=since, till=till, share=_share(till - since, end - since))
+
+    async def _sent(self, job: Job, records: Batch) -> Job:
+        refused = await self._forwards.deliver(job.consumer, records) if records else {}
         if refused:
-            await self.letters.put(job.consumer, [(wanted[at], why) for at, why in refused.items()])
-        return replace(
-            job,
-            first=job.first or records[0].offset,
-            done=records[-1].offset,
-            sent=job.sent + len(wanted) - len(refused),
-            refused=job.refused + len(refused),
-            state="running",
-            reason="",
-        )
+            await self.letters.put(job.consumer, [(records[at], why) for at, why in refused.items()])
+        sent = job.sent + len(records) - len(refused)
+        return replace(job, sent=sent, refused=job.refused + len(refused), state="running", reason="")

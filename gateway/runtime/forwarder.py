@@ -254,32 +254,57 @@ class Forwarder:
     async def deliver(self, records: Batch) -> dict[int, str]:
         """Records out of turn, which are acknowledged already: returns those refused, by their place, and why. Raises
         NotConnected."""
-        if not (self._up and (self._connected or self._doubted)):
-            raise NotConnected(self._reason)
-        await self._let_live_go_first()
-        refused = await self._delivery.again([replace(record, historical=True) for record in records])
-        if len(refused) < len(records):
-            self._has_taken()
+        settings = self._settings
+        refused: dict[int, str] = {}
+        for start in range(0, len(records), settings.backlog_batch):
+            if not (self._up and (self._connected or self._doubted)):
+                raise NotConnected(self._reason)
+            await self._let_live_go_first()
+            some = records[start : start + settings.backlog_batch]
+            found = await self._delivery.again([replace(record, historical=True) for record in some])
+            if len(found) < len(some):
+                self._has_taken()
+            refused |= {start + at: why for at, why in found.items()}
+            await self._clock.sleep(len(some) / settings.backlog_rate)
         return refused
 
 
 class Forwarders:
-    """All forwarders: implements `gateway.model.contracts.Forwards`."""
+    """All forwarders: implements `gateway.model.contracts.Forwards`. They come and go while it runs."""
 
     def __init__(self, forwarders: Sequence[Forwarder] = ()) -> None:
-        self._forwarders = list(forwarders)
+        self._forwarders = {forwarder.name: forwarder for forwarder in forwarders}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        """While it runs."""
 
     def report(self) -> Sequence[ConsumerReport]:
-        return [forwarder.report() for forwarder in self._forwarders]
+        return [forwarder.report() for forwarder in self._forwarders.values()]
 
     async def deliver(self, consumer: str, records: Batch) -> Mapping[int, str]:
-        forwarder = next((one for one in self._forwarders if one.name == consumer), None)
-        if forwarder is None:
-            raise KeyError(consumer)
-        return await forwarder.deliver(records)
+        return await self._forwarders[consumer].deliver(records)
+
+    def add(self, forwarder: Forwarder) -> None:
+        """There is none of its name."""
+        self._forwarders[forwarder.name] = forwarder
+        if self._group is not None:
+            work = self._group.create_task(forwarder.run(), name=f"forward-{forwarder.name}")
+            self._tasks[forwarder.name] = work
+
+    async def end(self, name: str) -> None:
+        """Of one that there may be: when this returns it does nothing any more."""
+        self._forwarders.pop(name, None)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
     async def run(self) -> None:
         """All of them, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for forwarder in self._forwarders:
-                group.create_task(forwarder.run(), name=f"forward-{forwarder.name}")
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for forwarder in list(self._forwarders.values()):
+                    self.add(forwarder)
+                await asyncio.Event().wait()
+        finally:
+            self._group = None

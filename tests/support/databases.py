@@ -236,13 +236,20 @@ class Postgres:
 @contextlib.asynccontextmanager
 async def postgres(folder: Path) -> AsyncIterator[Postgres]:
     """User `plant` with the password `s3cret`."""
+    async with postgres_made(folder) as made:
+        await made.start()
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def postgres_made(folder: Path) -> AsyncIterator[Postgres]:
+    """Not started."""
     for parent in (folder, *folder.parents):
         with contextlib.suppress(OSError):
             if os.geteuid() == 0 and parent.stat().st_uid == 0 and parent != Path("/"):
                 parent.chmod(parent.stat().st_mode | 0o011)
     made = Postgres(folder)
     await made.make("s3cret")
-    await made.start()
     try:
         yield made
     finally:

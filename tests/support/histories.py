@@ -69,14 +69,15 @@ class History:
 
     def write(self, tier: Tier, sql: str, level: int) -> File:
         """A file of these rows, in the tier's order."""
-        sql = f"SELECT {RAW if tier == 'raw' else '*'} FROM ({sql}) ORDER BY series, origin"
+        order, series = ("", "0, 0") if tier == "messages" else ("series, ", "min(series), max(series)")
+        sql = f"SELECT {RAW if tier == 'raw' else '*'} FROM ({sql}) ORDER BY {order}origin"
         self._names += 1
         name = f"{tier}-{self._names}.parquet"
         path = self.catalog.files_folder / name
         with duckdb.connect() as db:
             db.execute(f"COPY ({sql}) TO '{path}' {copying(tier)}")
-            offsets = "0, 0" if tier != "raw" else 'min("offset"), max("offset")'
-            told = f"SELECT min(origin), max(origin), min(series), max(series), {offsets}, count(*) FROM '{path}'"
+            offsets = "0, 0" if tier in ("minute", "hour") else 'min("offset"), max("offset")'
+            told = f"SELECT min(origin), max(origin), {series}, {offsets}, count(*) FROM '{path}'"
             oldest, newest, first, last, low, high, rows = db.execute(told).fetchone()  # type: ignore[misc]
             made = "coalesce(event, origin)" if tier == "raw" else "origin"
             events = db.execute(f"SELECT min({made}), max({made}) FROM '{path}'").fetchone()

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from simulators.world import World, serve
 from tests.support.broker import mosquitto
 from tests.support.fakehttp import Asked, FakeHttp, Says, fake_http
@@ -97,6 +99,66 @@ async def test_exporters_that_cannot_work_disturb_nothing(tmp_path: Path) -> Non
             lines = (gateway.folder / "out" / "table.jsonl.part").read_text().splitlines()
             assert {json.loads(line)["device"] for line in lines[:-1]} == {"io", "meter"}
             never.set()
+            assert await gateway.stop() == 0
+
+
+async def test_exporters_come_go_and_change_with_a_reload(tmp_path: Path) -> None:
+    """SIGHUP: the cursor of one that stays is kept, one that goes holds nothing back, a mistake changes nothing."""
+    (tmp_path / "world.yaml").write_text(WORLD)
+    async with serve(World.from_file(tmp_path / "world.yaml")) as world, fake_http() as fake:
+        away = {"kind": "http", "url": f"http://127.0.0.1:{free_port()}", "linger": "0s"}
+        goes = {"kind": "http", "url": f"{fake.url}/goes", "linger": "0s"}
+        async with house(tmp_path, world, exporters={"db": away, "goes": goes}) as gateway:
+            settings = yaml.safe_load(gateway.config.read_text())
+
+            def on(target: str) -> list[dict[str, Any]]:
+                return [event for one in fake.posts if one.target == target for event in one.json]
+
+            async def reloaded(exporters: dict[str, Any], words: str) -> None:
+                count = len(gateway.log)
+                gateway.config.write_text(yaml.safe_dump(settings | {"exporters": exporters}))
+                gateway.reload()
+
+                async def said() -> bool:
+                    return any(words in line for line in gateway.log[count:])
+
+                await gateway.until(said)
+
+            async def behind() -> bool:
+                return bool((await consumers(gateway))["export-db"]["behind"] > 20)
+
+            await gateway.until(behind)
+            await fake.until(lambda: len(on("/goes")) > 20)
+            first = (await gateway.get("/core-data/api/v3/event/all?limit=1000"))["events"][-1]["id"]
+            gateway.quiet = False
+            await reloaded({"db": away | {"url": "nowhere"}, "goes": goes}, "what ran goes on")
+            found = await consumers(gateway)
+            assert found.keys() >= {"export-db", "export-goes"}
+            assert found["export-goes"]["connected"]
+            moved = away | {"url": f"{fake.url}/db", "headers": {"X-Key": "s3cret"}}
+            new = {"kind": "files", "folder": "new", "format": "jsonl"}
+            await reloaded({"db": moved, "new": new}, "changes applied")
+            await fake.until(lambda: first in {event["id"] for event in on("/db")})
+            assert {"db", "new"} == {name.removeprefix("export-") for name in await consumers(gateway)}
+            shown = (await gateway.get("/core-metadata/api/v3/config"))["config"]["exporters"]
+            assert shown["db"]["url"] == moved["url"]
+            assert "s3cret" not in str(shown)
+            assert not any("s3cret" in line for line in gateway.log)
+            count, posts = len(on("/goes")), len(fake.posts)
+            await fake.until(lambda: len(fake.posts) > posts + 20)
+            assert len(on("/goes")) == count, "nothing more goes there"
+
+            async def written() -> bool:
+                path = gateway.folder / "new" / "new.jsonl.part"
+                return path.exists() and len(path.read_text().splitlines()) > 20
+
+            await gateway.until(written)
+            said = await gateway.cli("apply")
+            assert "nothing changed" in said.out
+            gateway.config.write_text(yaml.safe_dump(settings | {"exporters": {}}))
+            said = await gateway.cli("apply")
+            assert "changed  exporter db" in said.out
+            assert await consumers(gateway) == {}
             assert await gateway.stop() == 0
 
 

@@ -15,7 +15,8 @@ import msgspec
 
 from datastore.history.asking import frames
 from datastore.history.asking.frames import MAX_FRAME, TOO_LARGE, TOO_MUCH, Reply, Request
-from gateway.model.asking import Answer, Question, Sql, Values
+from datastore.history.asking.pages import Unpacker
+from gateway.model.asking import Answer, Kept, KeptPage, Question, Sql, Values
 from gateway.model.contracts import Clock, Store
 from gateway.model.errors import QuestionRefused, StoreFailed
 from gateway.model.query import Selection
@@ -59,13 +60,14 @@ class JournalLimits:
 
 
 class AskedHistory:
-    """Implements `gateway.model.asking.Answers`. Analysts' SQL has a process of its own, so that what people ask all
-    day never waits for it."""
+    """Implements `gateway.model.asking.Answers` and `Remembers`. Analysts' SQL has a process of its own, so that
+    what people ask all day never waits for it."""
 
     def __init__(self, data: Path, store: Store, settings: Limits, clock: Clock, bury: Bury) -> None:
         self._store = store
         self._bury = bury
         self._folder = data / "history"
+        self._unpacker = Unpacker()
         self._people = Asker("people", data, settings, clock, history=True)
         self._analysts = Asker("analysts", data, settings, clock, history=True)
 
@@ -74,6 +76,12 @@ class AskedHistory:
             await self._store.commit()
         asker = self._analysts if isinstance(question, Sql) else self._people
         return await asker.ask(question)
+
+    async def kept(self, question: Kept) -> KeptPage:
+        """By the process that people ask: a page is as quick as what else they ask."""
+        answer = await self._people.ask(question)
+        body = b"".join([chunk async for chunk in answer.chunks])
+        return await asyncio.to_thread(self._unpacker.page, body)
 
     async def delete(self, selection: Selection) -> None:
         from datastore.history.asking.graves import graves

@@ -9,6 +9,7 @@ import duckdb
 
 from datastore.history.asking import forms
 from datastore.history.asking.archive import Archive
+from gateway.model.profile import Compat, ValueType
 from gateway.model.reading import GOOD, Event, Level, Quality, Reason, Source
 
 Key = tuple[int, int, int]
@@ -44,12 +45,21 @@ def _event(source: Source, first: int, key: tuple[int, int], rows: Sequence[Any]
     offset, origin = key
     which = tuple(row[0] - first for row in rows)
     whole = which == tuple(range(len(source.resources)))
-    kinds = [source.resources[at].properties.value_type.value for at in which]
+    kinds = [_kind(source, at) for at in which]
     values = [_value(row[3], row[4], kind) for row, kind in zip(rows, kinds, strict=True)]
     event = Event(source, origin, values, None if whole else which, offset=offset)
     event.times = {at: row[1] for at, row in enumerate(rows) if row[1] != origin} or None
     event.quality = {at: _quality(row[5]) for at, row in enumerate(rows) if row[5]} or None
     return event
+
+
+def _kind(source: Source, at: int) -> str:
+    """An integer that the profile makes a fraction is one also where it is whole."""
+    p = source.resources[at].properties
+    fractional = not all(float(number or 0).is_integer() for number in (p.scale, p.offset, p.base))
+    if p.value_type.is_integer and fractional and source.compat is Compat.NONE:
+        return ValueType.FLOAT64.value
+    return p.value_type.value
 
 
 def _value(number: float | None, exact: str | None, kind: str) -> Any:

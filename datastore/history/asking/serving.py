@@ -20,12 +20,12 @@ import msgspec
 from datastore.history.asking import frames
 from datastore.history.asking.found import Answerer, Found
 from datastore.history.asking.frames import TOO_LARGE, TOO_MUCH, Reply, Request
-from gateway.model.asking import Completeness, Question, Records, Sql, Values
+from gateway.model.asking import Completeness, Kept, Question, Records, Sql, Values
 from gateway.model.errors import QuestionRefused
 
 log = logging.getLogger(__name__)
 
-QUESTIONS: dict[str, type[Question]] = {"Values": Values, "Sql": Sql, "Records": Records, "Completeness": Completeness}
+QUESTIONS: dict[str, type[Question]] = {one.__name__: one for one in (Values, Sql, Records, Completeness, Kept)}
 LOOK_S = 0.2
 _PAGE = resource.getpagesize()
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import duckdb
 
-from datastore.history.asking import complete, records, sql, values
+from datastore.history.asking import complete, kept, records, sql, values
 from datastore.history.asking.archive import Archive, Shelf
 from datastore.history.asking.found import Found, NewFile
 from datastore.history.asking.serving import Orders, too_slow
-from gateway.model.asking import Completeness, Question, Sql, Values
+from gateway.model.asking import Completeness, Kept, Question, Sql, Values
 
 TRIES = 3
 """A file may be swapped for another between the catalog's word and the look at it."""
@@ -71,6 +71,8 @@ class Worker:
             return sql.answer(con, archive, question, fresh)
         if isinstance(question, Completeness):
             return complete.answer(con, archive, question)
+        if isinstance(question, Kept):
+            return kept.answer(con, archive, question)
         return records.answer(con, archive, question)
 
     def _config(self) -> dict[str, Any]:

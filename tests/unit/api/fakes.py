@@ -318,7 +318,7 @@ class House:
             health=lambda: Health(self.problems),
             name="plant-7",
             version="0.1.0",
-            settings=self.settings,
+            settings=lambda: self.settings,
             metrics=lambda: {"loop_lag_seconds": 0.002},
             cloud=lambda: {"commands": 3},
         )

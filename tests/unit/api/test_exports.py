@@ -11,7 +11,7 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.app import create_app
-from gateway.runtime.exports import Exports
+from gateway.runtime.exports import Exports, Given
 from tests.support.letters import MemoryLetters
 from tests.support.records import event, message, source
 from tests.support.state import MemoryState
@@ -36,7 +36,7 @@ async def asked(house: House, feeds: Feeds, letters: MemoryLetters) -> AsyncIter
     one, two = event(source(), 1), replace(message(2), offset=7)
     one.offset = 5
     await letters.put("export-db", [(one, "no such field"), (two, "not now")])
-    made = Exports(house.store, feeds, letters, MemoryState(), house.clock)
+    made = Exports(Given(house.store, feeds, letters, MemoryState()), house.clock)
     app = create_app(replace(house.parts, exports=made))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8080") as client:
         yield client

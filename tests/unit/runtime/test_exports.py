@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.model.errors import ConfigError, NotConnected
-from gateway.model.health import ConsumerReport
+from datastore.journal import Journal
+from gateway.model.asking import Kept, KeptPage
+from gateway.model.errors import ConfigError, NotConnected, QuestionRefused
+from gateway.model.health import ConsumerReport, JournalReport
 from gateway.model.reading import Batch, Record
-from gateway.runtime.exports import Exports, Job
+from gateway.runtime.exports import Exports, Given, Job
 from tests.support.clock import MovingClock
 from tests.support.journals import eventually, journal
 from tests.support.letters import MemoryLetters
@@ -27,6 +30,7 @@ class Feeds:
         self.taken: list[Record] = []
         self.poison: set[int] = set()
         self.away = False
+        self.gone = False
         self.pages = 0
         self.away_after: int | None = None
         """Pages."""
@@ -36,6 +40,8 @@ class Feeds:
 
     async def deliver(self, consumer: str, records: Batch) -> Mapping[int, str]:
         assert consumer == "export-db"
+        if self.gone:
+            raise KeyError(consumer)
         if self.away or self.pages == self.away_after:
             raise NotConnected("nobody there")
         self.pages += 1
@@ -45,8 +51,10 @@ class Feeds:
 
 
 class Rig:
-    def __init__(self, made: Exports, feeds: Feeds, letters: MemoryLetters, state: MemoryState) -> None:
-        self.exports, self.feeds, self.letters, self.state = made, feeds, letters, state
+    def __init__(self, made: Exports, given: Given, feeds: Feeds) -> None:
+        self.exports, self.feeds, self.state = made, feeds, given.state
+        assert isinstance(given.letters, MemoryLetters)
+        self.letters = given.letters
 
     def job(self, of: Job) -> Job:
         return next(job for job in self.exports.jobs if job.id == of.id)
@@ -55,19 +63,44 @@ class Rig:
         return [one.offset for one in self.feeds.taken]
 
 
+class Past:
+    """Implements `gateway.model.asking.Remembers`; pages of 150."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.refuses = False
+
+    async def kept(self, question: Kept) -> KeptPage:
+        if self.refuses:
+            raise QuestionRefused(503, "too many ask")
+        found = sorted(
+            (one.origin, one.offset, one)
+            for one in self.records
+            if question.start <= one.origin < question.end
+            and question.above < one.offset <= question.upto
+            and (one.origin, one.offset) > question.after
+        )[:150]
+        return KeptPage([one for _, _, one in found], found[-1][:2] if found else None)
+
+
 @contextlib.asynccontextmanager
 async def rig(
-    folder: Path, clock: MovingClock, state: MemoryState | None = None, count: int = 1200
+    folder: Path,
+    clock: MovingClock,
+    state: MemoryState | None = None,
+    count: int = 1200,
+    past: "Past | None" = None,
 ) -> AsyncIterator[Rig]:
     """A journal with an event a second."""
     async with journal(folder, clock) as store:
         if not store.head:
             store.append([event(store.number(source()), n) for n in range(count)])
         feeds, letters, state = Feeds(), MemoryLetters(), state or MemoryState()
-        made = Exports(store, feeds, letters, state, clock)
+        given = Given(store, feeds, letters, state, past)
+        made = Exports(given, clock)
         task = asyncio.create_task(made.run())
         try:
-            yield Rig(made, feeds, letters, state)
+            yield Rig(made, given, feeds)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -118,6 +151,77 @@ async def test_a_stopped_one_stays_stopped(tmp_path: Path, clock: MovingClock) -
         await clock.advance(5)
         assert r.job(job).state == "stopped"
         assert r.feeds.pages == 0
+
+
+def old(count: int) -> list[Record]:
+    """As many, whose seconds are those before the journal's; offsets from 1 on."""
+    made: list[Record] = [event(source(), n - count) for n in range(count)]
+    for number, one in enumerate(made, 1):
+        one.offset = number
+    return made
+
+
+def drop(
+    monkeypatch: pytest.MonkeyPatch, below: int, report: Callable[[Journal], JournalReport] = Journal.report
+) -> None:
+    """What retention does, by whole files."""
+    monkeypatch.setattr(Journal, "report", lambda store: replace(report(store), whole_from=below))
+
+
+async def test_what_the_journal_has_no_more_comes_from_the_history(
+    tmp_path: Path, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past, state = Past(old(1000)), MemoryState()  # those from 601 on are the journal's
+    async with rig(tmp_path, clock, state, past=past) as r:
+        drop(monkeypatch, 601)
+        r.feeds.away_after = 2
+        job = await r.exports.send("db", ORIGIN - 900 * S, ORIGIN + 1000 * S)
+        await eventually(lambda: r.job(job).state == "waiting", clock)
+        assert r.offsets() == list(range(101, 401))
+        assert 0.0 < r.job(job).progress < 0.5
+        await r.exports.stop(job.id)
+    async with rig(tmp_path, clock, state, past=past) as r:
+        past.refuses = True
+        await r.exports.send("db", ORIGIN - 900 * S, ORIGIN + 1000 * S)
+        await eventually(lambda: r.job(job).reason == "too many ask", clock)
+        assert r.job(job).state == "waiting"
+        past.refuses = False
+        seen: list[float] = []
+
+        def done() -> bool:
+            seen.append(r.job(job).progress)
+            return r.job(job).state == "done"
+
+        await eventually(done, clock)
+        assert r.offsets() == [*range(401, 601), *range(601, 1001)], "it goes on where it was; each comes once"
+        assert seen == sorted(seen)
+        assert r.job(job).sent == 900
+
+
+async def test_what_the_journal_drops_meanwhile_comes_from_the_history(
+    tmp_path: Path, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rig(tmp_path, clock, past=(past := Past(old(600)))) as r:
+        drop(monkeypatch, 601)
+        r.feeds.away_after = 2
+        job = await r.exports.send("db", 0, 2**63 - 1)
+        await eventually(lambda: r.job(job).state == "waiting", clock)
+        drop(monkeypatch, 701)
+        more = [event(source(), n) for n in range(600, 700)]
+        for number, one in enumerate(more, 601):
+            one.offset = number
+        past.records = [*past.records, *more]
+        r.feeds.away_after = None
+        await eventually(lambda: r.job(job).state == "done", clock)
+        assert r.offsets() == list(range(1, 1201))
+
+
+async def test_an_exporter_that_is_taken_away_ends_its_job(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock, count=1) as r:
+        r.feeds.gone = True
+        job = await r.exports.send("db", 0, 2**63 - 1)
+        await eventually(lambda: r.job(job).ended, clock)
+        assert (r.job(job).state, r.job(job).reason) == ("failed", "there is no exporter db any more")
 
 
 async def test_an_exporter_that_there_is_not(tmp_path: Path, clock: MovingClock) -> None:

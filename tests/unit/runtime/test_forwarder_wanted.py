@@ -1,5 +1,6 @@
 """What a forwarder sends at all, out of turn, and to somebody who is there and takes nothing."""
 
+import asyncio
 import logging
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gateway.model.export.narrow import Selector
 from gateway.model.export.settings import Only
 from gateway.runtime.forwarder import Forwarder, Forwarders, ForwardSettings
 from tests.support.clock import MovingClock
+from tests.support.exporters import ChaosExporter
 from tests.support.letters import MemoryLetters
 from tests.support.records import event, message, source
 from tests.unit.runtime.test_forwarder import FAST, rig
@@ -58,6 +60,20 @@ async def test_only_what_is_wanted_is_sent_and_the_rest_is_done_with(tmp_path: P
         assert r.forwarder.report().sent == 3
 
 
+async def test_what_is_taken_the_second_time_is_not_remembered(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock) as r:
+        r.start()
+        await r.settle()
+        r.exporter.poison = {2}
+        r.poll(3)
+        while not r.exporter.refusals:
+            await r.settle(0.001)
+        r.exporter.poison = set()
+        await r.all_acknowledged()
+        assert r.forwarder.report().set_aside == 0
+        assert not r.forwarder._delivery._tries
+
+
 async def test_out_of_turn(tmp_path: Path, clock: MovingClock) -> None:
     async with rig(tmp_path, clock) as r:
         everything = Forwarders([r.forwarder])
@@ -70,9 +86,47 @@ async def test_out_of_turn(tmp_path: Path, clock: MovingClock) -> None:
         again = r.poll(3)
         await r.settle()
         r.exporter.poison = {again[1].offset}
-        refused = await everything.deliver("cloud", again)
-        assert refused == {1: "the schema does not allow it"}
+        sending = asyncio.create_task(everything.deliver("cloud", again))
+        await r.settle()
+        assert await sending == {1: "the schema does not allow it"}
         assert r.exporter.historical() == [again[0].offset, again[2].offset]
+
+
+async def test_out_of_turn_in_requests_and_at_a_rate_as_the_settings_have_it(
+    tmp_path: Path, clock: MovingClock
+) -> None:
+    async with rig(tmp_path, clock, ForwardSettings(backlog_batch=10, backlog_rate=5.0)) as r:
+        r.start()
+        await r.settle()
+        again = r.poll(35)
+        await r.settle()
+        r.exporter.poison = {again[21].offset}
+        r.exporter.batches.clear()
+        sending = asyncio.create_task(Forwarders([r.forwarder]).deliver("cloud", again))
+        await clock.advance(6.0)
+        assert (r.exporter.batches, sending.done()) == ([10, 10, 9, 5], False)
+        await clock.advance(2.0)
+        assert await sending == {21: "the schema does not allow it"}
+
+
+async def test_forwarders_come_and_go_while_they_run(tmp_path: Path, clock: MovingClock) -> None:
+    async with rig(tmp_path, clock) as r:
+        everything = Forwarders([r.forwarder])
+        running = asyncio.create_task(everything.run())
+        await r.settle()
+        r.poll(2)
+        await r.settle()
+        await everything.end("cloud")
+        await everything.end("nobody")
+        assert (r.exporter.connected, everything.report()) == (False, [])
+        r.poll(2)
+        other = ChaosExporter(clock)
+        everything.add(Forwarder(r.store, other, clock, "cloud"))
+        await r.settle()
+        assert (r.exporter.live(), other.historical()) == ([1, 2], [3, 4]), "it goes on from the cursor"
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert not other.connected
 
 
 async def test_an_outage_drains_at_ten_times_the_live_rate_beside_live_values(

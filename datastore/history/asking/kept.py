@@ -1,0 +1,120 @@
+"""Answers to `Kept`: records as the journal had them, a page at a time, for whoever sends them once more."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import duckdb
+import msgspec
+
+from datastore.history.asking.archive import Archive
+from datastore.history.asking.found import Found
+from datastore.history.asking.pages import packed
+from datastore.history.asking.rebuild import events
+from datastore.history.catalog import File
+from datastore.history.spans import DAY, SECOND, Tier
+from gateway.model.asking import Kept
+from gateway.model.reading import Event, Message, Record
+
+RECORDS = 2000
+READINGS = 100_000
+"""Of a page, at most."""
+MEDIA = "application/msgpack"
+_AT = "coalesce(event, origin)"
+
+
+class _Key(NamedTuple):
+    origin: int
+    offset: int
+    series: int
+    """One of its series; 0: a message."""
+    readings: int
+
+
+def answer(con: duckdb.DuckDBPyConnection, archive: Archive, asked: Kept) -> Found:
+    """What only the journal has is not looked at. Raises duckdb.Error."""
+    look = _Look(con, archive, asked)
+    keys = look.keys()
+    found = {event.offset: event for event in look.events([key for key in keys if key.series])}
+    records: dict[int, Record] = {**found, **look.messages([key.offset for key in keys if not key.series])}
+    last = (keys[-1].origin, keys[-1].offset) if keys else None
+    return Found(MEDIA, packed(last, [records[key.offset] for key in keys if key.offset in records]))
+
+
+class _Look:
+    """One page of them."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, archive: Archive, asked: Kept) -> None:
+        self._con = con
+        self._archive = archive
+        self._asked = asked
+        self._raw = self._files("raw")
+        self._messages = self._files("messages")
+
+    def _files(self, tier: Tier) -> list[File]:
+        """Readings may have a time of their own, a day from their event's at most."""
+        asked = self._asked
+        low, high = max(asked.start, asked.after[0]) - DAY, asked.end + DAY
+        return [
+            file
+            for file in self._archive.snapshot.of(tier, low, high)
+            if file.last_offset > asked.above and file.first_offset <= asked.upto
+        ]
+
+    def keys(self) -> list[_Key]:
+        """Looks on in steps that grow where there is nothing."""
+        asked = self._asked
+        start, width = max(asked.start, asked.after[0]), self._guess()
+        while start < asked.end:
+            ahead = [file.oldest - DAY for file in (*self._raw, *self._messages) if file.newest + DAY >= start]
+            if not ahead:
+                break
+            start = max(start, min(ahead))
+            end = min(asked.end - 1, start + width)
+            if found := self._within(start, end):
+                return found
+            start, width = end + 1, width * 8
+        return []
+
+    def _guess(self) -> int:
+        """ns that a page probably takes."""
+        first = min(self._raw, key=lambda file: file.oldest, default=None)
+        return DAY if first is None else READINGS * (first.newest - first.oldest + SECOND) // max(first.rows, 1) + 1
+
+    def _within(self, start: int, end: int) -> list[_Key]:
+        at, offset = self._asked.after
+        page = f'HAVING made > {at} OR "offset" > {offset} ORDER BY made, "offset" LIMIT {RECORDS}'
+        count = f'SELECT {_AT} AS made, "offset", min(series), count(*) FROM ({self._rows(start, end)})'
+        found = self._con.execute(f"{count} GROUP BY ALL {page}").fetchall()
+        said = self._said(f"origin BETWEEN {start} AND {end}")
+        page = page.replace("HAVING", "WHERE")
+        found += self._con.execute(f'SELECT origin AS made, "offset", 0, 1 FROM ({said}) {page}').fetchall()
+        keys = sorted(_Key(*row) for row in found)[:RECORDS]
+        readings = 0
+        for number, key in enumerate(keys):
+            readings += key.readings
+            if readings > READINGS and number:
+                return keys[:number]
+        return keys
+
+    def _rows(self, start: int, end: int, where: str = "true") -> str:
+        wanted = f'{where} AND "offset" BETWEEN {self._asked.above + 1} AND {self._asked.upto}'
+        own = [file for file in self._raw if file.oldest <= end and file.newest >= start]
+        near = [file for file in self._raw if file.oldest - DAY <= end and file.newest + DAY >= start]
+        usual = self._archive.rows("raw", own, f"event IS NULL AND origin BETWEEN {start} AND {end} AND {wanted}")
+        return f"{usual} UNION ALL {self._archive.rows('raw', near, f'event BETWEEN {start} AND {end} AND {wanted}')}"
+
+    def _said(self, where: str) -> str:
+        wanted = f'{where} AND "offset" BETWEEN {self._asked.above + 1} AND {self._asked.upto}'
+        return self._archive.rows("messages", self._messages, wanted)
+
+    def events(self, keys: Sequence[_Key]) -> list[Event]:
+        return events(self._con, self._archive, self._rows, [(key.offset, key.origin, key.series) for key in keys])
+
+    def messages(self, offsets: Sequence[int]) -> dict[int, Message]:
+        if not offsets:
+            return {}
+        rows = self._con.execute(self._said(f'"offset" IN ({", ".join(map(str, offsets))})')).fetchall()
+        return {
+            offset: Message(kind, device, name, origin, msgspec.json.decode(body), offset=offset)
+            for offset, origin, kind, device, name, body in rows
+        }

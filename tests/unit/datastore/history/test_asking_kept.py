@@ -1,0 +1,103 @@
+"""What history gives to whoever sends it once more: the records as they were published, with the ids they had."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datastore.history.asking import kept as module
+from datastore.history.asking.pages import Unpacker
+from datastore.history.catalog import Tombstone
+from datastore.history.spans import DAILY, DAY, FLUSHED, SECOND
+from gateway.model.asking import Kept
+from gateway.model.edgexjson import event_json
+from gateway.model.export.fields import event_fields, reading_fields
+from gateway.model.reading import Event, Message, Record
+from tests.support.records import ORIGIN
+from tests.unit.datastore.history.asked import Asked, asked
+from tests.unit.datastore.history.test_asking_records import all_events, fill
+
+pytest.importorskip("duckdb")
+ALL = Kept(0, 2**63 - 1, 0, 2**62)
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[Asked]:
+    with asked(tmp_path) as made:
+        yield made
+
+
+def pages(
+    history: Asked, start: int = 0, end: int = 2**63 - 1, above: int = 0, upto: int = 2**62
+) -> list[list[Record]]:
+    found, last, unpacker = [], (0, 0), Unpacker()
+    while True:
+        page = unpacker.page(history.body(Kept(start, end, above, upto, last)))
+        if page.last is None:
+            return found
+        assert page.last > last
+        last = page.last
+        found.append(list(page.records))
+
+
+def whole(event: Event) -> tuple[Any, ...]:
+    """All that leaves of it."""
+    return event.offset, event_json(event), event_fields(event, "g"), list(reading_fields(event, "g"))
+
+
+def by_time(events: Sequence[Event]) -> list[Event]:
+    return sorted(events, key=lambda event: (event.origin, event.offset))
+
+
+@pytest.mark.parametrize("level", [FLUSHED, DAILY])
+@pytest.mark.parametrize("most", [7, 2000])
+async def test_events_are_as_they_were(history: Asked, level: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RECORDS", most)
+    events = all_events()
+    await fill(history, events, 61, level)
+    found = pages(history)
+    flat = [one for page in found for one in page]
+    assert [repr(whole(one)) for one in flat if isinstance(one, Event)] == [repr(whole(one)) for one in by_time(events)]
+    assert max(map(len, found)) <= most
+    assert len({id(one.source) for one in flat if isinstance(one, Event)}) == 3, "sources are made once"
+
+
+async def test_pages_end_at_their_readings_and_spans_at_times_and_offsets(
+    history: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READINGS", 10)
+    events = all_events()
+    await fill(history, events, 61, DAILY)
+    found = pages(history, ORIGIN + 3 * SECOND, ORIGIN + 20 * SECOND, 10, 30)
+    wanted = [
+        e.offset
+        for e in by_time(events)
+        if ORIGIN + 3 * SECOND <= e.origin < ORIGIN + 20 * SECOND and 10 < e.offset <= 30
+    ]
+    assert [one.offset for page in found for one in page] == wanted
+    sizes = [sum(len(one.values) for one in page if isinstance(one, Event)) for page in found]
+    assert max(sizes) <= 10
+    assert [one.offset for page in pages(history, upto=40, above=40) for one in page] == []
+
+
+async def test_messages_come_in_their_place_and_what_is_deleted_does_not(history: Asked) -> None:
+    await fill(history, all_events(), 61)
+    at = ORIGIN + 5 * SECOND
+    body = '{"id":"a","state":"raised"}'
+    said = f"62::BIGINT \"offset\", {at}::BIGINT origin, 'alarm' kind, 'meter' device, 'Hot' AS name, '{body}' body"
+    history.write("messages", f"SELECT {said}", FLUSHED)
+    history.bury([Tombstone(start=ORIGIN + 6 * SECOND, last_offset=61)])
+    flat = [one for page in pages(history) for one in page]
+    assert [one.offset for one in flat] == [*range(1, 12), 62, 12]
+    (said,) = [one for one in flat if isinstance(one, Message)]
+    assert (said.kind, said.device, said.name, said.body["state"]) == ("alarm", "meter", "Hot", "raised")
+
+
+async def test_years_without_anything_are_passed_over(history: Asked) -> None:
+    first, second = all_events()[:20], all_events()[20:40]
+    for one in second:
+        one.origin += 700 * DAY
+        one.times = None
+    await fill(history, [*first, *second], 40)
+    assert [one.offset for page in pages(history) for one in page] == [e.offset for e in by_time([*first, *second])]
