@@ -121,7 +121,8 @@ def _received(came: dict[str, Any], records: list[Record], aside: set[str]) -> N
     assert poison
     assert poison <= aside, "poison is neither sent nor set aside"
     assert not aside & came.keys()
-    missing = [one.offset for one in records if identity(one) not in came.keys() | poison]
+    somewhere = came.keys() | poison
+    missing = [one.offset for one in records if identity(one) not in somewhere]
     assert not missing, f"{len(missing)} of {len(records)} never came, such as {missing[:5]}"
     for record in records:
         if isinstance(record, Event) and identity(record) in came:
