@@ -14,7 +14,6 @@ from gateway.api.bodies import MAX_DEPTH, member, parse_json
 from gateway.api.envelope import EdgexError, GoResponse, base
 from gateway.api.parts import House, Parts
 from gateway.api.paths import Name
-from gateway.model import cbor
 from gateway.model.errors import CommandRejected
 from gateway.model.ids import event_id
 from gateway.model.profile import DeviceResource, ValueType
@@ -58,9 +57,11 @@ def _body(kind: str, content: bytes) -> dict[str, Any]:
     if len(content) > MAX_EVENT_KB * 1024:
         raise EdgexError(413, f"request size exceed {MAX_EVENT_KB} KB")
     if kind.partition(";")[0].strip().lower() == "application/cbor":
+        import cbor2  # few post so
+
         try:
-            body = cbor.read(content, MAX_DEPTH)
-        except cbor.NotCbor as error:
+            body = cbor2.loads(content, max_depth=MAX_DEPTH, strict_hashable_types=True)
+        except cbor2.CBORDecodeError as error:
             raise EdgexError(400, f"the body is not valid CBOR: {error}") from None
     else:
         body = parse_json(content)

@@ -9,7 +9,7 @@ import pytest
 PROTOCOLS = {"pymodbus", "serial", "asyncua"}
 TERMINAL = {"rich", "pygments", "markdown_it", "mdurl", "typer", "click"}
 OPTIONAL = {"httptools", "websockets", "watchfiles", "dotenv", "wsproto", "jinja2", "orjson", "ujson", "httpx"}
-TOOLS = {"hypothesis", "pytest", "_pytest", "mypy", "amqtt", "passlib", "jsonschema", "cbor2", "simulators", "tests"}
+TOOLS = {"hypothesis", "pytest", "_pytest", "mypy", "amqtt", "passlib", "jsonschema", "simulators", "tests"}
 LATE = {"uvicorn", "uvloop", "duckdb", "numpy"}
 """Loaded when the gateway serves or runs, not when its parts are named."""
 
