@@ -141,6 +141,7 @@ async def test_history_and_exporters_on_a_full_disk_heal_with_it(tmp_path: Path,
             await gateway.until(lambda: _raised(gateway, set()))
             rows_now = (await gateway.own("history"))["tiers"]["raw"]["rows"]
             await gateway.until(lambda: _kept(gateway, rows_now + 20))
+            await gateway.until(lambda: _caught_up(gateway), 30)
             assert await gateway.stop() == 0
             assert "Traceback" not in "\n".join(gateway.log)
     given = await _in_journal(disk.data / "journal")
@@ -173,6 +174,12 @@ async def _raised(gateway: Gateway, names: set[str]) -> bool:
 async def _kept(gateway: Gateway, least: int) -> bool:
     told = await gateway.own("history")
     return bool(told["tiers"].get("raw", {}).get("rows", 0) >= least)
+
+
+async def _caught_up(gateway: Gateway) -> bool:
+    """Whether every exporter has all but what was read just now."""
+    found = (await gateway.own("consumers"))["consumers"]
+    return all(one["behind"] < 10 for one in found if one["name"].startswith("export-"))
 
 
 async def _out_of_room(gateway: Gateway) -> bool:
