@@ -16,6 +16,7 @@ from gateway.model.reading import Message
 
 EVERYTHING, NOTHING, CHANGES, WHILE = range(4)
 _Last = tuple[float, str | None, str | None]
+"""Value, exact, quality."""
 Labels = Mapping[str, Sequence[str]]
 """By device: its labels and its profile's."""
 
@@ -38,7 +39,8 @@ class Keeping:
     def __init__(self, rules: Sequence[KeepRule], labels: Labels | None = None) -> None:
         self.rules = list(rules)
         self._labels = labels or {}
-        self._last: dict[int, _Last] = {}
+        self._last: dict[int, tuple[int, _Last]] = {}
+        """By series: origin, and what was kept."""
         self.whiles = Whiles()
         self._series = _Series(np.zeros(1, np.int8), np.zeros(1), np.full(1, -1, np.int16))
 
@@ -95,7 +97,8 @@ class Keeping:
         return found.take(keep)
 
     def _changes(self, found: Readings, words: Words) -> NDArray[np.bool_]:
-        """Which differ from what was kept last of their series."""
+        """Which differ from what was kept last of their series. What comes late, as from a device that remembers, lies
+        between readings that may have been left out for what came before it: it is compared among itself only."""
         order = np.argsort(found.series, kind="stable")
         sorted_, band = found.take(order), self._series.band[found.series[order]]
         same = (
@@ -103,17 +106,20 @@ class Keeping:
             & ((sorted_.value[1:] == sorted_.value[:-1]) | (np.isnan(sorted_.value[1:]) & np.isnan(sorted_.value[:-1])))
             & (sorted_.exact[1:] == sorted_.exact[:-1])
             & (sorted_.quality[1:] == sorted_.quality[:-1])
+            & (sorted_.origin[1:] >= sorted_.origin[:-1])
         )
         candidates = np.flatnonzero(np.concatenate(([True], ~same)))  # the same as the one before is never kept
         keep = np.zeros(len(found), np.bool_)
-        columns = (sorted_.series, sorted_.value, sorted_.exact, sorted_.quality, band)
-        for at, series, value, exact, quality, least in zip(
+        columns = (sorted_.series, sorted_.origin, sorted_.value, sorted_.exact, sorted_.quality, band)
+        for at, series, origin, value, exact, quality, least in zip(
             candidates.tolist(), *[column[candidates].tolist() for column in columns], strict=True
         ):
             now = (value, words.all[exact], words.all[quality])
-            before = self._last.get(series)
-            if before is None or _differs(before, now, least):
-                self._last[series] = now
+            then, before = self._last.get(series, (origin, None))
+            if origin < then:
+                keep[at] = True
+            elif before is None or _differs(before, now, least):
+                self._last[series] = origin, now
                 keep[at] = True
         back = np.empty_like(keep)
         back[order] = keep

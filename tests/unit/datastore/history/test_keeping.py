@@ -76,6 +76,15 @@ async def test_on_change_keeps_what_differs_from_the_one_before(tmp_path: Path) 
     assert values(found, 2) == ["a", "b", "a"]
 
 
+async def test_on_change_does_not_take_what_came_late_for_what_is_now(tmp_path: Path) -> None:
+    """A device that remembers delivers minutes 1 to 3 after minute 10."""
+    said = [(0, 3.0), (10, 5.0), (1, 5.0), (2, 5.0), (3, 4.0), (11, 5.0), (12, 6.0)]
+    found = await kept(tmp_path, [at(OTHER, *one) for one in said], {"keep": "on-change"})
+    assert sorted(((row[1] - START) // MINUTE, row[4]) for row in found) == [
+        (0, 3.0), (1, 5.0), (3, 4.0), (10, 5.0), (12, 6.0),
+    ]  # fmt: skip
+
+
 async def test_a_deadband_counts_from_what_was_kept(tmp_path: Path) -> None:
     drift = [0.0, 0.4, 0.8, 1.2, 1.2, 0.9, 0.1, -5.0]
     records: list[Record] = [at(OTHER, n, value) for n, value in enumerate(drift)]
