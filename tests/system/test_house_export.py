@@ -220,11 +220,16 @@ async def test_killed_while_it_exports_nothing_is_lost_and_what_comes_twice_has_
             await gateway.until(caught_up, 30)
             kept = (await gateway.get("/core-data/api/v3/event/all?limit=1000"))["events"]
             stop = kept[5]["origin"]
+            wanted = {event["id"] for event in kept if event["origin"] < stop}
             for name in exporters:
-                came: dict[str, Any] = {}
-                for one in fake.posts:
-                    for event in one.json if one.target == f"/{name}" else ():
-                        same = {key: event[key] for key in ("device", "source", "origin", "values")}
-                        assert came.setdefault(event["id"], same) == same
-                wanted = {event["id"] for event in kept if event["origin"] < stop}
-                await fake.until(lambda came=came, wanted=wanted: wanted <= came.keys())
+                await fake.until(lambda name=name: wanted <= _came(fake, name).keys())
+
+
+def _came(fake: FakeHttp, name: str) -> dict[str, Any]:
+    """What an exporter has brought, by id; what came twice was the same."""
+    came: dict[str, Any] = {}
+    for one in fake.posts:
+        for event in one.json if one.target == f"/{name}" else ():
+            same = {key: event[key] for key in ("device", "source", "origin", "values")}
+            assert came.setdefault(event["id"], same) == same
+    return came
