@@ -65,28 +65,39 @@ def _user(text: str) -> tuple[str, str]:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """0 when it was ended by the user or the time."""
-    return asyncio.run(until_stopped(_serve(options, output), options.seconds))
+    return asyncio.run(until_stopped(_serve(options, output)))
 
 
 async def _serve(options: argparse.Namespace, output: Output) -> int:
-    await serve(
-        SimulateOptions(
-            profiles=tuple(options.profiles),
-            world=options.world,
-            port=options.port,
-            unit=options.unit,
-            rtu=options.rtu,
-            count=options.count,
-            delay=options.delay / 1000,
-            faults=tuple(options.fault),
-            seed=options.seed,
-            policies=tuple(options.policy),
-            users=dict(options.user),
-            parameters=dict(options.parameter),
-            devices=options.devices,
-        ),
-        ready=lambda running: _show(running, options.devices, output),
+    """Its time begins when there is something to talk to."""
+    chosen = SimulateOptions(
+        profiles=tuple(options.profiles),
+        world=options.world,
+        port=options.port,
+        unit=options.unit,
+        rtu=options.rtu,
+        count=options.count,
+        delay=options.delay / 1000,
+        faults=tuple(options.fault),
+        seed=options.seed,
+        policies=tuple(options.policy),
+        users=dict(options.user),
+        parameters=dict(options.parameter),
+        devices=options.devices,
     )
+    limit = asyncio.timeout(None)
+
+    def ready(running: Running) -> None:
+        _show(running, options.devices, output)
+        if options.seconds is not None:
+            limit.reschedule(asyncio.get_running_loop().time() + options.seconds)
+
+    try:
+        async with limit:
+            await serve(chosen, ready=ready)
+    except TimeoutError:
+        if not limit.expired():
+            raise
     return 0
 
 
