@@ -1,5 +1,6 @@
 """core-data: events that others bring, up the same road as what is read."""
 
+import asyncio
 import base64
 import binascii
 import uuid
@@ -26,6 +27,8 @@ MAX_EVENT_KB = 25_000
 """EdgeX's MaxEventSize."""
 REMEMBERED = 10_000
 """Ids of posted events: one that is sent again, since its answer was lost, is not kept twice."""
+LAST = 2**62
+"""ns: the year 2116. Days and months beyond the end of 64 bits have no end that can be written."""
 NO_VALUE = Quality("bad", "device")
 _VALUES = ("value", "binaryValue", "objectValue")
 
@@ -37,7 +40,8 @@ async def add_event(
     """Takes an event that somebody else has read, as JSON or CBOR (AddEventRequest): it goes where readings go, to
     twin, journal, rules and cloud; one older than what is known of its device only to journal and cloud. The answer's
     id is the one by which it is found. 404: the device, or its source, is not known; 409: it was posted before."""
-    body = _body(request.headers.get("content-type", ""), await request.body())
+    # as large as definitions may be, so it is read beside the loop, too
+    body = await asyncio.to_thread(_body, request.headers.get("content-type", ""), await request.body())
     request_id = _envelope(body)
     told = member(body, "event")
     if not isinstance(told, dict):
@@ -61,13 +65,40 @@ def _body(kind: str, content: bytes) -> dict[str, Any]:
 
         try:
             body = cbor2.loads(content, max_depth=MAX_DEPTH, strict_hashable_types=True)
-        except cbor2.CBORDecodeError as error:
+        except Exception as error:  # noqa: BLE001  any: tags make fractions, addresses, patterns
             raise EdgexError(400, f"the body is not valid CBOR: {error}") from None
+        _check(body, len(content))
     else:
         body = parse_json(content)
     if not isinstance(body, dict):
         raise EdgexError(400, "the body must be an object with apiVersion, requestId and event")
     return body
+
+
+def _check(body: Any, room: int) -> None:
+    """CBOR says more than JSON: keys that are no text, other types, and a few bytes that stand for as many again as one
+    likes (shared values). Raises EdgexError(400)."""
+    waiting = [body]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            if not all(isinstance(key, str) for key in one):
+                raise EdgexError(400, "the body is not valid CBOR here: a key is no text")
+            room -= len(one) + sum(map(len, one))
+            inside = list(one.values()) if room >= 0 else []
+        elif isinstance(one, list):
+            room -= len(one)
+            inside = one if room >= 0 else []
+        elif isinstance(one, str | bytes):
+            room -= len(one)
+            inside = []
+        elif one is None or isinstance(one, bool | int | float):
+            inside = []
+        else:
+            raise EdgexError(400, f"the body is not valid CBOR here: {type(one).__name__} means nothing")
+        if room < 0:
+            raise EdgexError(400, "the body is not valid CBOR here: it refers to parts of itself")
+        waiting += inside
 
 
 def _envelope(body: Mapping[str, Any]) -> str:
@@ -139,7 +170,7 @@ def _all(source: Source) -> tuple[int, ...]:
 
 def _origin(of: dict[str, Any], where: str) -> int:
     origin = member(of, "origin")
-    if type(origin) is not int or not 0 < origin < 2**63:
+    if type(origin) is not int or not 0 < origin < LAST:
         raise EdgexError(400, f"{where}.Origin field is required: ns since 1970")
     return origin
 
@@ -176,7 +207,9 @@ def _value(reading: dict[str, Any], resource: DeviceResource, where: str) -> tup
 
 def _may_be(declared: ValueType) -> Sequence[ValueType]:
     """EdgeX shows a mapped value, and one that is out of range, as text; we a scaled integer as a fraction."""
-    return [declared, ValueType.STRING, *([ValueType.FLOAT64] if declared.is_integer else [])]
+    if declared.is_integer:
+        return [declared, ValueType.STRING, ValueType.FLOAT64]
+    return [declared, ValueType.STRING] if declared.is_float or declared is ValueType.BOOL else [declared]
 
 
 def _binary(value: Any) -> bytes:
@@ -192,7 +225,7 @@ async def _publish(parts: Parts, event: Event, posted: str) -> str:
     """Its id. Raises EdgexError(409), StoreFailed: it went up, and may not be on the disk."""
     source = event.source
     same = Selection(source.device, source.name, start=event.origin, end=event.origin, limit=0)
-    if posted in parts.posted or (await parts.store.events(same))[1]:
+    if (await parts.store.events(same))[1] or posted in parts.posted:  # in this order: nothing may come in between
         raise EdgexError(409, f"event {posted} exists already")
     newest = max((row.origin for row in parts.last(source.device)), default=0)
     event = replace(event, historical=event.origin <= newest)

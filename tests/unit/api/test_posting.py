@@ -1,5 +1,6 @@
 """Events that others bring: the road that readings go, and what is refused."""
 
+import asyncio
 import base64
 import uuid
 from typing import Any
@@ -103,6 +104,10 @@ async def test_binary_and_cbor(house: House, api: httpx.AsyncClient) -> None:
     huge = posted(reading("State", "Object", objectValue={"x": 2**70}), sourceName="State")
     refused = await api.post(PATH.replace("Both", "State"), json=huge)
     assert (refused.status_code, "cannot be kept" in refused.json()["message"]) == (400, True)
+    for kind in ("String", "Bool"):
+        text = posted(reading("State", kind, "true"), sourceName="State")
+        refused = await api.post(PATH.replace("Both", "State"), json=text)
+        assert (refused.status_code, "is not that of State" in refused.json()["message"]) == (400, True)
     broken = await api.post(path, content=cbor2.dumps(body)[:-1], headers={"Content-Type": "application/cbor"})
     assert (broken.status_code, "CBOR" in broken.json()["message"]) == (400, True)
 
@@ -117,7 +122,7 @@ async def test_binary_and_cbor(house: House, api: httpx.AsyncClient) -> None:
         ({"id": "7"}, 400, "Event.Id field needs a uuid"),
         ({"origin": 0}, 400, "Origin field is required"),
         ({"origin": 1.5}, 400, "Origin field is required"),
-        ({"origin": 2**63}, 400, "Origin field is required"),
+        ({"origin": 2**62}, 400, "Origin field is required"),
         ({"readings": []}, 400, "greater than 0"),
         ({"readings": [7]}, 400, "expected an object"),
         ({"readings": [reading("Temperature", "Float32", "1")]}, 400, "no resource Temperature; there is Setpoint"),
@@ -137,6 +142,40 @@ async def test_what_is_refused(
     assert answer.status_code == status, answer.text
     assert said in answer.json()["message"]
     assert not house.published
+
+
+SHARED = b"\xd8\x1c\x82\xd8\x1d\x00\xd8\x1d\x00"
+"""A list (tag 28) of itself, twice (tag 29)."""
+LONG = b"\xd9\x01\x00\x9a\x00\x01\x00\x00\x59\x40\x00" + bytes(0x4000) + b"\xd8\x19\x00" * 0xFFFF
+"""A text of 16 KB (tag 256) that stands for itself 65,535 times (tag 25)."""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (cbor2.dumps({1: 2}), "not valid CBOR"),
+        (cbor2.dumps({"apiVersion": "v3", "event": {b"x": 1}}), "a key is no text"),
+        (cbor2.dumps({"event": {1, 2}}), "not valid CBOR"),
+        (cbor2.dumps({"event": cbor2.CBORTag(6000, 1)}), "CBORTag means nothing"),
+        (b"\xa1\x65event" + SHARED, "refers to parts of itself"),
+        (b"\xa1\x65event" + LONG, "refers to parts of itself"),
+        (b"\xc5\x82\x1b" + b"\xff" * 8 + b"\x03", "not valid CBOR"),
+        (b"\xd8\x1e\x82\x01\x00", "not valid CBOR"),
+    ],
+)
+async def test_what_only_cbor_can_say_is_refused(
+    content: bytes, said: str, house: House, api: httpx.AsyncClient
+) -> None:
+    answer = await api.post(PATH, content=content, headers={"Content-Type": "application/cbor"})
+    assert answer.status_code == 400, answer.text
+    assert said in answer.json()["message"]
+
+
+async def test_the_same_twice_at_once_is_kept_once(house: House, api: httpx.AsyncClient) -> None:
+    body = posted()
+    answers = await asyncio.gather(api.post(PATH, json=body), api.post(PATH, json=body))
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert len(house.published) == 1
 
 
 async def test_what_is_not_known_or_too_large(
