@@ -9,7 +9,7 @@ import msgspec
 from datastore.history.asking.archive import Archive
 from datastore.history.asking.found import Found
 from datastore.history.asking.pages import packed
-from datastore.history.asking.rebuild import events
+from datastore.history.asking.rebuild import events, told_in
 from datastore.history.catalog import File
 from datastore.history.spans import DAY, SECOND, Tier
 from gateway.model.asking import Kept
@@ -51,21 +51,16 @@ class _Look:
         self._messages = self._files("messages")
 
     def _files(self, tier: Tier) -> list[File]:
-        """Readings may have a time of their own, a day from their event's at most."""
         asked = self._asked
-        low, high = max(asked.start, asked.after[0]) - DAY, asked.end + DAY
-        return [
-            file
-            for file in self._archive.snapshot.of(tier, low, high)
-            if file.last_offset > asked.above and file.first_offset <= asked.upto
-        ]
+        files = told_in(self._archive.snapshot.of(tier), max(asked.start, asked.after[0]), asked.end)
+        return [file for file in files if file.last_offset > asked.above and file.first_offset <= asked.upto]
 
     def keys(self) -> list[_Key]:
         """Looks on in steps that grow where there is nothing."""
         asked = self._asked
         start, width = max(asked.start, asked.after[0]), self._guess()
         while start < asked.end:
-            ahead = [file.oldest - DAY for file in (*self._raw, *self._messages) if file.newest + DAY >= start]
+            ahead = [file.first_event for file in (*self._raw, *self._messages) if file.last_event >= start]
             if not ahead:
                 break
             start = max(start, min(ahead))
@@ -84,7 +79,7 @@ class _Look:
         at, offset = self._asked.after
         page = f'HAVING made > {at} OR "offset" > {offset} ORDER BY made, "offset" LIMIT {RECORDS}'
         count = f'SELECT {_AT} AS made, "offset", min(series), count(*) FROM ({self._rows(start, end)})'
-        found = self._con.execute(f"{count} GROUP BY ALL {page}").fetchall()
+        found = self._con.execute(f"{count} GROUP BY 1, 2 {page}").fetchall()
         said = self._said(f"origin BETWEEN {start} AND {end}")
         page = page.replace("HAVING", "WHERE")
         found += self._con.execute(f'SELECT origin AS made, "offset", 0, 1 FROM ({said}) {page}').fetchall()
@@ -99,7 +94,7 @@ class _Look:
     def _rows(self, start: int, end: int, where: str = "true") -> str:
         wanted = f'{where} AND "offset" BETWEEN {self._asked.above + 1} AND {self._asked.upto}'
         own = [file for file in self._raw if file.oldest <= end and file.newest >= start]
-        near = [file for file in self._raw if file.oldest - DAY <= end and file.newest + DAY >= start]
+        near = told_in(self._raw, start, end)
         usual = self._archive.rows("raw", own, f"event IS NULL AND origin BETWEEN {start} AND {end} AND {wanted}")
         return f"{usual} UNION ALL {self._archive.rows('raw', near, f'event BETWEEN {start} AND {end} AND {wanted}')}"
 

@@ -9,6 +9,7 @@ import duckdb
 
 from datastore.history.asking import forms
 from datastore.history.asking.archive import Archive
+from datastore.history.catalog import File
 from gateway.model.profile import Compat, ValueType
 from gateway.model.reading import GOOD, Event, Level, Quality, Reason, Source
 
@@ -16,6 +17,11 @@ Key = tuple[int, int, int]
 """Offset, origin, and one of its series."""
 Rows = Callable[[int, int, str], str]
 """SQL for the rows of events from one origin to another for which something holds."""
+
+
+def told_in(files: Sequence[File], start: int, end: int) -> list[File]:
+    """Those that may have rows of events from `start` to `end`, both included, whatever time the rows are of."""
+    return [file for file in files if file.first_event <= end and file.last_event >= start]
 
 
 def events(con: duckdb.DuckDBPyConnection, archive: Archive, rows: Rows, keys: Sequence[Key]) -> list[Event]:

@@ -10,7 +10,7 @@ from datastore.history.asking import forms
 from datastore.history.asking.archive import TAIL, Archive, Series
 from datastore.history.asking.buckets import pieces
 from datastore.history.asking.found import Found, check_page, edgex
-from datastore.history.asking.rebuild import events
+from datastore.history.asking.rebuild import events, told_in
 from datastore.history.catalog import File
 from datastore.history.spans import HOUR, SECOND
 from gateway.model.aggregate import Sums, aggregate_json
@@ -62,7 +62,7 @@ class _Question:
             self._series = [one for one in found if not asked.only or one.resource in asked.only]
         numbers = None if self._series is None else [one.series for one in self._series]
         found_files = [] if numbers == [] else archive.snapshot.of("raw", series=numbers)
-        self._files = _of_events(found_files, picked.start, picked.end)
+        self._files = told_in(found_files, picked.start, picked.end)
         archive.tail(con, self._series)
 
     # ----------------------------------------------------------------------------------------------------- count
@@ -114,7 +114,7 @@ class _Question:
         for a few that say so: those may lie in another file."""
         where = where or self._wanted
         own = [file for file in self._files if file.oldest <= end and file.newest >= start]
-        near = _of_events(self._files, start, end)
+        near = told_in(self._files, start, end)
         between = f"BETWEEN {start} AND {end} AND {where}"
         usual = self._archive.rows("raw", own, f"event IS NULL AND origin {between}")
         others = self._archive.rows("raw", near, f"event {between}")
@@ -213,11 +213,6 @@ class _Question:
             groups.setdefault(who, (ValueType(one.value_type), Sums()))[1].add(Sums(*parts))
         shown = [aggregate_json(who, *group, self._asked.aggregate) for who, group in sorted(groups.items(), key=_who)]
         return shown[self._picked.offset : self._picked.offset + self._picked.limit]
-
-
-def _of_events(files: Sequence[File], start: int, end: int) -> list[File]:
-    """Those that may have rows of events from `start` to `end`."""
-    return [file for file in files if file.first_event <= end and file.last_event >= start]
 
 
 def _who(group: tuple[tuple[str, str, str], Any]) -> tuple[str, str, str]:

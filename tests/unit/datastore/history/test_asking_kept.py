@@ -9,11 +9,14 @@ import pytest
 from datastore.history.asking import kept as module
 from datastore.history.asking.pages import Unpacker
 from datastore.history.catalog import Tombstone
-from datastore.history.spans import DAILY, DAY, FLUSHED, SECOND
+from datastore.history.spans import DAILY, DAY, FLUSHED, HOUR, SECOND
 from gateway.model.asking import Kept
 from gateway.model.edgexjson import event_json
 from gateway.model.export.fields import event_fields, reading_fields
 from gateway.model.reading import Event, Message, Record
+from tests.support.clock import MovingClock
+from tests.support.history import keeper, take
+from tests.support.journals import journal
 from tests.support.records import ORIGIN
 from tests.unit.datastore.history.asked import Asked, asked
 from tests.unit.datastore.history.test_asking_records import all_events, fill
@@ -92,6 +95,23 @@ async def test_messages_come_in_their_place_and_what_is_deleted_does_not(history
     assert [one.offset for one in flat] == [*range(1, 12), 62, 12]
     (said,) = [one for one in flat if isinstance(one, Message)]
     assert (said.kind, said.device, said.name, said.body["state"]) == ("alarm", "meter", "Hot", "raised")
+
+
+async def test_a_value_told_weeks_after_its_time_leaves_with_its_event(tmp_path: Path) -> None:
+    """As an OPC UA server tells a value that has not changed since: it lies in the file of its own day."""
+    events = all_events()[:10]
+    events[2].times = {0: ORIGIN - 21 * DAY}
+    events[5].times = {0: ORIGIN - 21 * DAY, 1: ORIGIN - 400 * DAY}
+    async with journal(tmp_path / "journal", MovingClock()) as store:
+        store.append(events)
+        await store.commit()
+    with keeper(tmp_path / "history", tmp_path / "journal") as made:
+        take(made, ORIGIN + HOUR)
+    with asked(tmp_path) as history:
+        for start in (0, ORIGIN):
+            told = [one for page in pages(history, start) for one in page if isinstance(one, Event)]
+            assert [repr(whole(one)) for one in told] == [repr(whole(one)) for one in by_time(events)]
+        assert pages(history, 0, ORIGIN - DAY) == []
 
 
 async def test_years_without_anything_are_passed_over(history: Asked) -> None:
