@@ -75,6 +75,14 @@ class Intake:
 
     def take(self, now: int) -> Taken:
         """Raises OSError, sqlite3.Error, Corrupt, duckdb.Error; then nothing was taken."""
+        before = self._keeping.remembered()
+        try:
+            return self._take(now)
+        except BaseException:
+            self._keeping.forget(before)
+            raise
+
+    def _take(self, now: int) -> Taken:
         taken = Taken(self._catalog.cursor)
         words = Words()
         for rows, places in self._batches(taken.cursor):

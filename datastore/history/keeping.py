@@ -11,12 +11,14 @@ from datastore.history.catalog import Catalog
 from datastore.history.columns import Readings, Words
 from datastore.history.settings import AroundRule, Deadband, KeepRule, While
 from datastore.history.spans import Span
-from datastore.history.whiles import Whiles
+from datastore.history.whiles import Known, Whiles
 from gateway.model.reading import Message
 
 EVERYTHING, NOTHING, CHANGES, WHILE = range(4)
 _Last = tuple[float, str | None, str | None]
 """Value, exact, quality."""
+Remembered = tuple[Mapping[int, tuple[int, _Last]], Known]
+"""What was kept last, by series, and what conditions know."""
 Labels = Mapping[str, Sequence[str]]
 """By device: its labels and its profile's."""
 
@@ -82,6 +84,15 @@ class Keeping:
 
     # ---------------------------------------------------------------------------------------------------- taking
 
+    def remembered(self) -> Remembered:
+        """What of the past decides on what comes."""
+        return dict(self._last), self.whiles.remembered()
+
+    def forget(self, before: Remembered) -> None:
+        """What was learned since: a batch could not be written, and will come again."""
+        self._last, values = dict(before[0]), before[1]
+        self.whiles.forget(values)
+
     def readings(self, found: Readings, words: Words) -> Readings:
         """Those that are kept; in the order of the journal, as they come."""
         if not self.rules or not len(found):
@@ -110,16 +121,19 @@ class Keeping:
         )
         candidates = np.flatnonzero(np.concatenate(([True], ~same)))  # the same as the one before is never kept
         keep = np.zeros(len(found), np.bool_)
+        ends = [*candidates[1:].tolist(), len(found)]
         columns = (sorted_.series, sorted_.origin, sorted_.value, sorted_.exact, sorted_.quality, band)
-        for at, series, origin, value, exact, quality, least in zip(
-            candidates.tolist(), *[column[candidates].tolist() for column in columns], strict=True
+        for begin, end, series, came, value, exact, quality, least in zip(
+            candidates.tolist(), ends, *[column[candidates].tolist() for column in columns], strict=True
         ):
             now = (value, words.all[exact], words.all[quality])
-            then, before = self._last.get(series, (origin, None))
-            if origin < then:
-                keep[at] = True
-            elif before is None or _differs(before, now, least):
-                self._last[series] = origin, now
+            then, before = self._last.get(series, (came, None))
+            at = begin
+            if came < then:
+                keep[begin] = True
+                at += int(np.searchsorted(sorted_.origin[begin:end], then))  # of the same, the first that is not late
+            if at < end and (before is None or _differs(before, now, least)):
+                self._last[series] = int(sorted_.origin[at]), now
                 keep[at] = True
         back = np.empty_like(keep)
         back[order] = keep

@@ -1,6 +1,6 @@
 """`keep: {while: Power > 10}`: what is kept of a device while something holds of its last values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from datastore.history.columns import Readings, Words
 from datastore.history.conditions import Condition
+
+Known = Mapping[tuple[str, str], tuple[dict[str, Any], set[str]]]
+"""By condition and device: the last values, and what nothing has come of."""
 
 
 @dataclass(slots=True)
@@ -77,6 +80,16 @@ class Whiles:
         """There is nothing more to recall."""
         for watch in self.watches.values():
             watch.unknown.clear()
+
+    def remembered(self) -> Known:
+        """What is known now."""
+        return {key: (dict(watch.values), set(watch.unknown)) for key, watch in self.watches.items()}
+
+    def forget(self, before: Known) -> None:
+        """What came since then."""
+        for key, watch in self.watches.items():
+            values, unknown = before.get(key, ({}, watch.condition.names))
+            watch.values, watch.unknown, watch.stale = dict(values), set(unknown), True
 
     def heed(self, found: Readings, decided: NDArray[np.bool_], words: Words, keep: NDArray[np.bool_]) -> None:
         """Sets `keep` of the readings that are `decided` here. An event's values count for itself already."""

@@ -1,11 +1,13 @@
 """Keep rules: which readings and messages of those that come are kept."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from datastore.history.parquet import Engine
 from datastore.history.settings import HistorySettings, KeepRule
 from datastore.history.spans import HOUR, MINUTE
 from gateway.config import load_settings
@@ -83,6 +85,47 @@ async def test_on_change_does_not_take_what_came_late_for_what_is_now(tmp_path: 
     assert sorted(((row[1] - START) // MINUTE, row[4]) for row in found) == [
         (0, 3.0), (1, 5.0), (3, 4.0), (10, 5.0), (12, 6.0),
     ]  # fmt: skip
+
+
+async def test_on_change_does_not_take_what_is_now_for_what_came_late(tmp_path: Path) -> None:
+    """The last of what came late is as the next that did not: in one batch, and where a batch begins with it."""
+    first, second = [(10, 1.0), (1, 1.0), (2, 0.0), (11, 0.0), (12, 0.0)], [(5, 1.0), (6, 1.0), (13, 1.0), (14, 1.0)]
+    with keeper(tmp_path / "history", tmp_path / "journal", keep=[{"keep": "on-change"}]) as history:
+        async with journal(tmp_path / "journal", MovingClock()) as made:
+            for said in (first, second):
+                made.append([at(OTHER, *one) for one in said])
+                await made.commit()
+                take(history, START + HOUR)
+    assert sorted(((row[1] - START) // MINUTE, row[4]) for row in rows(tmp_path / "history")) == [
+        (1, 1.0), (2, 0.0), (5, 1.0), (10, 1.0), (11, 0.0), (13, 1.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("keep", ["on-change", {"while": "Mode == 'run'"}])
+async def test_a_batch_that_could_not_be_written_is_kept_as_if_it_came_first(
+    tmp_path: Path, keep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk: what rules remember of the batch must not count when it comes again."""
+    mode = source("pump-1", ["Mode"], name="Mode")
+    rule = {"source": "Power", "keep": keep}
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with keeper(tmp_path / "history", tmp_path / "journal", keep=[rule]) as history:
+        async with journal(tmp_path / "journal", MovingClock()) as made:
+            made.append([at(mode, 0, "run")])
+            await made.commit()
+            take(history, START + HOUR)
+            made.append([at(SINGLE, 1, 50.0), at(SINGLE, 2, 60.0), at(mode, 3, "idle")])
+            await made.commit()
+            with monkeypatch.context() as patch:
+                patch.setattr(Engine, "write", full)
+                with pytest.raises(OSError, match="no space"):
+                    take(history, START + HOUR)
+            take(history, START + HOUR)
+    found = sorted(rows(tmp_path / "history"), key=lambda row: row[3])
+    assert [row[4] if row[5] is None else row[5] for row in found] == ["run", 50.0, 60.0, "idle"]
 
 
 async def test_a_deadband_counts_from_what_was_kept(tmp_path: Path) -> None:
