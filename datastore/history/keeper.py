@@ -127,9 +127,9 @@ class Keeper:
             next(self._work)
         except StopIteration:
             self._work = None
-        except TROUBLE:
+        except TROUBLE as error:
             self._work = None
-            if not self._put_aside_damaged():
+            if not self._put_aside_damaged() or is_beyond(error):
                 raise
         return {"more": self._work is not None}
 

@@ -90,6 +90,7 @@ class Merging:
         select = f"SELECT {COLUMNS[tier]} FROM {self._engine.reading(job.inputs)} WHERE NOT ({hidden})"  # noqa: S608
         try:
             for part in self._parts(job.inputs) if tier != "messages" else [None]:
+                self._engine.read = job.inputs
                 within = f" AND {part.condition}" if part is not None else ""
                 self._write(job, f"{select}{within} ORDER BY {ORDER[tier]}", job.belonging(tier))
                 yield
@@ -130,6 +131,7 @@ class Merging:
         return f"({' UNION ALL '.join(told)})"
 
     def _part(self, job: _Job, part: Part, source: str, start: int) -> None:
+        self._engine.read = job.inputs
         where = f"{part.condition} AND NOT ({gone(job.tombstones, 'raw')}) AND origin >= {start}"
         sql = f"SELECT {COLUMNS['raw']} FROM {source} WHERE {where} ORDER BY {ORDER['raw']}"  # noqa: S608
         if job.stay:

@@ -62,6 +62,7 @@ class Engine:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
+        self._settings = settings
         self._db = duckdb.connect(":memory:", config=settings)
         self.read: Sequence[File] = ()
         """Files that were read last, or were to be."""
@@ -144,10 +145,12 @@ class Engine:
             self._db.unregister("come")
 
     def sound(self, file: File) -> bool:
-        """Whether every byte of a file can be read."""
+        """Whether every byte of a file can be read; by a DuckDB of its own, since ours may have given up."""
         try:
             columns = COLUMNS[file.tier].split(", ")
-            self.rows(f"SELECT {', '.join(f'max({one})' for one in columns)} FROM {self.reading([file])}")  # noqa: S608
+            sql = f"SELECT {', '.join(f'max({one})' for one in columns)} FROM {self.reading([file])}"  # noqa: S608
+            with duckdb.connect(":memory:", config=self._settings) as db:
+                db.execute(sql).fetchall()
         except (duckdb.Error, OSError):
             return False
         return True

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from datastore.history import spans
@@ -236,6 +237,39 @@ async def test_a_damaged_file_is_set_aside_and_the_others_are_merged(tmp_path: P
         assert [row[4] for row in rows(history)] == [1.0, 2.0]
         assert levels(history) == [DAILY, DAILY]
         assert made.answer({"do": "report"})["moved_aside"].endswith(".corrupt")
+
+
+async def test_what_came_late_and_is_damaged_is_set_aside_also_beside_what_is_merged(tmp_path: Path) -> None:
+    """With a rule that is heeded by merging, so that the two are read apart."""
+    some = [source(f"d{n}", ["A"]) for n in range(2)]
+    keep = [{"device": "d0"}, {"keep": {"around": {"event": "Hot", "before": "1m", "after": "1m"}}}]
+    history = tmp_path / "history"
+    with keeper(history, tmp_path / "journal", keep=keep) as made:
+        for day in (2, 3):
+            records = [at(of, DAY_START + n * HOUR + day, [1.0]) for of in some for n in range(24)]
+            await written(tmp_path / "journal", records)
+            take(made, DAY_START + day * DAY)
+            if day == 3:
+                (late,) = [file for file in made.catalog.files("raw") if file.level == FLUSHED]
+                spoil(made.catalog.path(late))
+            tend(made, DAY_START + day * DAY)
+        assert [row[4] for row in rows(history)] == [1.0] * 24
+        assert made.answer({"do": "report"})["moved_aside"].endswith(".corrupt")
+
+
+async def test_no_file_is_set_aside_because_duckdb_has_given_up(tmp_path: Path) -> None:
+    of = source("d1", ["A"])
+    await written(tmp_path / "journal", [at(of, DAY_START + n * HOUR, [float(n)]) for n in range(24)])
+    history = tmp_path / "history"
+    with keeper(history, tmp_path / "journal") as made:
+        take(made, DAY_START + 5 * DAY)
+        before = names(history)
+        made.answer({"do": "tend", "now": DAY_START + 5 * DAY, "trusted": True})
+        made._engine._db.close()
+        with pytest.raises(duckdb.Error):
+            tend(made, DAY_START + 5 * DAY)
+        assert names(history) == before
+        assert made.answer({"do": "report"})["moved_aside"] == ""
 
 
 async def test_a_damaged_catalog_is_moved_aside_with_all_its_files(tmp_path: Path) -> None:
