@@ -60,7 +60,7 @@ class Outlook:
             name: TierReport(one["files"], one["rows"], one["bytes"], one["oldest"], one["newest"])
             for name, one in told.get("tiers", {}).items()
         }
-        seconds = self._capacity_s(tiers)
+        seconds = self._capacity_s(tiers, told.get("taken", {}))
         drain = behind * self._seconds / self._records if self._records else None
         wear = self._wear(told)
         watched = told.get("watched_s", 0.0)
@@ -79,13 +79,14 @@ class Outlook:
             words=self._words(seconds, ages["raw"], behind, drain) + _wear_words(wear, watched),
         )
 
-    def _capacity_s(self, tiers: Mapping[str, TierReport]) -> float | None:
-        """How long raw readings last until the bytes are used up, at this rate."""
+    def _capacity_s(self, tiers: Mapping[str, TierReport], taken: Mapping[str, int]) -> float | None:
+        """How long raw readings last until the bytes are used up, at this rate and with what rules keep of it."""
         raw = tiers.get("raw")
-        if raw is None or not raw.rows or not self.rate:
+        rate = self.rate * (taken["kept"] / taken["readings"] if taken.get("readings") else 1)
+        if raw is None or not raw.rows or not rate:
             return None
         room = self._bytes_max - sum(tier.bytes for name, tier in tiers.items() if name != "raw")
-        return max(room, 0) / (self.rate * raw.bytes / raw.rows)
+        return max(room, 0) / (rate * raw.bytes / raw.rows)
 
     def _wear(self, told: Mapping[str, Any]) -> float | None:
         """Bytes a year that gateway and keeper together send to the disk, as the kernel counts them."""

@@ -32,6 +32,13 @@ def test_hours_at_this_rate() -> None:
     assert "8130 records wait to be taken, which takes 1.0 seconds" in told.words[1]
 
 
+def test_what_rules_do_not_keep_takes_no_room() -> None:
+    outlook = Outlook(bytes_max=10**9)
+    for minute in range(3):
+        outlook.took(60_000, 60_000, 0.1, 60.0 * minute)
+    assert report(outlook, taken={"readings": 180_000, "kept": 1800}).capacity_s == pytest.approx(10**9 / 10)
+
+
 def test_room_for_more_than_the_age() -> None:
     outlook = Outlook(bytes_max=10**12)
     for minute in range(3):
