@@ -1,5 +1,6 @@
 """Keep rules in force: those made over REST, kept among the small facts, before those of gateway.yaml."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -32,6 +33,7 @@ class KeepRules:
     def __init__(self, state: State, read: Callable[[], Sequence[KeepRule]]) -> None:
         self._state = state
         self._read = read
+        self._turn = asyncio.Lock()
         self._planned: Callable[[], Mapping[str, PlannedDevice]] = dict
         self._file = list(read())
         kept = state.get(TABLE, _KEY) or []
@@ -71,16 +73,18 @@ class KeepRules:
     async def put(self, name: str, rule: KeepRule) -> bool:
         """A rule that is tried before all others but those made before it; whether it is new. Raises
         StoreFailed."""
-        new = name not in self._made
-        await self._write({**self._made, name: rule.model_copy(update={"name": ""})})
-        return new
+        async with self._turn:
+            new = name not in self._made
+            await self._write({**self._made, name: rule.model_copy(update={"name": ""})})
+            return new
 
     async def remove(self, name: str) -> bool:
         """Whether there was such a rule. Raises StoreFailed."""
-        if name not in self._made:
-            return False
-        await self._write({other: rule for other, rule in self._made.items() if other != name})
-        return True
+        async with self._turn:
+            if name not in self._made:
+                return False
+            await self._write({other: rule for other, rule in self._made.items() if other != name})
+            return True
 
     async def _write(self, made: dict[str, KeepRule]) -> None:
         told = [[name, rule.model_dump(mode="json", by_alias=True)] for name, rule in made.items()]

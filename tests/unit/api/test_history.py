@@ -1,5 +1,6 @@
 """Keep rules over REST, and what the history reports."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,22 @@ async def test_rules_made_over_rest_come_first_and_outlive_a_restart(
     assert (await api.delete(f"{KEEP}/loud")).status_code == 200
     assert (await api.delete(f"{KEEP}/loud")).status_code == 404
     assert len(await listed(api)) == 3
+
+
+async def test_rules_that_are_made_at_once_are_all_kept(
+    api: httpx.AsyncClient, rules: KeepRules, state: MemoryState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = state.put
+
+    async def slowly(*told: Any) -> None:
+        await asyncio.sleep(0)
+        await put(*told)
+
+    monkeypatch.setattr(state, "put", slowly)
+    answers = await asyncio.gather(*[api.put(f"{KEEP}/{name}", json={}) for name in "abc"])
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert {one["name"] for one in await listed(api)} > {"a", "b", "c"}
+    assert len(KeepRules(state, list).in_force()) == 3
 
 
 @pytest.mark.parametrize("name", ["keep-0", "valves"])
