@@ -18,6 +18,8 @@ from gateway.model.reading import Event, Message, Record
 RECORDS = 2000
 READINGS = 100_000
 """Of a page, at most."""
+TEXT = 100
+"""So much of texts and binaries takes the place of another reading."""
 MEDIA = "application/msgpack"
 _AT = "coalesce(event, origin)"
 
@@ -28,6 +30,7 @@ class _Key(NamedTuple):
     series: int
     """One of its series; 0: a message."""
     readings: int
+    """How many, or what its texts take the place of."""
 
 
 def answer(con: duckdb.DuckDBPyConnection, archive: Archive, asked: Kept) -> Found:
@@ -78,7 +81,8 @@ class _Look:
     def _within(self, start: int, end: int) -> list[_Key]:
         at, offset = self._asked.after
         page = f'HAVING made > {at} OR "offset" > {offset} ORDER BY made, "offset" LIMIT {RECORDS}'
-        count = f'SELECT {_AT} AS made, "offset", min(series), count(*) FROM ({self._rows(start, end)})'
+        size = f"(count(*) + coalesce(sum(length(exact)), 0) // {TEXT})::BIGINT"
+        count = f'SELECT {_AT} AS made, "offset", min(series), {size} FROM ({self._rows(start, end)})'
         found = self._con.execute(f"{count} GROUP BY 1, 2 {page}").fetchall()
         said = self._said(f"origin BETWEEN {start} AND {end}")
         page = page.replace("HAVING", "WHERE")

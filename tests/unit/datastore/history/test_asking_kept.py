@@ -19,7 +19,7 @@ from tests.support.history import keeper, take
 from tests.support.journals import journal
 from tests.support.records import ORIGIN
 from tests.unit.datastore.history.asked import Asked, asked
-from tests.unit.datastore.history.test_asking_records import all_events, fill
+from tests.unit.datastore.history.test_asking_records import BOTH, all_events, fill
 
 pytest.importorskip("duckdb")
 ALL = Kept(0, 2**63 - 1, 0, 2**62)
@@ -82,6 +82,14 @@ async def test_pages_end_at_their_readings_and_spans_at_times_and_offsets(
     sizes = [sum(len(one.values) for one in page if isinstance(one, Event)) for page in found]
     assert max(sizes) <= 10
     assert [one.offset for page in pages(history, upto=40, above=40) for one in page] == []
+
+
+async def test_pages_end_at_their_texts(history: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures: a thousand of them are more than a process may hold."""
+    monkeypatch.setattr(module, "READINGS", 25)
+    events = [Event(BOTH, ORIGIN + n * SECOND, [n, "x" * (1000 if n < 4 else 1)]) for n in range(10)]
+    await fill(history, events, 10, DAILY)
+    assert [[one.offset for one in page] for page in pages(history)] == [[1, 2], [3, 4], [5, 6, 7, 8, 9, 10]]
 
 
 async def test_messages_come_in_their_place_and_what_is_deleted_does_not(history: Asked) -> None:
