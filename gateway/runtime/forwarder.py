@@ -258,7 +258,7 @@ class Forwarder:
         refused: dict[int, str] = {}
         for start in range(0, len(records), settings.backlog_batch):
             if not (self._up and (self._connected or self._doubted)):
-                raise NotConnected(self._reason)
+                raise NotConnected(self._reason or "closed")
             await self._let_live_go_first()
             some = records[start : start + settings.backlog_batch]
             found = await self._delivery.again([replace(record, historical=True) for record in some])
@@ -292,12 +292,12 @@ class Forwarders:
             self._tasks[forwarder.name] = work
 
     async def end(self, name: str) -> None:
-        """Of one that there may be: when this returns it does nothing any more."""
-        self._forwarders.pop(name, None)
+        """Of one that there may be: when this returns it does nothing any more, and until then is not connected."""
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+        self._forwarders.pop(name, None)
 
     async def run(self) -> None:
         """All of them, until cancelled."""

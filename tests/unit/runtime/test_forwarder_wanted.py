@@ -129,6 +129,31 @@ async def test_forwarders_come_and_go_while_they_run(tmp_path: Path, clock: Movi
         assert not other.connected
 
 
+async def test_one_that_takes_its_time_to_end_is_not_connected_and_not_gone(
+    tmp_path: Path, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may come in its place: a stretch that is being exported waits for that, and does not fail."""
+    async with rig(tmp_path, clock) as r:
+        everything = Forwarders([r.forwarder])
+        running = asyncio.create_task(everything.run())
+        await r.settle()
+        again = r.poll(2)
+        await r.settle()
+        lingers = asyncio.Event()
+        monkeypatch.setattr(r.exporter, "close", lingers.wait)
+        ending = asyncio.create_task(everything.end("cloud"))
+        await r.settle()
+        with pytest.raises(NotConnected, match="closed"):
+            await everything.deliver("cloud", again)
+        assert [one.connected for one in everything.report()] == [False]
+        lingers.set()
+        await ending
+        with pytest.raises(KeyError):
+            await everything.deliver("cloud", again)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_an_outage_drains_at_ten_times_the_live_rate_beside_live_values(
     tmp_path: Path, clock: MovingClock
 ) -> None:
