@@ -288,9 +288,8 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
     if memory.history is not None:
         from datastore.history.rules import KeepRules
 
-        keep_rules = KeepRules(state, settings.keep_rules)
+        keep_rules = KeepRules(state, settings.keep_rules())
         keep_rules.decide_for(memory.history, lambda: registry.planned)
-    keep_again = keep_rules.reread if keep_rules is not None else lambda: False
     told, planned = remembering(protocols, bus.publish), lambda: registry.planned
     analysed = Analysed(told, clock, memory.alarms, planned, registry.make, state, own.file, own.data)
     rules = RuleRoom(analysed, bus.tap)
@@ -310,7 +309,7 @@ def _join(settings: Settings, clock: SystemClock, memory: Memory) -> House:
         exports=Exports(Given(journal, forwards, memory.letters, state, memory.remembers), clock),
         clouds=clouds,
         rules=rules,
-        rereading=Rereading(own.file, registry, rules, exporters, keep_again),
+        rereading=Rereading(own.file, registry, rules, exporters, keep_rules),
         keep_rules=keep_rules,
     )
 

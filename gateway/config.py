@@ -89,9 +89,8 @@ class Settings(_Strict):
     )
 
     def keep_rules(self) -> "list[KeepRule]":
-        """Those of the history as the file says now. Raises ConfigError."""
-        now = load_settings(self.gateway.file) if self.gateway.file else self
-        return list(now.history.keep) if now.history is not None else []
+        """Those of the history."""
+        return list(self.history.keep) if self.history is not None else []
 
     @field_validator("rules")
     @classmethod

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datastore.analysis.room import RuleRoom
 from gateway.config import load_settings
@@ -14,15 +14,27 @@ from gateway.model.configuration import Configuration, Difference
 from gateway.model.errors import ConfigError
 from gateway.runtime.configuration.registry import FileRegistry
 
+if TYPE_CHECKING:
+    from datastore.history.rules import KeepRules
+
 log = logging.getLogger(__name__)
 
 Reread = tuple[Difference, Mapping[str, Sequence[str]]]
-"""What changed, and the names of the `rules` and `exporters` that did."""
+"""What changed, and the names of the `rules` and `exporters` that did; of `keep` rules, that some did."""
+
+
+class OfFile(NamedTuple):
+    """What gateway.yaml says."""
+
+    rules: Sequence[Any]
+    keep: Sequence[Any]
+    exporters: Change
+    """What is to be done with them."""
 
 
 class Rereading:
-    """Profiles, devices, and of gateway.yaml its rules and exporters: all are taken over, or nothing is. One
-    after the other, so that what was read last is what holds."""
+    """Profiles, devices, and of gateway.yaml its rules, keep rules and exporters: all are taken over, or nothing is.
+    One after the other, so that what was read last is what holds."""
 
     def __init__(
         self,
@@ -30,9 +42,9 @@ class Rereading:
         registry: FileRegistry,
         rules: RuleRoom,
         exporters: ExportRoom,
-        keep: Callable[[], object] = lambda: None,
+        keep: "KeepRules | None",
     ) -> None:
-        """`file`: gateway.yaml. `keep` takes its keep rules again. Raises ConfigError."""
+        """`file`: gateway.yaml. `keep`: None without a history."""
         self._file, self._registry, self._rules, self._keep = file, registry, rules, keep
         self._exporters = exporters
         self._turn = asyncio.Lock()
@@ -60,36 +72,40 @@ class Rereading:
     async def read(self, dry_run: bool = False) -> Reread:
         """Raises ConfigError; then nothing changed. `dry_run`: nothing does."""
         async with self._turn:
-            of_file, change = await self._of_file()
+            of_file = await self._of_file()
+            changed = {"exporters": of_file.exporters.names, "keep": self._kept_otherwise(of_file.keep)}
             if dry_run:
-                return await self._would(of_file, change)
+                return await self._would(of_file.rules, changed)
             before = self._rules.of_file
-            rules = await self._rules.take(of_file)
+            rules = await self._rules.take(of_file.rules)
             try:
                 difference = await self._registry.reload()
             except ConfigError:
                 await self._rules.take(before)
                 raise
-            self._keep()
-            await self._exporters.take(change)
-            would = self._rules.would(of_file)
+            if self._keep is not None:
+                self._keep.take(of_file.keep)
+            await self._exporters.take(of_file.exporters)
+            would = self._rules.would(of_file.rules)
             doubts = would.doubts(self._registry.planned) if would is not None else []
-            return replace(difference, problems=(*difference.problems, *doubts)), {
-                "rules": rules,
-                "exporters": change.names,
-            }
+            return replace(difference, problems=(*difference.problems, *doubts)), changed | {"rules": rules}
 
-    async def _would(self, of_file: Sequence[Any], change: Change) -> Reread:
-        would = self._rules.would(of_file)
+    async def _would(self, rules: Sequence[Any], changed: Mapping[str, Sequence[str]]) -> Reread:
+        would = self._rules.would(rules)
         difference, planned = await self._registry.would(would.makes() if would is not None else Configuration())
         if would is None:
-            return difference, {"exporters": change.names}
+            return difference, changed
         found = replace(difference, problems=(*difference.problems, *would.doubts(planned)))
-        return found, {"rules": would.changed, "exporters": change.names}
+        return found, {**changed, "rules": would.changed}
 
-    async def _of_file(self) -> tuple[Sequence[Any], Change]:
-        """Rules, and what is to be done with exporters. Raises ConfigError."""
+    async def _of_file(self) -> OfFile:
+        """Raises ConfigError."""
         if self._file is None:
-            return self._rules.of_file, await self._exporters.prepare(self._exporters.settings)
+            keep = self._keep.of_file if self._keep is not None else ()
+            return OfFile(self._rules.of_file, keep, await self._exporters.prepare(self._exporters.settings))
         settings = await asyncio.to_thread(load_settings, self._file)
-        return settings.rules, await self._exporters.prepare(settings.exporters)
+        return OfFile(settings.rules, settings.keep_rules(), await self._exporters.prepare(settings.exporters))
+
+    def _kept_otherwise(self, keep: Sequence[Any]) -> list[str]:
+        """Empty: they are what they were."""
+        return ["history.keep"] if self._keep is not None and list(self._keep.of_file) != list(keep) else []

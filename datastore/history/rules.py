@@ -28,14 +28,14 @@ class Standing:
 
 
 class KeepRules:
-    """`read` gives the rules of gateway.yaml as they are now; raises ConfigError."""
+    """Where rules come and go."""
 
-    def __init__(self, state: State, read: Callable[[], Sequence[KeepRule]]) -> None:
+    def __init__(self, state: State, of_file: Sequence[KeepRule]) -> None:
+        """`of_file`: those of gateway.yaml."""
         self._state = state
-        self._read = read
         self._turn = asyncio.Lock()
         self._planned: Callable[[], Mapping[str, PlannedDevice]] = dict
-        self._file = list(read())
+        self._file = list(of_file)
         kept = state.get(TABLE, _KEY) or []
         self._made = {name: KeepRule.model_validate(rule) for name, rule in kept}
 
@@ -65,10 +65,14 @@ class KeepRules:
         """See `doubt`, with the devices in force."""
         return doubt(rule, self._planned().values())
 
-    def reread(self) -> bool:
-        """Takes over what gateway.yaml says now; whether that is something else. Raises ConfigError."""
-        before, self._file = self._file, list(self._read())
-        return before != self._file
+    @property
+    def of_file(self) -> Sequence[KeepRule]:
+        """Those of gateway.yaml."""
+        return self._file
+
+    def take(self, of_file: Sequence[KeepRule]) -> None:
+        """gateway.yaml says this now."""
+        self._file = list(of_file)
 
     async def put(self, name: str, rule: KeepRule) -> bool:
         """A rule that is tried before all others but those made before it; whether it is new. Raises

@@ -198,7 +198,7 @@ async def configuration(parts: House) -> GoResponse:
 @router.post("/config/reload")
 async def reload(parts: House, dry_run: DryRun = False) -> GoResponse:
     """Reads the files again and applies what changed, all of it or nothing: profiles, devices, and of gateway.yaml the
-    rules and exporters. What a rule names that is not there is among the `problems`."""
+    rules, keep rules and exporters. What a rule names that is not there is among the `problems`."""
     if parts.again is None:
         return _difference_json(parts.registry, await parts.registry.reload(dry_run), dry_run)
     difference, others = await parts.again(dry_run)
@@ -245,5 +245,5 @@ def _difference_json(
 ) -> GoResponse:
     changed = bool(difference or any(others.values()))
     head = {"changed": changed, "dry_run": dry_run, "digest": registry.digest}
-    head |= {f"changed_{what}": list(others.get(what, ())) for what in ("rules", "exporters")}
+    head |= {f"changed_{what}": list(others.get(what, ())) for what in ("rules", "exporters", "keep")}
     return GoResponse({**head, **dataclasses.asdict(difference)})

@@ -34,6 +34,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     for what in ("rules", "exporters"):
         for name in difference.get(f"changed_{what}", ()):
             output.line(f"changed  {what[:-1]} {name}")
+    for name in difference.get("changed_keep", ()):
+        output.line(f"changed  {name}")
     verb = "would change" if options.dry_run else "changed"
     output.line(f"something {verb}" if difference["changed"] else f"nothing {verb}")
     output.line(f"configuration in force: {difference['digest']}")

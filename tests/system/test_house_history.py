@@ -44,7 +44,9 @@ async def test_a_history_is_kept_through_restarts_and_by_rules(tmp_path: Path) -
         told = await kept(gateway, 40)
         assert told["state"] == "ok"
         without_rules(gateway)
-        gateway.reload()
+        for arguments in (("apply", "--dry-run"), ("apply",)):
+            assert "changed  history.keep" in (await gateway.cli(*arguments)).out
+        assert "nothing changed" in (await gateway.cli("apply")).out
         before = (await kept(gateway, 40))["tiers"]["raw"]["rows"]
         await kept(gateway, before + 20)
         said = await southgate("history", "--url", gateway.url)

@@ -178,7 +178,7 @@ async def test_completeness_is_asked_for_what_is_polled(
 async def test_nothing_is_expected_of_what_is_kept_only_in_part(house: House, history: FakeHistory) -> None:
     rules = [KeepRule(device="boi*", source="Both", keep="on-change"), KeepRule(keep="nothing")]
     for kept, step in ((rules, 0), ([KeepRule(label="hall"), *rules], 10**9), ([], 10**9)):
-        in_force = KeepRules(MemoryState(), lambda kept=kept: kept)  # type: ignore[misc]
+        in_force = KeepRules(MemoryState(), kept)
         async with client_of(house.with_compat({"answers": history, "keep_rules": in_force})) as api:
             await api.get("/gateway/api/v1/completeness")
         asked = history.asked[-1]

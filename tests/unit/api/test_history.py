@@ -24,7 +24,7 @@ def state() -> MemoryState:
 
 @pytest.fixture
 def rules(house: House, state: MemoryState, tmp_path: Path) -> KeepRules:
-    made = KeepRules(state, lambda: IN_FILE)
+    made = KeepRules(state, IN_FILE)
     object.__setattr__(house.parts, "keep_rules", made)
     history = History(tmp_path, house.store, HistorySettings(), house.clock)  # type: ignore[arg-type]
     object.__setattr__(house.parts, "history", history)
@@ -46,7 +46,7 @@ async def test_rules_made_over_rest_come_first_and_outlive_a_restart(
     assert [one["name"] for one in shown] == ["quiet", "loud", "keep-0", "valves"]
     assert shown[0]["keep"] == {"deadband": 0.5}
     assert [one["where"] for one in shown][1:3] == ["REST", "gateway.yaml, history.keep[0]"]
-    assert KeepRules(state, list).in_force() == rules.in_force()[:2]
+    assert KeepRules(state, []).in_force() == rules.in_force()[:2]
     assert (await api.delete(f"{KEEP}/loud")).status_code == 200
     assert (await api.delete(f"{KEEP}/loud")).status_code == 404
     assert len(await listed(api)) == 3
@@ -65,7 +65,7 @@ async def test_rules_that_are_made_at_once_are_all_kept(
     answers = await asyncio.gather(*[api.put(f"{KEEP}/{name}", json={}) for name in "abc"])
     assert [answer.status_code for answer in answers] == [201] * 3
     assert {one["name"] for one in await listed(api)} > {"a", "b", "c"}
-    assert len(KeepRules(state, list).in_force()) == 3
+    assert len(KeepRules(state, []).in_force()) == 3
 
 
 @pytest.mark.parametrize("name", ["keep-0", "valves"])
@@ -90,13 +90,10 @@ async def test_a_state_that_cannot_be_written_leaves_the_rules(
     assert len(await listed(api)) == 2
 
 
-def test_the_file_is_read_again(state: MemoryState) -> None:
-    said = [KeepRule(device="a")]
-    rules = KeepRules(state, lambda: said)
-    assert not rules.reread()
-    said = [KeepRule(device="b")]
-    assert rules.reread()
-    assert rules.in_force() == said
+async def test_the_file_is_read_again(api: httpx.AsyncClient, rules: KeepRules) -> None:
+    assert (await api.put(f"{KEEP}/x", json={})).status_code == 201
+    rules.take([KeepRule(device="b")])
+    assert [one["device"] for one in await listed(api)] == ["*", "b"]
 
 
 async def test_without_a_history_it_says_how_to_get_one(api: httpx.AsyncClient) -> None:
