@@ -249,14 +249,19 @@ class Exports:
 
     async def _page(self, job: Job) -> Job:
         """Sends the next records of a job. Raises NotConnected, QuestionRefused, StoreFailed, KeyError."""
-        gone = min(self._store.report().whole_from - 1, job.upto)
-        if self._history is not None and (job.below or job.done < gone):
-            return await self._old_page(job, self._history, job.below or gone)
+        if self._history is not None and (job.below or job.done < self._gone(job)):
+            return await self._old_page(job, self._history, job.below or self._gone(job))
         records = await self._store.read(job.done, PAGE, job.upto)
+        if self._history is not None and job.done < self._gone(job):  # dropped while it was read
+            return job
         if not records:
             return replace(job, state="done", done=job.upto, reason="")
         job = await self._sent(job, [one for one in records if job.start <= one.origin < job.end])
         return replace(job, first=job.first or records[0].offset, done=records[-1].offset)
+
+    def _gone(self, job: Job) -> int:
+        """Up to this offset the journal has no more all there was."""
+        return min(self._store.report().whole_from - 1, job.upto)
 
     async def _old_page(self, job: Job, history: Remembers, below: int) -> Job:
         """From the history. Once it has no more, the journal's turn is next; what that has dropped meanwhile is the

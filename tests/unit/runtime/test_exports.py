@@ -216,6 +216,25 @@ async def test_what_the_journal_drops_meanwhile_comes_from_the_history(
         assert r.offsets() == list(range(1, 1201))
 
 
+async def test_what_the_journal_drops_while_it_is_read_comes_from_the_history(
+    tmp_path: Path, clock: MovingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = Past([replace(event(source(), n), offset=n + 1) for n in range(100)])
+    async with rig(tmp_path, clock, past=past) as r:
+        read = Journal.read
+
+        async def dropped(store: Journal, after: int, limit: int, upto: int | None = None) -> Sequence[Record]:
+            """As a file that goes just then."""
+            monkeypatch.setattr(Journal, "read", read)
+            drop(monkeypatch, 101)
+            return await read(store, max(after, 100), limit, upto)
+
+        monkeypatch.setattr(Journal, "read", dropped)
+        job = await r.exports.send("db", 0, 2**63 - 1)
+        await eventually(lambda: r.job(job).state == "done", clock)
+        assert r.offsets() == list(range(1, 1201))
+
+
 async def test_an_exporter_that_is_taken_away_ends_its_job(tmp_path: Path, clock: MovingClock) -> None:
     async with rig(tmp_path, clock, count=1) as r:
         r.feeds.gone = True
