@@ -61,7 +61,8 @@ class _Look:
     def keys(self) -> list[_Key]:
         """Looks on in steps that grow where there is nothing."""
         asked = self._asked
-        start, width = max(asked.start, asked.after[0]), self._guess()
+        start = max(asked.start, asked.after[0])
+        width = self._guess(start)
         while start < asked.end:
             ahead = [file.first_event for file in (*self._raw, *self._messages) if file.last_event >= start]
             if not ahead:
@@ -73,9 +74,12 @@ class _Look:
             start, width = end + 1, width * 8
         return []
 
-    def _guess(self) -> int:
-        """ns that a page probably takes."""
-        first = min(self._raw, key=lambda file: file.oldest, default=None)
+    def _guess(self, start: int) -> int:
+        """ns that a page probably takes, by the fullest of the files that come first: another may have but a few values
+        that were told long after their time."""
+        begin = max(start, min((file.first_event for file in self._raw), default=start))
+        near = [file for file in self._raw if file.first_event <= begin + DAY]
+        first = max(near, key=lambda file: file.rows, default=None)
         return DAY if first is None else READINGS * (first.newest - first.oldest + SECOND) // max(first.rows, 1) + 1
 
     def _within(self, start: int, end: int) -> list[_Key]:

@@ -122,6 +122,27 @@ async def test_a_value_told_weeks_after_its_time_leaves_with_its_event(tmp_path:
         assert pages(history, 0, ORIGIN - DAY) == []
 
 
+async def test_a_few_old_values_do_not_make_a_page_look_through_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "READINGS", 10)
+    looked: list[int] = []
+    within = module._Look._within
+    monkeypatch.setattr(
+        module._Look, "_within", lambda look, low, high: looked.append(high - low) or within(look, low, high)
+    )
+    events = [Event(BOTH, ORIGIN + n * SECOND // 1000, [n, "x"]) for n in range(100)]
+    events[0].times = {0: ORIGIN - 400 * DAY, 1: ORIGIN - 400 * DAY + HOUR // 2}
+    async with journal(tmp_path / "journal", MovingClock()) as store:
+        store.append(events)
+        await store.commit()
+    with keeper(tmp_path / "history", tmp_path / "journal") as made:
+        take(made, ORIGIN + HOUR)
+    with asked(tmp_path) as history:
+        assert [one.offset for page in pages(history, ORIGIN) for one in page] == list(range(1, 101))
+    assert max(looked) < SECOND
+
+
 async def test_years_without_anything_are_passed_over(history: Asked) -> None:
     first, second = all_events()[:20], all_events()[20:40]
     for one in second:
