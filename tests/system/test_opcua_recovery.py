@@ -2,6 +2,7 @@
 itself, forgets subscriptions, deletes nodes; nobody lends a hand."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -91,8 +92,10 @@ async def test_a_server_that_starts_anew_with_its_namespaces_moved_leaves_no_gap
     async with plant(tmp_path) as (world, gateway):
         assert (await gateway.flow("press"))["mode"] == "subscribed"
         await world.unplug("press")
+        gone = time.time_ns()
         await gateway.until_state("press", "offline", SLOW_S)
         world.devices["press"].endpoint.shuffle()
+        back = time.time_ns()
         await world.plug("press")
 
         async def is_back() -> bool:
@@ -103,7 +106,10 @@ async def test_a_server_that_starts_anew_with_its_namespaces_moved_leaves_no_gap
 
         async def whole() -> bool:
             stamps = await origins(gateway)
-            return all(after - before == STEP_NS for before, after in pairwise(stamps))
+            assert len(set(stamps)) == len(stamps)
+            away = [stamp for stamp in stamps if gone < stamp < back]  # a busy server may tell two steps as one
+            steps = [after - before for before, after in pairwise(away)]
+            return len(away) >= (back - gone) // STEP_NS - 1 and set(steps) <= {STEP_NS}
 
         await gateway.until(whole, SLOW_S)
         await until_speed(gateway, world, 2.5)
